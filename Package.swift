@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+// The house plan: each target imports only targets declared further up in this file.
+// ARCHITECTURE.md says what each one is for; the build refuses an import that is not declared here.
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies,
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "martlet",
+    products: [.executable(name: "martlet", targets: ["martlet"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // C libraries, found by pkg-config.
+        .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+        .systemLibrary(
+            name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
+        // 9: keys, ranges, instants, randomness, cursors, limits, invariant().
+        library("Base"),
+        // 8: seams and small services.
+        library("Telemetry", ["Base"]),
+        library("Storage", ["Base", collections]),
+        // 6: replicated machines, pure.
+        library("Regions", ["Base", "Storage"]),
+        // 5: the client side of reads, scans and batches, pure.
+        library("Coordination", ["Base", "Regions"]),
+        // 4: requests to operations, outcomes to responses.
+        library("API", ["Base", "Telemetry", "Regions", "Coordination"]),
+        // 3: the node as values, RocksDB, HTTP and TLS.
+        library("Node", ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API"]),
+        library("RocksStorage", ["Base", "Storage", "CRocksDB"]),
+        library(
+            "HTTP",
+            [
+                "Base", "API", "Telemetry", "CNghttp2", "COpenSSL", collections, log,
+                nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+            ]),
+        // 2: the hosts that execute effects.
+        library(
+            "Runtime",
+            [
+                "Base", "Telemetry", "Storage", "Regions", "Coordination", "API", "Node",
+                "RocksStorage", "HTTP", log, nio("NIOCore"), nio("NIOPosix"),
+            ]),
+        library(
+            "Simulation",
+            ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API", "Node"]),
+        // 1: the programs.
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "Base", "API", "HTTP", "Runtime", log, nio("NIOCore"), nio("NIOPosix"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "martlet-sim",
+            dependencies: [
+                "Base", "Simulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
+
+        tests(of: "Base"),
+    ],
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,72 @@
+/// A response that any HTTP version can send.
+package import Base
+
+package enum ContentType: String, CaseIterable, Hashable, Sendable {
+    case json = "application/json"
+    case problem = "application/problem+json"
+    case bytes = "application/octet-stream"
+    case text = "text/plain; charset=utf-8"
+    case html = "text/html; charset=utf-8"
+    case yaml = "application/yaml"
+    case ndjson = "application/x-ndjson"
+    case prometheus = "text/plain; version=0.0.4; charset=utf-8"
+    case openMetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+}
+
+/// The response header fields that Martlet sends, beside `content-type`, `content-length` and `date`, which
+/// the HTTP front adds. The raw value is the lower-case field name.
+package enum ResponseHeaderName: String, CaseIterable, Hashable, Sendable {
+    case acceptRanges = "accept-ranges"
+    case allow
+    case cacheControl = "cache-control"
+    case contentEncoding = "content-encoding"
+    case contentSecurityPolicy = "content-security-policy"
+    case contentTypeOptions = "x-content-type-options"
+    case entityTag = "etag"
+    case expiresAt = "martlet-expires-at"
+    case location
+    case requestID = "martlet-request-id"
+    case retryAfter = "retry-after"
+    case servedBy = "martlet-served-by"
+    case vary
+    case version = "martlet-version"
+}
+
+package struct Response: Hashable, Sendable {
+    package struct Field: Hashable, Sendable {
+        package var name: ResponseHeaderName
+        package var value: Bytes
+    }
+
+    package var status: Int
+    /// nil for a response that has no content (204, 304).
+    package var contentType: ContentType?
+    package var headers: [Field]
+    /// For HEAD: the body that GET would have had; the front sends its length and not its bytes.
+    package var body: Bytes
+    /// The client must not send more on this connection: `Connection: close`, or GOAWAY.
+    package var closesConnection: Bool
+
+    package init(
+        status: Int, contentType: ContentType?, headers: [Field] = [], body: Bytes = [],
+        closesConnection: Bool = false
+    ) {
+        self.status = status
+        self.contentType = contentType
+        self.headers = headers
+        self.body = body
+        self.closesConnection = closesConnection
+    }
+
+    package mutating func set(_ name: ResponseHeaderName, _ value: Bytes) {
+        headers.append(Field(name: name, value: value))
+    }
+
+    package mutating func set(_ name: ResponseHeaderName, _ value: String) {
+        set(name, Bytes(value.utf8))
+    }
+
+    package subscript(_ name: ResponseHeaderName) -> Bytes? {
+        headers.first { $0.name == name }?.value
+    }
+}

@@ -1,0 +1,71 @@
+/// Every limit, in one place, with its unit and the reason for its size.
+///
+/// `GET /v1/limits` shows the ones a client can run into. *Frozen* ones are part of a format on disk or
+/// on the wire; the others may change with any release.
+package enum Limits {
+    // MARK: What a client may send (rest-api.md §2.10)
+
+    /// Bytes of a key, decoded. Small enough that a thousand keys fit a page and an index block stays useful.
+    package static let keyBytes = 4 << 10
+    /// Bytes of a value, decoded. What exceeds it belongs in an object store.
+    package static let valueBytes = 4 << 20
+    /// Bytes of a request's body as sent: one value in base64, or a batch of many.
+    package static let bodyBytes = 16 << 20
+    /// Operations in one batch or transaction: bounds the time one request holds a core.
+    package static let operationsPerBatch = 10_000
+    /// Entries on one page of a scan.
+    package static let entriesPerPage = 10_000
+    /// Entries on a page when the client names no limit.
+    package static let entriesPerPageDefault = 1_000
+    /// Bytes of keys and values on one page of a scan.
+    package static let bytesPerPage = 4 << 20
+    /// Bytes of a request target (path and query): a 4 KiB key percent-encoded, three bytes for each, and room.
+    package static let targetBytes = 16 << 10
+    /// Longest time to live, in seconds: a hundred years; past it a mistake of units is likelier than a wish.
+    package static let timeToLiveSecondsMax: UInt64 = 100 * 365 * 86_400
+    /// Longest request time-out that a client may ask for.
+    package static let requestTimeoutMax = Duration.seconds(600)
+    /// A request's time-out when the client names none.
+    package static let requestTimeoutDefault = Duration.seconds(30)
+
+    // MARK: What a connection may do (reliability.md §4)
+
+    /// Bytes of all header fields of one request, names and values.
+    package static let headerBytes = 32 << 10
+    /// Header fields of one request.
+    package static let headerFields = 100
+    /// Streams open at once on one HTTP/2 connection.
+    package static let streamsPerConnection = 100
+    /// Requests of one HTTP/1.1 connection read ahead of their answers.
+    package static let pipelinedRequests = 64
+    /// Connections open at once on one node.
+    package static let connections = 20_000
+    /// From the first byte of a request's head to its last.
+    package static let headerTimeout = Duration.seconds(10)
+    /// From accept to the end of the TLS handshake, or to the first byte that tells the protocol.
+    package static let handshakeTimeout = Duration.seconds(5)
+    /// Without any request in flight.
+    package static let idleTimeout = Duration.seconds(60)
+    /// Without a byte of progress while a body is being read or an answer written.
+    package static let stallTimeout = Duration.seconds(30)
+    /// How long a closing connection may take to hand over its last bytes.
+    package static let lingerTimeout = Duration.seconds(2)
+
+    // MARK: What one core holds in memory
+
+    /// Bytes of request bodies in memory on one core, arriving or waiting for the disk.
+    package static let requestBytesPerCore = 256 << 20
+    /// Bytes of responses in memory on one core, being sent.
+    package static let responseBytesPerCore = 256 << 20
+    /// Bytes of writes handed to the disk worker and not yet durable.
+    package static let unsyncedBytes = 64 << 20
+
+    /// The relations between limits that the code relies on; called once at start.
+    package static func checkRelations() {
+        invariant(valueBytes * 4 / 3 + 64 < bodyBytes, "a value in base64 fits a body")
+        invariant(keyBytes * 3 + 1024 < targetBytes, "a percent-encoded key fits a target")
+        invariant(valueBytes <= bytesPerPage, "one entry fits a page")
+        invariant(bodyBytes * 2 <= requestBytesPerCore, "two bodies fit a core")
+        invariant(entriesPerPageDefault <= entriesPerPage, "the default page is a legal page")
+    }
+}

@@ -1,0 +1,15 @@
+/// The seam between the HTTP front and the core that it feeds.
+///
+/// One `Front` and one `Serving` live on one event loop and call each other only there. The front turns bytes into
+/// requests and responses into bytes, and answers by itself what never becomes a request: bytes that are
+/// not HTTP, and requests over a limit. It knows no routes.
+package import API
+package import Base
+
+package protocol Serving: AnyObject {
+    /// A whole request arrived. The answer comes later, or at once, by `Front.respond`.
+    func serve(_ request: Request, _ exchange: ExchangeID)
+
+    /// The client reset the stream or left: work on it may stop, and an answer is no longer wanted.
+    func cancel(_ exchange: ExchangeID)
+}

@@ -1,0 +1,72 @@
+/// Writes that happen together or not at all, in order; what a rule collects and a disk worker merges.
+///
+/// One arena for all bytes, so that a batch of thousands costs two growing arrays and travels between
+/// threads as a value.
+package import Base
+
+package struct WriteBatch: Sendable {
+    package enum Kind: UInt8, Hashable, Sendable {
+        case put
+        case delete
+        /// Deletes `key ..< value`: the value slot holds the end; an empty end means to the end of the family.
+        case deleteRange
+    }
+
+    package struct Operation: Sendable {
+        package var kind: Kind
+        package var family: ColumnFamily
+        package var key: Range<Int>
+        package var value: Range<Int>
+    }
+
+    package private(set) var operations: [Operation] = []
+    /// The bytes that the operations' ranges refer to.
+    package private(set) var arena: Bytes = []
+
+    package init() {}
+
+    package var isEmpty: Bool { operations.isEmpty }
+    package var count: Int { operations.count }
+    /// Bytes of keys and values.
+    package var byteCount: Int { arena.count }
+
+    package mutating func put(_ family: ColumnFamily, _ key: Key, _ value: Bytes) {
+        add(.put, family, key.bytes, value)
+    }
+
+    package mutating func delete(_ family: ColumnFamily, _ key: Key) {
+        add(.delete, family, key.bytes, [])
+    }
+
+    package mutating func deleteRange(_ family: ColumnFamily, _ range: KeyRange) {
+        invariant(!range.isEmpty, "a range to delete is not empty")
+        add(.deleteRange, family, range.start.bytes, range.end?.bytes ?? [])
+    }
+
+    package mutating func append(_ other: WriteBatch) {
+        let base = arena.count
+        arena.append(contentsOf: other.arena)
+        operations.reserveCapacity(operations.count + other.operations.count)
+        for operation in other.operations {
+            var moved = operation
+            moved.key = operation.key.lowerBound + base..<operation.key.upperBound + base
+            moved.value = operation.value.lowerBound + base..<operation.value.upperBound + base
+            operations.append(moved)
+        }
+    }
+
+    package mutating func removeAll(keepingCapacity: Bool) {
+        operations.removeAll(keepingCapacity: keepingCapacity)
+        arena.removeAll(keepingCapacity: keepingCapacity)
+    }
+
+    private mutating func add(_ kind: Kind, _ family: ColumnFamily, _ key: Bytes, _ value: Bytes) {
+        let start = arena.count
+        arena.append(contentsOf: key)
+        let middle = arena.count
+        arena.append(contentsOf: value)
+        operations.append(
+            Operation(
+                kind: kind, family: family, key: start..<middle, value: middle..<arena.count))
+    }
+}
