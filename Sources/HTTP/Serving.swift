@@ -4,7 +4,6 @@
 /// requests and responses into bytes, and answers by itself what never becomes a request: bytes that are
 /// not HTTP, and requests over a limit. It knows no routes.
 package import API
-package import Base
 
 package protocol Serving: AnyObject {
     /// A whole request arrived. The answer comes later, or at once, by `Front.respond`.
