@@ -51,6 +51,12 @@ package enum Limits {
     /// How long a closing connection may take to hand over its last bytes.
     package static let lingerTimeout = Duration.seconds(2)
 
+    // MARK: What the storage engine holds
+
+    /// Bytes of a key as stored: a client's key, its space's prefix and a later encoding that escapes it.
+    /// Frozen: a range deleted without an end reaches to the greatest key of this length.
+    package static let storedKeyBytes = 8 << 10
+
     // MARK: What one core holds in memory
 
     /// Bytes of request bodies in memory on one core, arriving or waiting for the disk.
