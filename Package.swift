@@ -90,6 +90,7 @@ let package = Package(
             ], swiftSettings: strict),
 
         tests(of: "Base"),
+        tests(of: "Telemetry", ["Base"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -1,0 +1,97 @@
+/// Every metric that a node exposes. The table in docs is compared with this list by a test.
+///
+/// Labels are bounded: routes are templates, codes and results come from closed sets; never a key,
+/// an address or an id. What a unit owns it adds to a `Scrape` under one of these names.
+
+extension Metric {
+    package static let all: [Metric] =
+        process + http + operations + storage
+
+    // MARK: Build and process
+
+    package static let buildInfo = Metric(
+        "martlet_build_info", .info, labels: ["version", "swift_version"],
+        help: "What runs here; always 1.")
+    package static let processStartTime = Metric(
+        "process_start_time_seconds", .gauge, unit: .seconds,
+        help: "When the process started, in seconds since 1970-01-01 UTC.")
+    package static let processCPU = Metric(
+        "process_cpu_seconds_total", .counter, unit: .seconds,
+        help: "User and system CPU time spent.")
+    package static let processResidentMemory = Metric(
+        "process_resident_memory_bytes", .gauge, unit: .bytes, help: "Resident memory.")
+    package static let processOpenFiles = Metric(
+        "process_open_fds", .gauge, help: "Open file descriptors.")
+    package static let processMaxFiles = Metric(
+        "process_max_fds", .gauge, help: "Most file descriptors the process may open.")
+
+    private static let process = [
+        buildInfo, processStartTime, processCPU, processResidentMemory, processOpenFiles,
+        processMaxFiles,
+    ]
+
+    // MARK: HTTP
+
+    package static let httpConnections = Metric(
+        "martlet_http_connections", .gauge, labels: ["protocol"],
+        help: "Connections open now, by protocol.")
+    package static let httpConnectionsOpened = Metric(
+        "martlet_http_connections_opened_total", .counter,
+        help: "Connections accepted.")
+    package static let httpConnectionsCut = Metric(
+        "martlet_http_connections_cut_total", .counter, labels: ["reason"],
+        help: "Connections that the node closed because of what the client did or failed to do.")
+    package static let httpRequests = Metric(
+        "martlet_http_requests_total", .counter, labels: ["route", "method", "code"],
+        help: "Requests answered, by route template, method and status.")
+    package static let httpRequestDuration = Metric(
+        "martlet_http_request_duration_seconds", .histogram(.requestDuration), unit: .seconds,
+        labels: ["route", "method"],
+        help: "From a request's last byte to its answer handed to the connection.")
+    package static let httpRequestsInFlight = Metric(
+        "martlet_http_requests_in_flight", .gauge, help: "Requests received and not yet answered.")
+    package static let httpRequestSize = Metric(
+        "martlet_http_request_size_bytes", .histogram(.size), unit: .bytes,
+        help: "Bytes of request bodies.")
+    package static let httpResponseSize = Metric(
+        "martlet_http_response_size_bytes", .histogram(.size), unit: .bytes,
+        help: "Bytes of response bodies.")
+
+    private static let http = [
+        httpConnections, httpConnectionsOpened, httpConnectionsCut, httpRequests,
+        httpRequestDuration, httpRequestsInFlight, httpRequestSize, httpResponseSize,
+    ]
+
+    // MARK: Operations on keys
+
+    package static let operationsDone = Metric(
+        "martlet_kv_operations_total", .counter, labels: ["space", "op", "result"],
+        help: "Operations on keys, each one of a batch counted, by key space, kind and result.")
+    package static let errors = Metric(
+        "martlet_errors_total", .counter, labels: ["code"],
+        help: "Problem answers, by their stable code.")
+
+    private static let operations = [operationsDone, errors]
+
+    // MARK: Storage
+
+    package static let syncDuration = Metric(
+        "martlet_wal_fsync_duration_seconds", .histogram(.syncDuration), unit: .seconds,
+        help: "Time to write one batch to the log and sync it to disk.")
+    package static let syncedWrites = Metric(
+        "martlet_wal_fsync_writes", .histogram(.count),
+        help: "Writes that shared one sync.")
+    package static let unsyncedBytes = Metric(
+        "martlet_store_unsynced_bytes", .gauge, unit: .bytes,
+        help: "Bytes of writes handed to the disk and not yet durable.")
+    package static let diskCapacity = Metric(
+        "martlet_store_disk_capacity_bytes", .gauge, unit: .bytes,
+        help: "Size of the file system that holds the data directory.")
+    package static let diskAvailable = Metric(
+        "martlet_store_disk_available_bytes", .gauge, unit: .bytes,
+        help: "Space left on the file system that holds the data directory.")
+
+    private static let storage = [
+        syncDuration, syncedWrites, unsyncedBytes, diskCapacity, diskAvailable,
+    ]
+}
