@@ -91,6 +91,12 @@ let package = Package(
 
         tests(of: "Base"),
         tests(of: "Telemetry", ["Base"]),
+        tests(
+            of: "HTTP",
+            [
+                "Base", "API", "CNghttp2", "COpenSSL", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOEmbedded"),
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )
