@@ -46,7 +46,7 @@ package enum ClientError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notProcessed(let address): "\(address) did not take the request up"
         case .responseTimedOut(let address, let after):
             "no answer from \(address) within \(after)"
-        case .malformedResponse(let reason): "the answer is not HTTP: \(reason)"
+        case .malformedResponse(let reason): "the answer cannot be read: \(reason)"
         case .streamReset(let code): "the server reset the stream with code \(code)"
         case .responseTooLarge(let limit): "the answer is larger than \(limit) bytes"
         }

@@ -32,6 +32,7 @@ package final class HTTP2ClientSession {
     private var fields: [(name: Range<Int>, value: Range<Int>)] = []
     private var nameValues: [nghttp2_nv] = []
 
+    private var hasInput = false
     package private(set) var exchangesOpen = 0
     /// The server sent GOAWAY: no new requests.
     package private(set) var isDraining = false
@@ -105,6 +106,12 @@ package final class HTTP2ClientSession {
     }
 
     package func feed(_ input: UnsafeRawBufferPointer) throws(ClientError) {
+        if !hasInput, !input.isEmpty {
+            hasInput = true
+            guard !input.starts(with: "HTTP/1".utf8) else {
+                throw .malformedResponse(reason: "it speaks HTTP/1.1 and not HTTP/2")
+            }
+        }
         let bytes = input.assumingMemoryBound(to: UInt8.self)
         let taken = nghttp2_session_mem_recv(handle, bytes.baseAddress, bytes.count)
         guard taken >= 0 else {
