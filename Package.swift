@@ -56,7 +56,9 @@ let package = Package(
         // 4: requests to operations, outcomes to responses.
         library("API", ["Base", "Telemetry", "Regions", "Coordination"]),
         // 3: the node as values, RocksDB, HTTP and TLS.
-        library("Node", ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API"]),
+        library(
+            "Node",
+            ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API", collections]),
         library("RocksStorage", ["Base", "Storage", "CRocksDB"]),
         library(
             "HTTP",
@@ -90,6 +92,7 @@ let package = Package(
             ], swiftSettings: strict),
 
         tests(of: "Base"),
+        tests(of: "Node", ["Base", "Regions", "Storage"]),
         tests(of: "Telemetry", ["Base"]),
         tests(
             of: "HTTP",

@@ -63,14 +63,20 @@ package enum Limits {
     package static let requestBytesPerCore = 256 << 20
     /// Bytes of responses in memory on one core, being sent.
     package static let responseBytesPerCore = 256 << 20
-    /// Bytes of writes handed to the disk worker and not yet durable.
-    package static let unsyncedBytes = 64 << 20
+    /// Bytes of writes handed to the disk worker and not yet durable: more than one core's request bodies, so
+    /// that a slow disk first pauses the clients by flow control, and refuses only what other cores add.
+    package static let unsyncedBytes = 320 << 20
+    /// Reads that wait for a reader thread. Past it a cold read is refused instead of queued for ever.
+    package static let readsWaiting = 1_024
+    /// Entries that a scan may read on an event loop; longer ones go to a reader thread at once.
+    package static let entriesScannedInline = 64
 
     /// The relations between limits that the code relies on; called once at start.
     package static func checkRelations() {
         invariant(valueBytes * 4 / 3 + 64 < bodyBytes, "a value in base64 fits a body")
         invariant(keyBytes * 3 + 1024 < targetBytes, "a percent-encoded key fits a target")
         invariant(valueBytes <= bytesPerPage, "one entry fits a page")
+        invariant(requestBytesPerCore < unsyncedBytes, "flow control comes before refusal")
         invariant(bodyBytes * 2 <= requestBytesPerCore, "two bodies fit a core")
         invariant(entriesPerPageDefault <= entriesPerPage, "the default page is a legal page")
     }

@@ -123,7 +123,7 @@ package struct RawValue: Hashable, Sendable {
 }
 
 /// Why a command was not carried out. Nothing was written, except for `outcomeUnknown`.
-package enum Refusal: Hashable, Sendable {
+package enum Refusal: Error, Hashable, Sendable {
     /// The store has too little space left for writes; deletes and reads go on.
     case diskFull(freeBytes: UInt64, floorBytes: UInt64)
     /// A bounded queue is full; its name tells which.

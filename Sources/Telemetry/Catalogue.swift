@@ -91,7 +91,21 @@ extension Metric {
         "martlet_store_disk_available_bytes", .gauge, unit: .bytes,
         help: "Space left on the file system that holds the data directory.")
 
+    package static let diskFull = Metric(
+        "martlet_store_disk_full", .gauge,
+        help: "1 while writes are refused because too little space is left.")
+    package static let coldReads = Metric(
+        "martlet_store_cold_reads_total", .counter,
+        help: "Point reads and short scans that memory could not answer.")
+    package static let readsWaiting = Metric(
+        "martlet_store_reads_waiting", .gauge,
+        help: "Reads handed to a reader thread and not yet answered.")
+    package static let latchWaits = Metric(
+        "martlet_store_latch_waits_total", .counter,
+        help: "Writes that had to wait for another write of their key.")
+
     private static let storage = [
-        syncDuration, syncedWrites, unsyncedBytes, diskCapacity, diskAvailable,
+        syncDuration, syncedWrites, unsyncedBytes, diskCapacity, diskAvailable, diskFull,
+        coldReads, readsWaiting, latchWaits,
     ]
 }

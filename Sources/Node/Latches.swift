@@ -1,0 +1,94 @@
+/// Keeps writes of one key from overtaking a decision about it.
+///
+/// A write that is decided blindly holds its key *shared*: the order of such writes is the order in which
+/// they enter the log, and any order is a legal one. A write whose rule reads the key first holds it
+/// *exclusively* from before the read until its write is durable, so that what the rule saw is still true.
+/// History it prevents: (1) PUT k=2 is queued for the disk, (2) a compare-and-swap reads k=1 from the
+/// engine and queues k=3, (3) both are acknowledged, and the swap has replaced a value it never saw.
+///
+/// Slots, not keys: keys are hashed to a fixed number of slots (TiKV's scheduler latches), so that the table
+/// never grows and a write costs no dictionary entry; two keys in one slot only wait needlessly. Waiters
+/// are served in their order, blind ones behind exclusive ones, so that none starves.
+internal import Base
+private import DequeModule
+
+struct Latches: Sendable {
+    enum Mode: Hashable, Sendable {
+        case shared
+        case exclusive
+    }
+
+    /// The holder's or waiter's name.
+    typealias Waiter = Slab<WriteTask>.Handle
+
+    private struct Slot: Sendable {
+        var shared = 0
+        var exclusive = false
+        var waiting: Deque<(waiter: Waiter, mode: Mode)> = []
+
+        func admits(_ mode: Mode) -> Bool {
+            switch mode {
+            case .shared: !exclusive
+            case .exclusive: !exclusive && shared == 0
+            }
+        }
+
+        mutating func take(_ mode: Mode) {
+            switch mode {
+            case .shared: shared += 1
+            case .exclusive: exclusive = true
+            }
+        }
+    }
+
+    private var slots: [Slot]
+
+    init(slotCount: Int = 4096) {
+        invariant(slotCount.nonzeroBitCount == 1, "a power of two, so that a mask picks the slot")
+        slots = Array(repeating: Slot(), count: slotCount)
+    }
+
+    func slot(of key: Key) -> Int {
+        // FNV-1a: a few nanoseconds for a short key, and an attacker who collides keys only makes them wait.
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in key.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return Int(truncatingIfNeeded: hash ^ (hash >> 32)) & (slots.count - 1)
+    }
+
+    /// True if the latch is held now; otherwise the waiter stands in the queue and is named by a later release.
+    mutating func acquire(_ slot: Int, _ mode: Mode, _ waiter: Waiter) -> Bool {
+        guard slots[slot].waiting.isEmpty, slots[slot].admits(mode) else {
+            slots[slot].waiting.append((waiter, mode))
+            return false
+        }
+        slots[slot].take(mode)
+        return true
+    }
+
+    /// Gives a held latch back; the waiters that hold it from now on are appended to `admitted`.
+    mutating func release(_ slot: Int, _ mode: Mode, admitted: inout [Waiter]) {
+        switch mode {
+        case .shared:
+            invariant(slots[slot].shared > 0, "a shared latch that is released was held")
+            slots[slot].shared -= 1
+        case .exclusive:
+            invariant(slots[slot].exclusive, "an exclusive latch that is released was held")
+            slots[slot].exclusive = false
+        }
+        admit(slot, &admitted)
+    }
+
+    /// Takes a waiter out of the queue; those behind it that may go now are appended to `admitted`.
+    mutating func withdraw(_ slot: Int, _ waiter: Waiter, admitted: inout [Waiter]) {
+        slots[slot].waiting.removeAll { $0.waiter == waiter }
+        admit(slot, &admitted)
+    }
+
+    private mutating func admit(_ slot: Int, _ admitted: inout [Waiter]) {
+        while let next = slots[slot].waiting.first, slots[slot].admits(next.mode) {
+            slots[slot].waiting.removeFirst()
+            slots[slot].take(next.mode)
+            admitted.append(next.waiter)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+/// Lets a range be counted and deleted as one step while writes elsewhere go on.
+///
+/// From the moment a range delete arrives, later writes into its range wait for it; it begins once every
+/// write that was admitted before it is durable. Epochs tell "before": each range delete ends one, and a
+/// write belongs to the epoch in which it was admitted. Two deletes of overlapping ranges follow each other.
+internal import Base
+
+struct RangeGate: Sendable {
+    struct Closed: Sendable {
+        var range: KeyRange
+        var delete: WriteTask.Handle
+        /// Writes of this epoch and older ones come before it.
+        var epoch: UInt64
+        /// Writes and overlapping range deletes that wait until it is over.
+        var waiting: [WriteTask.Handle] = []
+        var hasBegun = false
+    }
+
+    private(set) var closed: [Closed] = []
+    private var epoch: UInt64 = 0
+    /// Writes under way in each epoch that has any.
+    private var underWay: [UInt64: Int] = [:]
+
+    /// True if the write has to wait for a range delete; it is queued there.
+    mutating func holdsBack(_ key: Key, _ write: WriteTask.Handle) -> Bool {
+        guard !closed.isEmpty else { return false }
+        guard let index = closed.firstIndex(where: { $0.range.contains(key) }) else { return false }
+        closed[index].waiting.append(write)
+        return true
+    }
+
+    /// Counts a write in; the result is what `leave` wants back.
+    mutating func enter() -> UInt64 {
+        underWay[epoch, default: 0] += 1
+        return epoch
+    }
+
+    mutating func leave(epoch: UInt64) {
+        guard let count = underWay[epoch] else {
+            invariant(false, "a write that leaves has entered")
+            return
+        }
+        underWay[epoch] = count == 1 ? nil : count - 1
+    }
+
+    /// Closes a range. False if an earlier delete of an overlapping range has to end first.
+    mutating func close(_ range: KeyRange, for delete: WriteTask.Handle) -> Bool {
+        if let index = closed.firstIndex(where: { $0.range.overlaps(range) }) {
+            closed[index].waiting.append(delete)
+            return false
+        }
+        closed.append(Closed(range: range, delete: delete, epoch: epoch))
+        epoch += 1
+        return true
+    }
+
+    /// The deletes for which everything older is over; each is named once.
+    mutating func takeReady() -> [Closed] {
+        guard !closed.isEmpty else { return [] }
+        let oldest = underWay.keys.min() ?? .max
+        var ready: [Closed] = []
+        for index in closed.indices where !closed[index].hasBegun && closed[index].epoch < oldest {
+            closed[index].hasBegun = true
+            ready.append(closed[index])
+        }
+        return ready
+    }
+
+    /// Opens the range again; who waited for it may go on.
+    mutating func open(_ delete: WriteTask.Handle) -> [WriteTask.Handle] {
+        guard let index = closed.firstIndex(where: { $0.delete == delete }) else { return [] }
+        return closed.remove(at: index).waiting
+    }
+
+    /// Takes a waiter out of every queue.
+    mutating func forget(_ write: WriteTask.Handle) {
+        for index in closed.indices { closed[index].waiting.removeAll { $0 == write } }
+    }
+}

@@ -1,0 +1,46 @@
+/// Deleting a range: wait for older writes, count, then one range tombstone.
+///
+/// The count in the answer is exact and the delete is one atomic write however many keys go: later writes
+/// into the range wait (`RangeGate`), so nothing comes between the count and the tombstone.
+internal import Base
+internal import Regions
+internal import Storage
+
+extension Shard {
+    mutating func beginDelete(
+        of range: KeyRange, _ write: WriteTask.Handle, at now: Now, into effects: inout Effects
+    ) {
+        guard !range.isEmpty else {
+            // Nothing is in an empty range; there is nothing to wait for and nothing to write.
+            let nothing = RawOutcome.rangeDeleted(count: 0, dryRun: false)
+            guard let task = writes.remove(write) else { return }
+            counters.count(task.command, nothing)
+            complete(task.place, nothing, into: &effects)
+            return
+        }
+        guard ranges.close(range, for: write) else { return }
+        startReadyDeletes(at: now, into: &effects)
+    }
+
+    mutating func startReadyDeletes(at now: Now, into effects: inout Effects) {
+        for ready in ranges.takeReady() {
+            writes[ready.delete]?.state = .reading
+            readElsewhere(
+                .count(ready.range), .countRange(ready.delete), at: now, into: &effects)
+        }
+    }
+
+    mutating func deleteCounted(
+        _ write: WriteTask.Handle, _ outcome: RawOutcome, at now: Now, into effects: inout Effects
+    ) {
+        guard let task = writes[write], case .deleteRange(let range, _) = task.command else { return }
+        guard requests.contains(task.place.request), case .counted(let count) = outcome else {
+            leave(write, at: now, into: &effects)
+            return
+        }
+        turnBatch.deleteRange(.raw, RawSpace.range(range))
+        writes[write]?.outcome = .rangeDeleted(count: count, dryRun: false)
+        writes[write]?.state = .atDisk
+        turnWrites.append(write)
+    }
+}

@@ -1,0 +1,148 @@
+/// Reads of a shard: from memory on the loop, else on a reader thread.
+///
+/// The loop never waits for a disk. A point read, and a scan of few entries, asks memory first; what memory
+/// does not have, and every long scan or count, goes to a reader thread and comes back as an event.
+internal import Base
+internal import Regions
+internal import Storage
+
+/// A read at a reader thread, and what happens with its result.
+enum PendingRead: Sendable {
+    /// The outcome is the command's answer.
+    case answer(CommandPlace, RawCommand)
+    /// The value is what a conditional write is decided by.
+    case decide(WriteTask.Handle)
+    /// The count of a range that is then deleted.
+    case countRange(WriteTask.Handle)
+}
+
+extension Shard {
+    // Hot path: a request of one point read answers without touching the slabs.
+    mutating func begin(
+        reads request: RegionRequest, from requester: UnitAddress, at now: Now,
+        into effects: inout Effects
+    ) {
+        if request.commands.count == 1, let outcome = readInline(request.commands[0], at: now) {
+            reply(request.number, [outcome], to: requester, into: &effects)
+            return
+        }
+        let handle = requests.insert(
+            PendingRequest(
+                requester: requester, number: request.number,
+                outcomes: Array(repeating: nil, count: request.commands.count),
+                missing: request.commands.count))
+        for (index, command) in request.commands.enumerated() {
+            let place = CommandPlace(request: handle, index: index)
+            if request.commands.count > 1, let outcome = readInline(command, at: now) {
+                complete(place, outcome, into: &effects)
+            } else {
+                readElsewhere(
+                    command.read, .answer(place, command), at: now, into: &effects)
+            }
+        }
+    }
+
+    /// The outcome if it can be had without waiting.
+    private mutating func readInline(_ command: RawCommand, at now: Now) -> RawOutcome? {
+        switch command {
+        case .scan(let scan) where scan.limit > settings.entriesScannedInline: return nil
+        case .count, .deleteRange: return nil
+        default: break
+        }
+        do {
+            let outcome = try command.read.run(on: engine, at: now.wall, tier: .cached)
+            guard let outcome else {
+                counters.readsCold += 1
+                return nil
+            }
+            counters.count(command, outcome)
+            return outcome
+        } catch {
+            return refuse(command, Self.refusal(of: error))
+        }
+    }
+
+    mutating func readElsewhere(
+        _ read: RawRead, _ pending: PendingRead, at now: Now, into effects: inout Effects
+    ) {
+        guard reads.count < settings.readsWaitingLimit else {
+            conclude(pending, .failure(.overloaded(resource: "reader queue")), at: now, &effects)
+            return
+        }
+        let token = reads.insert(pending).number
+        effects.append(.read(token, read, now.wall))
+    }
+
+    mutating func finishRead(
+        _ token: ReadToken, _ result: Result<RawOutcome, StorageError>, at now: Now,
+        into effects: inout Effects
+    ) {
+        guard let pending = reads.remove(Slab.Handle(number: token)) else {
+            invariant(false, "a read that finishes was begun")
+            return
+        }
+        conclude(pending, result.mapError(Self.refusal), at: now, &effects)
+    }
+
+    private mutating func conclude(
+        _ pending: PendingRead, _ result: Result<RawOutcome, Refusal>, at now: Now,
+        _ effects: inout Effects
+    ) {
+        switch (pending, result) {
+        case (.answer(let place, let command), .success(let outcome)):
+            let answer = command.answer(toRead: outcome)
+            counters.count(command, answer)
+            complete(place, answer, into: &effects)
+        case (.answer(let place, let command), .failure(let refusal)):
+            complete(place, refuse(command, refusal), into: &effects)
+        case (.decide(let write), .success(let outcome)):
+            decide(write, current: outcome.value, at: now, into: &effects)
+        case (.countRange(let write), .success(let outcome)):
+            deleteCounted(write, outcome, at: now, into: &effects)
+        case (.decide(let write), .failure(let refusal)),
+            (.countRange(let write), .failure(let refusal)):
+            abandon(write, refusal, at: now, into: &effects)
+        }
+    }
+
+    mutating func refuse(_ command: RawCommand, _ refusal: Refusal) -> RawOutcome {
+        let outcome = RawOutcome.refused(refusal)
+        counters.count(command, outcome)
+        return outcome
+    }
+
+    static func refusal(of error: StorageError) -> Refusal {
+        switch error {
+        case .full: .diskFull(freeBytes: 0, floorBytes: 0)
+        case .failed(let what), .corrupt(let what): .storageFailed(what)
+        }
+    }
+}
+
+extension RawCommand {
+    /// The read that answers a command that writes nothing.
+    fileprivate var read: RawRead {
+        switch self {
+        case .get(let key): return .get(key)
+        case .scan(let scan): return .scan(scan)
+        case .count(let range), .deleteRange(let range, _): return .count(range)
+        case .put, .delete, .compareAndSwap:
+            invariant(false, "\(self) is a write")
+            return .count(KeyRange(start: .least, end: .least))
+        }
+    }
+
+    fileprivate func answer(toRead outcome: RawOutcome) -> RawOutcome {
+        if case .deleteRange = self, case .counted(let count) = outcome {
+            return .rangeDeleted(count: count, dryRun: true)
+        }
+        return outcome
+    }
+}
+
+extension RawOutcome {
+    /// The value that a point read found.
+    fileprivate var value: RawValue? {
+        if case .found(let value) = self { value } else { nil }
+    }
+}

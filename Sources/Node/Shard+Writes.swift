@@ -1,0 +1,226 @@
+/// Writes of a shard: admission, latches, the decision, the turn's batch, and the answer once it is durable.
+internal import Base
+internal import DequeModule
+internal import Regions
+internal import Storage
+
+struct WriteTask: Sendable {
+    typealias Handle = Slab<WriteTask>.Handle
+
+    var place: CommandPlace
+    var command: RawCommand
+    /// Which latch the task holds or waits for; nil for the delete of a range.
+    var slot: Int?
+    var mode: Latches.Mode = .shared
+    var state: State = .waiting
+    /// Which range deletes it is older than (`RangeGate`).
+    var epoch: UInt64 = 0
+    /// The answer, once decided.
+    var outcome: RawOutcome?
+
+    enum State: Hashable, Sendable {
+        /// For a latch or for a range delete; it holds nothing and may be withdrawn.
+        case waiting
+        /// Holds its latch; its rule waits for a read.
+        case reading
+        /// In a batch: this turn's, or one at the disk.
+        case atDisk
+    }
+
+    var isAtDisk: Bool { state == .atDisk }
+}
+
+extension Shard {
+    mutating func begin(
+        writes request: RegionRequest, from requester: UnitAddress, at now: Now,
+        into effects: inout Effects
+    ) {
+        let handle = requests.insert(
+            PendingRequest(
+                requester: requester, number: request.number,
+                outcomes: Array(repeating: nil, count: request.commands.count),
+                missing: request.commands.count))
+        for (index, command) in request.commands.enumerated() {
+            let place = CommandPlace(request: handle, index: index)
+            if let refusal = refusal(of: command) {
+                complete(place, refuse(command, refusal), into: &effects)
+                continue
+            }
+            let write = writes.insert(WriteTask(place: place, command: command))
+            admit(write, at: now, into: &effects)
+        }
+    }
+
+    /// Why a write is not even begun; nil if it may be.
+    private func refusal(of command: RawCommand) -> Refusal? {
+        if let failure { return Self.refusal(of: failure) }
+        if disk.isFull, !command.freesSpace {
+            return .diskFull(freeBytes: disk.space?.freeBytes ?? 0, floorBytes: disk.floorBytes)
+        }
+        if unsyncedBytes + turnBatch.byteCount >= settings.unsyncedBytesLimit {
+            return .overloaded(resource: "unsynced writes")
+        }
+        return nil
+    }
+
+    /// Takes a write as far as it can go now.
+    mutating func admit(_ write: WriteTask.Handle, at now: Now, into effects: inout Effects) {
+        guard let task = writes[write] else { return }
+        if case .deleteRange(let range, _) = task.command {
+            beginDelete(of: range, write, at: now, into: &effects)
+            return
+        }
+        guard let key = task.command.writtenKey else { return }
+        if ranges.holdsBack(key, write) { return }
+        let slot = latches.slot(of: key)
+        let mode: Latches.Mode = task.command.needsCurrentValue ? .exclusive : .shared
+        writes[write]?.slot = slot
+        writes[write]?.mode = mode
+        guard latches.acquire(slot, mode, write) else {
+            counters.latchWaits += 1
+            return
+        }
+        latched(write, at: now, into: &effects)
+    }
+
+    /// Goes on with a write that holds its latch now.
+    mutating func latched(
+        _ write: WriteTask.Handle, at now: Now, into effects: inout Effects
+    ) {
+        guard let task = writes[write], let key = task.command.writtenKey else { return }
+        // A range delete may have come while the write waited for its latch.
+        if ranges.holdsBack(key, write) {
+            releaseLatch(of: task)
+            writes[write]?.slot = nil
+            return
+        }
+        writes[write]?.epoch = ranges.enter()
+        guard task.command.needsCurrentValue else {
+            decide(write, current: nil, at: now, into: &effects)
+            return
+        }
+        writes[write]?.state = .reading
+        let read = RawRead.get(key)
+        do {
+            switch try read.run(on: engine, at: now.wall, tier: .cached) {
+            case .found(let value): decide(write, current: value, at: now, into: &effects)
+            case .some: decide(write, current: nil, at: now, into: &effects)
+            case nil:
+                counters.readsCold += 1
+                readElsewhere(read, .decide(write), at: now, into: &effects)
+            }
+        } catch {
+            abandon(write, Self.refusal(of: error), at: now, into: &effects)
+        }
+    }
+
+    /// Lets the rule speak. What it wrote is in the turn's batch; the latch stays until that is durable.
+    mutating func decide(
+        _ write: WriteTask.Handle, current: RawValue?, at now: Now, into effects: inout Effects
+    ) {
+        guard let task = writes[write] else { return }
+        guard requests.contains(task.place.request) else {
+            // Its requester gave up while the value was being read: nothing may happen any more.
+            abandon(write, .deadlineExceeded, at: now, into: &effects)
+            return
+        }
+        let before = turnBatch.count
+        let outcome = RawRules.decide(task.command, current: current, at: now.wall, into: &turnBatch)
+        guard turnBatch.count > before else {
+            counters.count(task.command, outcome)
+            complete(task.place, outcome, into: &effects)
+            leave(write, at: now, into: &effects)
+            return
+        }
+        writes[write]?.outcome = outcome
+        writes[write]?.state = .atDisk
+        turnWrites.append(write)
+    }
+
+    mutating func persistTurn(into effects: inout Effects) {
+        guard !turnBatch.isEmpty else { return }
+        let token = nextToken
+        nextToken.number += 1
+        unsyncedBytes += turnBatch.byteCount
+        atDisk.append(AtDisk(token: token, writes: turnWrites, byteCount: turnBatch.byteCount))
+        effects.append(.persist(token, turnBatch))
+        turnBatch = WriteBatch()
+        turnWrites = []
+    }
+
+    mutating func finish(
+        _ token: PersistToken, _ result: Result<Void, StorageError>, at now: Now,
+        into effects: inout Effects
+    ) {
+        guard let batch = atDisk.popFirst() else {
+            invariant(false, "a batch that finishes was handed to the disk")
+            return
+        }
+        invariant(batch.token == token, "batches finish in the order in which they were handed over")
+        unsyncedBytes -= batch.byteCount
+        var refusal: Refusal?
+        if case .failure(let error) = result {
+            refusal = writeRefusal(of: error)
+            if case .full = error {} else { failure = error }
+        }
+        for write in batch.writes {
+            guard let task = writes[write], let decided = task.outcome else { continue }
+            let outcome = refusal.map { .refused($0) } ?? decided
+            counters.count(task.command, outcome)
+            complete(task.place, outcome, into: &effects)
+            leave(write, at: now, into: &effects)
+        }
+    }
+
+    private func writeRefusal(of error: StorageError) -> Refusal {
+        switch error {
+        case .full:
+            .diskFull(freeBytes: disk.space?.freeBytes ?? 0, floorBytes: disk.floorBytes)
+        case .failed(let what), .corrupt(let what): .outcomeUnknown(what)
+        }
+    }
+
+    /// Ends a write that was not decided.
+    mutating func abandon(
+        _ write: WriteTask.Handle, _ refusal: Refusal, at now: Now, into effects: inout Effects
+    ) {
+        guard let task = writes[write] else { return }
+        complete(task.place, refuse(task.command, refusal), into: &effects)
+        leave(write, at: now, into: &effects)
+    }
+
+    /// Takes back a write that has not begun; one whose rule is waiting for a read ends when that returns.
+    mutating func withdraw(_ write: WriteTask.Handle) {
+        guard let task = writes[write], task.state == .waiting else { return }
+        writes.remove(write)
+        ranges.forget(write)
+        if case .deleteRange = task.command {
+            for next in ranges.open(write) { runnable.append(.admit(next)) }
+        } else if let slot = task.slot {
+            var admitted: [WriteTask.Handle] = []
+            latches.withdraw(slot, write, admitted: &admitted)
+            for next in admitted { runnable.append(.latched(next)) }
+        }
+    }
+
+    /// A write that was admitted is over: who waited for it goes on.
+    mutating func leave(
+        _ write: WriteTask.Handle, at now: Now, into effects: inout Effects
+    ) {
+        guard let task = writes.remove(write) else { return }
+        if case .deleteRange = task.command {
+            for next in ranges.open(write) { runnable.append(.admit(next)) }
+            return
+        }
+        releaseLatch(of: task)
+        ranges.leave(epoch: task.epoch)
+        startReadyDeletes(at: now, into: &effects)
+    }
+
+    private mutating func releaseLatch(of task: WriteTask) {
+        guard let slot = task.slot else { return }
+        var admitted: [WriteTask.Handle] = []
+        latches.release(slot, task.mode, admitted: &admitted)
+        for next in admitted { runnable.append(.latched(next)) }
+    }
+}

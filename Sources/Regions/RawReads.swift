@@ -1,0 +1,169 @@
+/// Raw reads over an engine: plain functions that run on an event loop when memory has the answer and on a
+/// reader thread when it does not, and give the same answer on every engine.
+package import Base
+package import Storage
+
+package enum RawRead: Hashable, Sendable {
+    case get(Key)
+    case scan(RawScan)
+    case count(KeyRange)
+
+    /// The answer as of `wall`; nil only with `.cached`, if memory does not have it all.
+    package func run(
+        on engine: any KeyValueEngine, at wall: WallTime, tier: ReadTier
+    ) throws(StorageError) -> RawOutcome? {
+        switch self {
+        case .get(let key):
+            try RawRead.get(key, on: engine, at: wall, tier: tier)
+        case .scan(let scan):
+            try RawRead.page(scan, of: engine.view(), at: wall, tier: tier).map { .page($0) }
+        case .count(let range):
+            try RawRead.count(range, of: engine.view(), at: wall, tier: tier).map { .counted($0) }
+        }
+    }
+
+    // Hot path: every raw GET.
+    private static func get(
+        _ key: Key, on engine: any KeyValueEngine, at wall: WallTime, tier: ReadTier
+    ) throws(StorageError) -> RawOutcome? {
+        switch try engine.get(.raw, RawSpace.key(key), tier: tier) {
+        case .missing: return .missing
+        case .notCached: return nil
+        case .found(let record):
+            do {
+                return try RawRecord.value(of: record, at: wall).map { .found($0) } ?? .missing
+            } catch {
+                throw .corrupt("raw key \(Fingerprint(of: key.bytes)): \(error)")
+            }
+        }
+    }
+
+    private static func count(
+        _ range: KeyRange, of view: any EngineView, at wall: WallTime, tier: ReadTier
+    ) throws(StorageError) -> Int? {
+        guard !range.isEmpty else { return 0 }
+        var count = 0
+        let outcome = try view.scan(
+            .raw, RawSpace.range(range), reverse: false, tier: tier
+        ) { _, record in
+            if !RawRecord.isExpired(record, at: wall) { count += 1 }
+            return .more
+        }
+        return outcome == .complete ? count : nil
+    }
+
+    /// One page. With a delimiter each folder costs one seek, however many keys it holds.
+    private static func page(
+        _ scan: RawScan, of view: any EngineView, at wall: WallTime, tier: ReadTier
+    ) throws(StorageError) -> RawPage? {
+        var page = RawPage()
+        var range = scan.range
+        while !range.isEmpty {
+            var walk = PageWalk(scan: scan, page: page, wall: wall)
+            let outcome = try view.scan(
+                .raw, RawSpace.range(range), reverse: scan.reverse, tier: tier
+            ) { key, record in walk.visit(RawSpace.userKey(key), record) }
+            if let error = walk.error { throw error }
+            page = walk.page
+            switch outcome {
+            case .notCached: return nil
+            case .complete: return page
+            case .stopped: break
+            }
+            range = walk.rest(of: range)
+            if walk.isFull {
+                page.rest = range.isEmpty ? nil : range
+                return page
+            }
+        }
+        return page
+    }
+}
+
+/// One seek's worth of a page: stops when the page is full, and at each folder, which the next seek jumps over.
+private struct PageWalk {
+    let scan: RawScan
+    var page: RawPage
+    let wall: WallTime
+    private(set) var isFull = false
+    private(set) var error: StorageError?
+    private var last: Key?
+    private var folder: Key?
+
+    init(scan: RawScan, page: RawPage, wall: WallTime) {
+        self.scan = scan
+        self.page = page
+        self.wall = wall
+    }
+
+    mutating func visit(
+        _ key: UnsafeRawBufferPointer, _ record: UnsafeRawBufferPointer
+    ) -> ScanStep {
+        let valueCount: Int
+        let expiresAt: WallTime?
+        do {
+            (valueCount, expiresAt) = try RawRecord.decode(record)
+        } catch {
+            self.error = .corrupt("raw key \(Fingerprint(of: key)): \(error)")
+            return .stop
+        }
+        if let expiresAt, expiresAt <= wall { return .more }
+        if let folder = folder(of: key) {
+            self.folder = folder
+            page.append(commonPrefix: folder)
+            isFull = page.count >= scan.limit
+            return .stop
+        }
+        let bytes = key.count + (scan.keysOnly ? 0 : valueCount)
+        if page.count > 0, page.byteCount + bytes > Limits.bytesPerPage {
+            isFull = true
+            return .stop
+        }
+        let value = UnsafeRawBufferPointer(rebasing: record[..<(scan.keysOnly ? 0 : valueCount)])
+        page.append(key: key, value: value, expiresAt: expiresAt)
+        guard page.count >= scan.limit else {
+            last = nil
+            return .more
+        }
+        isFull = true
+        last = Key(Bytes(key))
+        return .stop
+    }
+
+    /// What is left of the range after a stop: behind the folder or behind the page's last entry.
+    func rest(of range: KeyRange) -> KeyRange {
+        var rest = range
+        if let folder {
+            if scan.reverse {
+                rest.end = folder
+            } else if let next = folder.prefixSuccessor {
+                rest.start = max(range.start, next)
+            } else {
+                rest = KeyRange(start: folder, end: folder)
+            }
+        } else if let last = last ?? lastOnPage {
+            // Clamped: the page's last entry may stand before a folder that this seek has jumped over.
+            if scan.reverse {
+                rest.end = rest.end.map { min($0, last) } ?? last
+            } else {
+                rest.start = max(range.start, last.successor)
+            }
+        }
+        return rest
+    }
+
+    private var lastOnPage: Key? {
+        page.entries.last.map { Key(Bytes(page.arena[$0.key])) }
+    }
+
+    private func folder(of key: UnsafeRawBufferPointer) -> Key? {
+        guard let delimiter = scan.delimiter, key.count >= delimiter.count + scan.prefixCount else {
+            return nil
+        }
+        for start in scan.prefixCount...(key.count - delimiter.count) {
+            let end = start + delimiter.count
+            if key[start..<end].elementsEqual(delimiter) { return Key(Bytes(key[..<end])) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,123 @@
+// A host for one shard that does each thing only when a test says so: end the turn, sync the disk, finish
+// the reads. So a test can stand between any two steps of a write.
+import Base
+import Node
+import Regions
+import Storage
+
+struct ShardHost: ~Copyable {
+    static let requester = UnitAddress(core: 0, unit: .gateway)
+    static let shardAddress = UnitAddress(core: 0, unit: .shard)
+
+    let engine: MemoryEngine
+    var shard: Shard
+    var now = Now(instant: .origin, wall: WallTime(milliseconds: 1_000_000))
+    private(set) var replies: [UInt64: [RawOutcome]] = [:]
+    private(set) var persists: [(PersistToken, WriteBatch)] = []
+    private(set) var reads: [(ReadToken, RawRead, WallTime)] = []
+    private var next: UInt64 = 0
+
+    init(engine: MemoryEngine = MemoryEngine(), settings: ShardSettings = ShardSettings()) {
+        self.engine = engine
+        shard = Shard(address: Self.shardAddress, engine: engine, settings: settings)
+    }
+
+    mutating func send(_ commands: RawCommand...) -> UInt64 { sendAll(commands) }
+
+    mutating func sendAll(_ commands: [RawCommand]) -> UInt64 {
+        next += 1
+        let request = RegionRequest(number: next, commands: commands)
+        deliver(.request(request))
+        return next
+    }
+
+    mutating func expire(_ number: UInt64) { deliver(.expire(number)) }
+
+    mutating func endTurn() { step(.turnEnded) }
+
+    /// Syncs every batch at the disk, oldest first, and reports each.
+    mutating func sync() {
+        let batches = persists
+        persists = []
+        for (token, batch) in batches {
+            do {
+                try engine.write(batch, sync: true)
+                step(.persisted(token))
+            } catch {
+                step(.persistFailed(token, error))
+            }
+        }
+    }
+
+    mutating func finishReads() {
+        while !reads.isEmpty {
+            let (token, read, wall) = reads.removeFirst()
+            do {
+                guard let outcome = try read.run(on: engine, at: wall, tier: .disk) else {
+                    step(.readFinished(token, .failure(.failed("no answer from disk"))))
+                    continue
+                }
+                step(.readFinished(token, .success(outcome)))
+            } catch {
+                step(.readFinished(token, .failure(error)))
+            }
+        }
+    }
+
+    /// Turns, syncs and reads until nothing is left to do.
+    mutating func settle() {
+        for _ in 0..<100 {
+            endTurn()
+            sync()
+            finishReads()
+            if shard.isIdle { return }
+        }
+    }
+
+    mutating func run(_ command: RawCommand) -> RawOutcome? {
+        let number = send(command)
+        settle()
+        return replies[number]?.first
+    }
+
+    mutating func step(_ event: Event) {
+        var effects: Effects = []
+        shard.step(event, at: now, into: &effects)
+        for effect in effects {
+            switch effect {
+            case .persist(let token, let batch): persists.append((token, batch))
+            case .read(let token, let read, let wall): reads.append((token, read, wall))
+            case .send(let envelope):
+                if case .reply(let reply) = envelope.body { replies[reply.number] = reply.outcomes }
+            case .respond, .scrape: break
+            }
+        }
+    }
+
+    private mutating func deliver(_ body: Envelope.Body) {
+        step(.received(Envelope(from: Self.requester, to: Self.shardAddress, body: body)))
+    }
+}
+
+extension RawCommand {
+    static func put(_ key: String, _ value: String, if condition: RawCondition = .none) -> Self {
+        .put(RawPut(key: Key(utf8: key), value: Bytes(value.utf8), condition: condition))
+    }
+
+    static func get(_ key: String) -> Self { .get(Key(utf8: key)) }
+
+    static func swap(_ key: String, _ expected: String?, _ value: String) -> Self {
+        .compareAndSwap(
+            RawCompareAndSwap(
+                key: Key(utf8: key), expected: expected.map { Bytes($0.utf8) },
+                replacement: .put(Bytes(value.utf8), timeToLive: nil)))
+    }
+
+    static func deleteRange(_ start: String, _ end: String) -> Self {
+        .deleteRange(KeyRange(start: Key(utf8: start), end: Key(utf8: end)), dryRun: false)
+    }
+}
+
+extension RawOutcome {
+    static func found(_ value: String) -> Self { .found(RawValue(value: Bytes(value.utf8))) }
+}

@@ -1,0 +1,155 @@
+// The shard's promises, each as a short story: who waits for whom, and what is answered when.
+import Base
+import Node
+import Regions
+import Storage
+import Testing
+
+@Suite struct ShardTests {
+    @Test func aWriteIsAnsweredOnlyOnceItIsDurable() {
+        var host = ShardHost()
+        let write = host.send(.put("k", "v"))
+        #expect(host.replies[write] == nil)
+        host.endTurn()
+        #expect(host.replies[write] == nil)
+        #expect(host.persists.count == 1)
+        host.sync()
+        #expect(host.replies[write] == [.written(previous: nil)])
+        #expect(host.run(.get("k")) == .found("v"))
+    }
+
+    @Test func oneTurnBecomesOneBatch() {
+        var host = ShardHost()
+        for index in 0..<100 { _ = host.send(.put("k\(index)", "v")) }
+        host.endTurn()
+        #expect(host.persists.count == 1)
+        #expect(host.persists[0].1.count == 100)
+        host.endTurn()
+        #expect(host.persists.count == 1, "an empty turn persists nothing")
+    }
+
+    @Test func aSwapWaitsForTheWriteBeforeItAndSeesIt() {
+        var host = ShardHost()
+        #expect(host.run(.put("k", "1")) == .written(previous: nil))
+        let put = host.send(.put("k", "2"))
+        let swap = host.send(.swap("k", "1", "3"))
+        host.endTurn()
+        #expect(host.persists.count == 1, "the swap is not decided while the put is on its way")
+        host.settle()
+        #expect(host.replies[put] == [.written(previous: nil)])
+        #expect(host.replies[swap] == [.notSwapped(previous: RawValue(value: Bytes("2".utf8)))])
+        #expect(host.run(.get("k")) == .found("2"))
+    }
+
+    @Test func ofManySwapsFromOneValueExactlyOneWins() {
+        var host = ShardHost()
+        #expect(host.run(.put("k", "0")) == .written(previous: nil))
+        let swaps = (1...2000).map { host.send(.swap("k", "0", "\($0)")) }
+        host.settle()
+        let won = swaps.filter {
+            if case .swapped? = host.replies[$0]?.first { true } else { false }
+        }
+        #expect(won.count == 1)
+        #expect(swaps.allSatisfy { host.replies[$0] != nil })
+    }
+
+    @Test func aBlindWriteDoesNotOvertakeAWaitingSwapForEver() {
+        var host = ShardHost()
+        let first = host.send(.put("k", "1"))
+        let swap = host.send(.swap("k", "1", "2"))
+        let last = host.send(.put("k", "3"))
+        host.endTurn()
+        host.sync()
+        #expect(host.replies[first] != nil)
+        #expect(host.replies[last] == nil, "it stands behind the swap")
+        host.settle()
+        #expect(host.replies[swap] == [.swapped(previous: RawValue(value: Bytes("1".utf8)))])
+        #expect(host.run(.get("k")) == .found("3"))
+    }
+
+    @Test func aConditionOnAColdKeyIsDecidedByWhatTheDiskHolds() {
+        let engine = MemoryEngine()
+        var host = ShardHost(engine: engine)
+        #expect(host.run(.put("k", "1")) == .written(previous: nil))
+        engine.setCold(1, in: 1, seed: 1)
+        let swap = host.send(.swap("k", "1", "2"))
+        #expect(host.reads.count == 1)
+        let blind = host.send(.put("k", "9"))
+        host.endTurn()
+        #expect(host.persists.isEmpty, "nothing is written while the swap reads")
+        host.settle()
+        #expect(host.replies[swap] == [.swapped(previous: RawValue(value: Bytes("1".utf8)))])
+        #expect(host.replies[blind] == [.written(previous: nil)])
+        #expect(host.run(.get("k")) == .found("9"))
+    }
+
+    @Test func expiryIsFixedWhenTheWriteIsOrderedAndSeenAtOnce() {
+        var host = ShardHost()
+        let put = RawPut(key: Key(utf8: "k"), value: [1], timeToLive: 10)
+        #expect(host.run(.put(put)) == .written(previous: nil))
+        let expiry = WallTime(milliseconds: 1_010_000)
+        #expect(host.run(.get("k")) == .found(RawValue(value: [1], expiresAt: expiry)))
+        host.now.wall = WallTime(milliseconds: 1_009_999)
+        #expect(host.run(.get("k")) != .missing)
+        host.now.wall = expiry
+        #expect(host.run(.get("k")) == .missing)
+        #expect(host.run(.put("k", "new", if: .absent)) == .written(previous: nil))
+    }
+
+    @Test func aFullDiskRefusesWhatTakesSpaceAndNothingElse() {
+        var host = ShardHost()
+        #expect(host.run(.put("k", "v")) == .written(previous: nil))
+        let capacity: UInt64 = 100 << 30
+        host.step(.diskSpace(DiskSpace(freeBytes: capacity / 25, capacityBytes: capacity)))
+        guard case .refused(.diskFull)? = host.run(.put("k", "w")) else {
+            Issue.record("a put on a full disk is refused")
+            return
+        }
+        #expect(host.run(.get("k")) == .found("v"))
+        #expect(host.run(.deleteRange("a", "j")) == .rangeDeleted(count: 0, dryRun: false))
+        #expect(host.run(.delete(RawDelete(key: Key(utf8: "k")))) == .deleted(previous: nil))
+        host.step(.diskSpace(DiskSpace(freeBytes: capacity / 16, capacityBytes: capacity)))
+        guard case .refused(.diskFull)? = host.run(.put("k", "w")) else {
+            Issue.record("between floor and resume mark a full disk stays full")
+            return
+        }
+        host.step(.diskSpace(DiskSpace(freeBytes: capacity / 10, capacityBytes: capacity)))
+        #expect(host.run(.put("k", "w")) == .written(previous: nil))
+    }
+
+    @Test func aFailedDiskMakesTheOutcomeUnknownAndEndsWriting() {
+        let engine = MemoryEngine()
+        var host = ShardHost(engine: engine)
+        engine.failWrites(after: 0, with: .failed("sync: input/output error"))
+        guard case .refused(.outcomeUnknown)? = host.run(.put("k", "v")) else {
+            Issue.record("a write whose sync failed may have happened")
+            return
+        }
+        guard case .refused(.storageFailed)? = host.run(.put("k", "v")) else {
+            Issue.record("a store that failed takes no more writes")
+            return
+        }
+    }
+
+    @Test func tooManyUnsyncedBytesAreRefusedAndNothingIsQueued() {
+        var host = ShardHost(settings: ShardSettings(unsyncedBytesLimit: 100))
+        let big = String(repeating: "x", count: 200)
+        let first = host.send(.put("a", big))
+        let second = host.send(.put("b", big))
+        #expect(host.replies[second] == [.refused(.overloaded(resource: "unsynced writes"))])
+        host.settle()
+        #expect(host.replies[first] == [.written(previous: nil)])
+        #expect(host.run(.get("b")) == .missing)
+        #expect(host.run(.put("b", big)) == .written(previous: nil))
+    }
+
+    @Test func tooManyColdReadsAreRefused() {
+        let engine = MemoryEngine()
+        engine.setCold(1, in: 1, seed: 1)
+        var host = ShardHost(engine: engine, settings: ShardSettings(readsWaitingLimit: 2))
+        let reads = (0..<3).map { host.send(.get("k\($0)")) }
+        #expect(host.replies[reads[2]] == [.refused(.overloaded(resource: "reader queue"))])
+        host.settle()
+        #expect(host.replies[reads[0]] == [.missing])
+    }
+}
