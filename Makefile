@@ -1,0 +1,69 @@
+# The few things to do here. `make run` and `make test` set up a fresh Debian machine by themselves;
+# whatever they set up they leave alone the second time.
+#
+# One release build serves all: tests use `package` access and not `@testable`, so they test the very
+# binary that runs.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.PHONY: help run build test tidy fix bench fuzz openapi docker ci setup setup-test
+
+SWIFT_VERSION := 6.3
+SWIFT_BUILD := swift build -c release --explicit-target-dependency-import-check error
+SWIFT_TEST := swift test -c release --skip-build --disable-xctest
+
+PACKAGES := ca-certificates git g++ pkg-config \
+    librocksdb-dev libnghttp2-dev libssl-dev libsimdjson-dev
+TEST_PACKAGES := curl nghttp2-client openssl prometheus openjdk-17-jre-headless python3-venv
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup:
+	@.ci/toolchain $(SWIFT_VERSION)
+	@.ci/packages $(PACKAGES)
+
+setup-test: setup
+	@.ci/packages $(TEST_PACKAGES)
+	@$(MAKE) --silent --no-print-directory .venv/installed
+
+.venv/installed: Tests/requirements.txt
+	@echo Installing the Python tools of the tests into .venv
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r Tests/requirements.txt
+	touch $@
+
+build: setup ## the release binary, .build/release/martlet
+	$(SWIFT_BUILD) --product martlet
+
+run: build ## serve on http://127.0.0.1:7171, data in ./martlet-data
+	exec .build/release/martlet serve --data-dir martlet-data
+
+test: setup-test ## every test there is
+	$(SWIFT_BUILD) --build-tests
+	$(SWIFT_TEST)
+
+tidy: setup ## style and house rules, without changing anything
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(SWIFT_BUILD) --build-tests
+	$(SWIFT_TEST) --filter TidyTests
+
+fix: setup ## style, by changing what swift-format can
+	swift format format --in-place --parallel --recursive Package.swift Sources Tests
+
+fuzz: setup-test ## the fuzz tests, FUZZ_ROUNDS times as long as in `make test`
+	$(SWIFT_BUILD) --build-tests
+	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-100} $(SWIFT_TEST) --filter Fuzz
+
+openapi: setup-test ## check openapi.yaml by two validators
+	.venv/bin/openapi-spec-validator openapi.yaml
+	.venv/bin/openapi-generator-cli validate --recommend -i openapi.yaml
+
+bench: build ## Martlet beside etcd, Redis with webdis, and nghttpd (ROUNDS=5 SECONDS=10)
+	@.ci/packages $(BENCH_PACKAGES)
+	python3 Tests/Bench/bench.py
+
+docker: ## the container image, martlet:latest
+	docker build -f docker/Dockerfile -t martlet:latest .
+
+ci: tidy test ## what must pass before a change lands
