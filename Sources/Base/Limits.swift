@@ -1,11 +1,12 @@
 /// Every limit, in one place, with its unit and the reason for its size.
 ///
-/// `GET /v1/limits` shows the ones a client can run into. *Frozen* ones are part of a format on disk or
-/// on the wire; the others may change with any release.
+/// `GET /v1/limits` shows the ones a client can run into. *Frozen* ones are part of a format on
+/// disk or on the wire; the others may change with any release.
 package enum Limits {
     // MARK: What a client may send (rest-api.md §2.10)
 
-    /// Bytes of a key, decoded. Small enough that a thousand keys fit a page and an index block stays useful.
+    /// Bytes of a key, decoded. Small enough that a thousand keys fit a page and an index block
+    /// stays useful.
     package static let keyBytes = 4 << 10
     /// Bytes of a value, decoded. What exceeds it belongs in an object store.
     package static let valueBytes = 4 << 20
@@ -19,9 +20,16 @@ package enum Limits {
     package static let entriesPerPageDefault = 1_000
     /// Bytes of keys and values on one page of a scan.
     package static let bytesPerPage = 4 << 20
-    /// Bytes of a request target (path and query): a 4 KiB key percent-encoded, three bytes for each, and room.
+    /// Bytes of a request target (path and query): a 4 KiB key percent-encoded, three bytes for
+    /// each, and room.
     package static let targetBytes = 16 << 10
-    /// Longest time to live, in seconds: a hundred years; past it a mistake of units is likelier than a wish.
+    /// Levels of objects and arrays in a JSON body; no request of the contract needs more than
+    /// four.
+    package static let jsonDepth = 16
+    /// Bytes of JSON for which a thread keeps its parser's buffers (about eleven times that size).
+    package static let jsonWorkspaceBytes = 256 << 10
+    /// Longest time to live, in seconds: a hundred years; past it a mistake of units is likelier
+    /// than a wish.
     package static let timeToLiveSecondsMax: UInt64 = 100 * 365 * 86_400
     /// Longest request time-out that a client may ask for.
     package static let requestTimeoutMax = Duration.seconds(600)
