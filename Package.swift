@@ -43,6 +43,8 @@ let package = Package(
         .systemLibrary(
             name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // simdjson is C++: a shim of our own gives it a C face.
+        .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
 
         // 9: keys, ranges, instants, randomness, cursors, limits, invariant().
         library("Base"),
@@ -54,7 +56,7 @@ let package = Package(
         // 5: the client side of reads, scans and batches, pure.
         library("Coordination", ["Base", "Regions"]),
         // 4: requests to operations, outcomes to responses.
-        library("API", ["Base", "Telemetry", "Regions", "Coordination"]),
+        library("API", ["Base", "Telemetry", "Regions", "Coordination", "CSimdjson"]),
         // 3: the node as values, RocksDB, HTTP and TLS.
         library(
             "Node",
@@ -100,6 +102,7 @@ let package = Package(
                 "Base", "API", "CNghttp2", "COpenSSL", nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOEmbedded"),
             ]),
+        tests(of: "API", ["Base", "Regions"]),
     ],
     cxxLanguageStandard: .cxx17
 )
