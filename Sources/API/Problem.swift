@@ -1,7 +1,7 @@
 /// Every answer that is not a success: `application/problem+json` (RFC 9457) with a stable `code`.
 ///
-/// The table of codes is the contract (rest-api.md §2.9): a code's status and advice never change, and a
-/// client switches on the code alone.
+/// The table of codes is the contract (rest-api.md §2.9): a code's status and advice never change,
+/// and a client switches on the code alone.
 
 package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     // 400

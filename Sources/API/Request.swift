@@ -1,7 +1,8 @@
 /// A request as every HTTP version delivers it, and nothing that only one version knows.
 ///
-/// The HTTP front makes these from bytes; the gateway and the simulator consume them. Of the header fields
-/// only those are kept that mean something here, so that a request costs no dictionary and no strings.
+/// The HTTP front makes these from bytes; the gateway and the simulator consume them. Of the header
+/// fields only those are kept that mean something here, so that a request costs no dictionary and
+/// no strings.
 package import Base
 
 package enum Method: Hashable, Sendable {
@@ -22,7 +23,8 @@ package enum Method: Hashable, Sendable {
     }
 }
 
-/// The request header fields that mean something to Martlet. The raw value is the lower-case field name.
+/// The request header fields that mean something to Martlet. The raw value is the lower-case field
+/// name.
 package enum HeaderName: String, CaseIterable, Hashable, Sendable {
     case accept
     case acceptEncoding = "accept-encoding"
@@ -81,8 +83,8 @@ package struct Request: Hashable, Sendable {
     }
 }
 
-/// Names one request and the place its answer goes to: a connection's slot, that slot's generation, and a
-/// stream. A value and never a reference: the connection may be gone when the answer comes.
+/// Names one request and the place its answer goes to: a connection's slot, that slot's generation,
+/// and a stream. A value and never a reference: the connection may be gone when the answer comes.
 package struct ExchangeID: Hashable, Sendable {
     package var slot: UInt32
     package var generation: UInt32

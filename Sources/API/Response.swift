@@ -13,8 +13,8 @@ package enum ContentType: String, CaseIterable, Hashable, Sendable {
     case openMetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 }
 
-/// The response header fields that Martlet sends, beside `content-type`, `content-length` and `date`, which
-/// the HTTP front adds. The raw value is the lower-case field name.
+/// The response header fields that Martlet sends, beside `content-type`, `content-length` and
+/// `date`, which the HTTP front adds. The raw value is the lower-case field name.
 package enum ResponseHeaderName: String, CaseIterable, Hashable, Sendable {
     case acceptRanges = "accept-ranges"
     case allow

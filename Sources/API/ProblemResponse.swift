@@ -1,0 +1,139 @@
+/// Problems as responses (RFC 9457), and what the store's refusals become.
+package import Base
+package import Regions
+
+extension ProblemCode {
+    /// A relative reference that this service answers: `GET /problems/<code>` explains the code.
+    var type: String { "/problems/" + rawValue }
+
+    /// The code as words: `Key not found`.
+    package var title: String {
+        switch self {
+        case .malformedJSON: return "Malformed JSON"
+        case .invalidBase64: return "Invalid base64"
+        case .versionNotSupported: return "HTTP version not supported"
+        default:
+            let words = rawValue.split(separator: "_").joined(separator: " ")
+            return words.prefix(1).uppercased() + words.dropFirst()
+        }
+    }
+}
+
+extension Problem {
+    package init(_ refusal: Refusal) {
+        switch refusal {
+        case .diskFull(let free, let floor):
+            self.init(
+                .diskFull,
+                "The store has \(free) bytes left and keeps \(floor) free: writes are refused, "
+                    + "reads and deletes go on. Nothing was written.", retryAfter: 30)
+        case .overloaded(let resource):
+            self.init(
+                .overloaded, "Too much is waiting already (\(resource)). Nothing was done.",
+                retryAfter: 1)
+        case .deadlineExceeded:
+            self.init(
+                .deadlineExceeded,
+                "The request's time was over before it was carried out. Nothing was written.",
+                retryAfter: 1)
+        case .stopping:
+            self.init(
+                .notReady, "This node is stopping. Nothing was done.", retryAfter: 1)
+        case .outcomeUnknown(let reason):
+            self.init(
+                .outcomeUnknown,
+                "The write may or may not have happened: \(reason). Read the key to find out.")
+        case .storageFailed(let reason):
+            self.init(.internal, "The store could not be read: \(reason).")
+        }
+    }
+
+    static func preconditionFailed(_ actual: Fingerprint?) -> Problem {
+        guard let actual else {
+            return Problem(
+                .preconditionFailed, "The precondition did not hold: the key is absent.")
+        }
+        let tag = String(decoding: actual.tag, as: UTF8.self)
+        return Problem(
+            .preconditionFailed, "The precondition did not hold: the value there has etag \(tag).",
+            actualEntityTag: tag)
+    }
+
+    static let valueMissing = Problem(
+        .keyNotFound, "Nothing is stored under this key, or what was has expired.")
+
+    /// The members of the problem object.
+    func write(to json: inout JSONWriter, requestID: Bytes?) {
+        json.beginObject()
+        json.member("type", code.type)
+        json.member("title", code.title)
+        json.member("status", code.status)
+        json.member("code", code.rawValue)
+        json.member("detail", detail)
+        json.member("retry", code.retry)
+        if let retryAfter { json.member("retry_after", retryAfter) }
+        if let actualEntityTag { json.member("actual_etag", actualEntityTag) }
+        if let limit { json.member("limit", limit) }
+        if let actual { json.member("actual", actual) }
+        if let requestID { json.member("request_id", requestID) }
+        if !errors.isEmpty {
+            json.name("errors")
+            json.beginArray()
+            for error in errors {
+                json.beginObject()
+                json.member("pointer", error.pointer)
+                json.member("detail", error.detail)
+                json.endObject()
+            }
+            json.endArray()
+        }
+        json.endObject()
+    }
+}
+
+extension Response {
+    /// - Parameter requestID: nil if the bytes never became a request and have no name.
+    package init(_ problem: Problem, requestID: Bytes? = nil, closesConnection: Bool = false) {
+        var json = JSONWriter()
+        problem.write(to: &json, requestID: requestID)
+        json.endLine()
+        self.init(
+            status: problem.code.status, contentType: .problem, body: json.bytes,
+            closesConnection: closesConnection)
+        setCommon(requestID)
+        set(.cacheControl, CommonValues.noStore)
+        if let retryAfter = problem.retryAfter {
+            var text = Bytes()
+            text.appendDecimal(retryAfter)
+            set(.retryAfter, text)
+        }
+        if let allow = problem.allow { set(.allow, allow) }
+    }
+
+    /// What every response carries.
+    mutating func setCommon(_ requestID: Bytes?) {
+        headers.reserveCapacity(5)
+        if let requestID { set(.requestID, requestID) }
+        set(.contentTypeOptions, CommonValues.noSniff)
+    }
+
+    enum CommonValues {
+        static let noStore = Bytes("no-store".utf8)
+        static let noSniff = Bytes("nosniff".utf8)
+        static let accept = Bytes("accept".utf8)
+    }
+
+    /// A JSON document that is written by `body`.
+    static func json(
+        status: Int = 200, pretty: Bool, requestID: Bytes, capacity: Int = 256,
+        _ body: (inout JSONWriter) -> Void
+    ) -> Response {
+        var json = JSONWriter(pretty: pretty, reservingCapacity: capacity)
+        body(&json)
+        json.endLine()
+        var response = Response(status: status, contentType: .json, body: json.bytes)
+        response.setCommon(requestID)
+        response.set(.cacheControl, CommonValues.noStore)
+        return response
+    }
+}

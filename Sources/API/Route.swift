@@ -1,0 +1,122 @@
+/// Every path that this service has, with the methods that it takes.
+///
+/// The template, never the path itself, is what metrics and logs are labelled with.
+internal import Base
+
+package enum Route: CaseIterable, Hashable, Sendable {
+    case rawValue
+    case rawEntry
+    case rawScan
+    case rawCount
+    case rawBatch
+    case rawDeleteRange
+    case rawCompareAndSwap
+    case limits
+    case status
+    case root
+    case openAPIYAML
+    case openAPIJSON
+    case liveness
+    case readiness
+    case metrics
+    case problem
+    /// Any path that is none of these.
+    case unknown
+
+    package var template: String {
+        switch self {
+        case .rawValue: "/v1/raw/kv/{key}"
+        case .rawEntry: "/v1/raw/entry"
+        case .rawScan: "/v1/raw/scan"
+        case .rawCount: "/v1/raw/count"
+        case .rawBatch: "/v1/raw/batch"
+        case .rawDeleteRange: "/v1/raw/delete-range"
+        case .rawCompareAndSwap: "/v1/raw/cas"
+        case .limits: "/v1/limits"
+        case .status: "/v1/status"
+        case .root: "/"
+        case .openAPIYAML: "/openapi.yaml"
+        case .openAPIJSON: "/openapi.json"
+        case .liveness: "/livez"
+        case .readiness: "/readyz"
+        case .metrics: "/metrics"
+        case .problem: "/problems/{code}"
+        case .unknown: "unknown"
+        }
+    }
+
+    package var methods: [Method] {
+        switch self {
+        case .rawValue: [.get, .head, .put, .delete]
+        case .rawEntry: [.get, .head, .put, .delete]
+        case .rawBatch, .rawDeleteRange, .rawCompareAndSwap: [.post]
+        case .rawScan, .rawCount, .limits, .status, .root, .openAPIYAML, .openAPIJSON,
+            .liveness, .readiness, .metrics, .problem:
+            [.get, .head]
+        case .unknown: []
+        }
+    }
+
+    /// The value of Allow.
+    var allow: String { methods.map(\.name).joined(separator: ", ") }
+
+    var isRaw: Bool {
+        switch self {
+        case .rawValue, .rawEntry, .rawScan, .rawCount, .rawBatch, .rawDeleteRange,
+            .rawCompareAndSwap:
+            true
+        default: false
+        }
+    }
+
+    private static let valuePrefix = Bytes("/v1/raw/kv/".utf8)
+    private static let problemPrefix = Bytes("/problems/".utf8)
+    private static let fixed: [(path: Bytes, route: Route)] = allCases.compactMap { route in
+        switch route {
+        case .rawValue, .problem, .unknown: nil
+        default: (Bytes(route.template.utf8), route)
+        }
+    }
+
+    /// The route of a path, and what stands for the `{…}` of its template, still encoded.
+    // Hot path: once per request. The bytes lane is asked first.
+    static func of(_ path: ArraySlice<UInt8>) -> (route: Route, tail: ArraySlice<UInt8>) {
+        if path.starts(with: valuePrefix) {
+            return (.rawValue, path.dropFirst(valuePrefix.count))
+        }
+        for candidate in fixed where candidate.path.elementsEqual(path) {
+            return (candidate.route, [])
+        }
+        if path.starts(with: problemPrefix) {
+            return (.problem, path.dropFirst(problemPrefix.count))
+        }
+        return (.unknown, [])
+    }
+
+    /// Says what could have been meant by a path that leads nowhere.
+    static func notFound(_ path: ArraySlice<UInt8>) -> Problem {
+        let text = String(decoding: path.prefix(128), as: UTF8.self)
+        let transactional = [
+            "/v1/kv", "/v1/entry", "/v1/scan", "/v1/count", "/v1/batch", "/v1/delete-range",
+        ]
+        if let twin = transactional.first(where: { text == $0 || text.hasPrefix($0 + "/") }) {
+            let raw = "/v1/raw" + twin.dropFirst("/v1".count)
+            return Problem(
+                .routeNotFound,
+                "The transactional space (\(twin)) is not served by this version; "
+                    + "the raw space is, at \(raw)."
+            )
+        }
+        if text == "/v1/raw" || text == "/v1/raw/" || text == "/v1/raw/kv" {
+            return Problem(
+                .routeNotFound,
+                "A key follows /v1/raw/kv/. If the key was . or .., the client removed it from the "
+                    + "path: write %2E%2E, or use /v1/raw/entry?key=.")
+        }
+        let known = allCases.filter { $0 != .unknown }.map(\.template)
+        let advice =
+            NearestName.find(text, among: known).map { "Did you mean \($0)?" }
+            ?? "GET / lists what there is."
+        return Problem(.routeNotFound, "Nothing is at \(text). \(advice)")
+    }
+}
