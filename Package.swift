@@ -93,6 +93,12 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
+        // The suite that every storage engine passes.
+        .target(
+            name: "EngineSuite", dependencies: ["Base", "Storage"], path: "Tests/EngineSuite",
+            swiftSettings: strict),
+        tests(of: "Storage", ["Base", "EngineSuite"]),
+        tests(of: "RocksStorage", ["Base", "Storage", "EngineSuite"]),
         tests(of: "Base"),
         tests(of: "Node", ["Base", "Regions", "Storage"]),
         tests(of: "Telemetry", ["Base"]),

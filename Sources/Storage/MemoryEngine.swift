@@ -1,16 +1,17 @@
 /// The storage engine of the simulator: in memory, with a disk that can lose what was not synced.
 ///
-/// It holds two images. Reads see the *live* one; the *durable* one is what a crash leaves. A write without
-/// sync reaches the live image and a log of batches not yet durable; a write with sync makes everything
-/// before it durable. `crash` returns to the durable image plus a prefix of that log: whole batches in
-/// order, as a write-ahead log gives them back (reliability.md rows 68 to 73).
+/// It holds two images. Reads see the *live* one; the *durable* one is what a crash leaves. A write
+/// without sync reaches the live image and a log of batches not yet durable; a write with sync
+/// makes everything before it durable. `crash` returns to the durable image plus a prefix of that
+/// log: whole batches in order, as a write-ahead log gives them back (reliability.md rows 68 to
+/// 73).
 ///
-/// It passes the same tests as `RocksEngine`. It leaves out time: how long a sync takes is the simulator's
-/// affair.
+/// It passes the same tests as `RocksEngine`. It leaves out time: how long a sync takes is the
+/// simulator's affair.
 package import Base
 
-// @unchecked Sendable: the engine seam is Sendable because `RocksEngine` serves several threads. This one
-// belongs to the one thread of a simulation, which never shares it.
+// @unchecked Sendable: the engine seam is Sendable because `RocksEngine` serves several threads.
+// This one belongs to the one thread of a simulation, which never shares it.
 package final class MemoryEngine: KeyValueEngine, @unchecked Sendable {
     private struct Fault {
         /// Writes that still succeed before it.
@@ -24,7 +25,8 @@ package final class MemoryEngine: KeyValueEngine, @unchecked Sendable {
     /// Batches that a crash may lose, oldest first.
     private var unsynced: [WriteBatch] = []
     private var fault: Fault?
-    /// Set by the first write that fails for good: the engine takes no more of them until it is reopened.
+    /// Set by the first write that fails for good: the engine takes no more of them until it is
+    /// reopened.
     private var refusal: StorageError?
     private var coldness = Coldness()
 
@@ -45,7 +47,8 @@ package final class MemoryEngine: KeyValueEngine, @unchecked Sendable {
         if let refusal { throw refusal }
         if let error = nextFault() {
             if case .full = error { throw error }
-            // The device failed in mid-write: readers never see the batch, yet it may be on the disk.
+            // The device failed in mid-write: readers never see the batch, yet it may be on the
+            // disk.
             unsynced.append(batch)
             refusal = error
             throw error
@@ -62,19 +65,20 @@ package final class MemoryEngine: KeyValueEngine, @unchecked Sendable {
 
     // MARK: What the simulator does to it
 
-    /// Lets `count` more writes succeed, then fails `times` of them with `error`. After `.failed` and
-    /// `.corrupt` every write is refused until a crash, however many `times` were asked for.
+    /// Lets `count` more writes succeed, then fails `times` of them with `error`. After `.failed`
+    /// and `.corrupt` every write is refused until a crash, however many `times` were asked for.
     package func failWrites(after count: Int, with error: StorageError, times: Int = 1) {
         fault = Fault(writesLeft: count, error: error, times: times)
     }
 
-    /// Of every `denominator` keys, `numerator` answer `notCached` to `ReadTier.cached`; which ones is
-    /// decided by the key and `seed`, so that the same run meets the same cold reads.
+    /// Of every `denominator` keys, `numerator` answer `notCached` to `ReadTier.cached`; which ones
+    /// is decided by the key and `seed`, so that the same run meets the same cold reads.
     package func setCold(_ numerator: UInt64, in denominator: UInt64, seed: UInt64) {
         coldness = Coldness(numerator: numerator, denominator: denominator, seed: seed)
     }
 
-    /// Power loss at its harshest: what was not synced is gone. Faults end; the next user reopens the store.
+    /// Power loss at its harshest: what was not synced is gone. Faults end; the next user reopens
+    /// the store.
     package func crash() {
         reopen(survivors: 0)
     }
@@ -115,9 +119,9 @@ struct Coldness: Sendable {
     var seed: UInt64 = 0
 
     func covers(_ key: Key) -> Bool {
-        numerator > 0
-            && (Fingerprint(of: key.bytes).low ^ seed) &* 0x9E37_79B9_7F4A_7C15 >> 16 % denominator
-                < numerator
+        guard numerator > 0 else { return false }
+        let mixed = (Fingerprint(of: key.bytes).low ^ seed) &* 0x9E37_79B9_7F4A_7C15
+        return (mixed >> 16) % denominator < numerator
     }
 }
 
@@ -130,7 +134,8 @@ struct MemoryImage: Sendable {
             let key = Key(Bytes(batch.arena[operation.key]))
             let value = Bytes(batch.arena[operation.value])
             invariant(
-                key.bytes.count <= Limits.storedKeyBytes, "a key fits the engine: \(key.bytes.count)")
+                key.bytes.count <= Limits.storedKeyBytes,
+                "a key fits the engine: \(key.bytes.count)")
             switch operation.kind {
             case .put: families[operation.family, default: SortedMap()].put(key, value)
             case .delete: families[operation.family]?.remove(key)

@@ -1,8 +1,10 @@
-/// Keys to values in key order, as an array of small sorted arrays that are copied only when written.
+/// Keys to values in key order, as an array of small sorted arrays that are copied only when
+/// written.
 ///
-/// Copying the map costs one reference; the first write after a copy duplicates the list of chunks and the
-/// one chunk it touches. That is what makes a consistent view of `MemoryEngine` free and its many small
-/// writes cheap. Two levels, not a B-tree: a simulated store holds thousands of keys, not millions.
+/// Copying the map costs one reference; the first write after a copy duplicates the list of chunks
+/// and the one chunk it touches. That is what makes a consistent view of `MemoryEngine` free and
+/// its many small writes cheap. Two levels, not a B-tree: a simulated store holds thousands of
+/// keys, not millions.
 package import Base
 
 package struct SortedMap: Sendable {
@@ -50,7 +52,9 @@ package struct SortedMap: Sendable {
 
     package mutating func remove(_ key: Key) {
         let place = position(atOrAfter: key)
-        guard place.chunk < chunks.count, chunks[place.chunk][place.offset].key == key else { return }
+        guard place.chunk < chunks.count, chunks[place.chunk][place.offset].key == key else {
+            return
+        }
         chunks[place.chunk].remove(at: place.offset)
         if chunks[place.chunk].isEmpty { chunks.remove(at: place.chunk) }
     }

@@ -1,0 +1,58 @@
+/// How much RocksDB may use of the machine, and what it may throw away.
+///
+/// Everything here is a size or a count; how RocksDB is told is in `RocksTuning`. The defaults are
+/// shares of what the machine has, so that the engine's resident memory is bounded by `memoryBound`
+/// whatever is stored: nothing else in RocksDB grows with the data, because filters and indexes
+/// live in the block cache and open tables are limited in number.
+package import Storage
+
+package struct RocksOptions: Sendable {
+    /// Data, index and filter blocks of tables, uncompressed.
+    package var blockCacheBytes: Int
+    /// One memtable of the raw family; full, it is written out as a table.
+    package var memtableBytes: Int
+    /// Memtables of the raw family in memory, the one being filled and those being written out.
+    /// With all of them full, writes wait: that is the bound.
+    package var memtablesMax: Int
+    /// Flushes and compactions running at once.
+    package var backgroundJobs: Int
+    /// Tables open at once, each a file descriptor.
+    package var openFilesMax: Int
+    /// By family: values that no reader can see any more and that a compaction may therefore drop.
+    /// Called on RocksDB's threads, with views held at that moment not considered: what it drops
+    /// must be invisible to every reader, however old its view.
+    package var isGarbage: [ColumnFamily: @Sendable (UnsafeRawBufferPointer) -> Bool]
+
+    /// The meta family's memtable: a few small records.
+    static let metaMemtableBytes = 4 << 20
+    static let metaMemtablesMax = 2
+    /// What an open table keeps outside the cache: its reader, its properties, its name.
+    static let bytesPerOpenFile = 16 << 10
+    /// What one flush or compaction holds: input and output blocks, compression buffers, a filter.
+    static let bytesPerJob = 16 << 20
+
+    /// - Parameter memoryBytes: of the machine, or of the control group if that is less.
+    /// - Parameter fileDescriptors: the process's limit; half of it is left to connections.
+    package init(memoryBytes: Int, cores: Int, fileDescriptors: Int) {
+        // A quarter: another stays for connections, requests and memtables, and the rest for the
+        // page cache, which serves the compressed blocks that the block cache does not hold.
+        blockCacheBytes = max(8 << 20, memoryBytes / 4)
+        // Larger memtables make fewer and larger tables and absorb more overwrites, but a restart
+        // replays and a flush writes more at once. 64 MiB is RocksDB's own default.
+        memtableBytes = min(max(memoryBytes / 128, 2 << 20), 64 << 20)
+        memtablesMax = 3
+        // One flush must always be able to run beside one compaction, or writes stall behind
+        // compactions.
+        backgroundJobs = max(2, min(cores, 8))
+        openFilesMax = min(max(fileDescriptors / 2, 64), 8_192)
+        isGarbage = [:]
+    }
+
+    /// Bytes of resident memory that RocksDB stays below, for the documentation and `martlet
+    /// doctor`.
+    package var memoryBound: Int {
+        blockCacheBytes + memtableBytes * memtablesMax
+            + Self.metaMemtableBytes * Self.metaMemtablesMax
+            + openFilesMax * Self.bytesPerOpenFile + backgroundJobs * Self.bytesPerJob
+    }
+}

@@ -1,0 +1,59 @@
+// A RocksDB engine in a folder of its own, removed with it.
+import Base
+import EngineSuite
+import Foundation
+import RocksStorage
+import Storage
+
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() {
+        path = NSTemporaryDirectory() + "martlet-test-" + UUID().uuidString
+        precondition(mkdir(path, 0o700) == 0)
+    }
+
+    deinit {
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            print("left behind: \(path): \(error)")
+        }
+    }
+}
+
+extension RocksOptions {
+    /// Small enough that tests meet flushes and compactions.
+    static var small: RocksOptions {
+        var options = RocksOptions(memoryBytes: 256 << 20, cores: 2, fileDescriptors: 1024)
+        options.memtableBytes = 1 << 20
+        return options
+    }
+}
+
+final class RocksSubject: EngineSubject {
+    let folder = TemporaryFolder()
+    private var open: RocksEngine?
+
+    init() throws {
+        open = try RocksEngine(
+            path: folder.path + "/db", options: .small, creating: true, lease: folder)
+    }
+
+    var rocks: RocksEngine { open! }
+    var engine: any KeyValueEngine { rocks }
+
+    func reopen() throws {
+        open = nil
+        open = try RocksEngine(
+            path: folder.path + "/db", options: .small, creating: false, lease: folder)
+    }
+
+    func disturb(_ choice: UInt64, mayReopen: Bool) throws {
+        switch choice % 3 {
+        case 0 where mayReopen: try reopen()
+        case 1: try rocks.flush()
+        default: rocks.compact(.raw, .all)
+        }
+    }
+}
