@@ -51,6 +51,8 @@ let package = Package(
         // 8: seams and small services.
         library("Telemetry", ["Base"]),
         library("Storage", ["Base", collections]),
+        library("Settings", ["Base"]),
+        library("Terminal", ["Base", log]),
         // 6: replicated machines, pure.
         library("Regions", ["Base", "Storage"]),
         // 5: the client side of reads, scans and batches, pure.
@@ -82,7 +84,8 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Base", "API", "HTTP", "Runtime", log, nio("NIOCore"), nio("NIOPosix"),
+                "Base", "Settings", "Terminal", "API", "HTTP", "Runtime", log, nio("NIOCore"),
+                nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ], swiftSettings: strict),
@@ -101,6 +104,8 @@ let package = Package(
         tests(of: "RocksStorage", ["Base", "Storage", "EngineSuite"]),
         tests(of: "Base"),
         tests(of: "Node", ["Base", "Regions", "Storage"]),
+        tests(of: "Settings", ["Base"]),
+        tests(of: "Terminal", ["Base", log]),
         tests(of: "Telemetry", ["Base"]),
         tests(
             of: "HTTP",

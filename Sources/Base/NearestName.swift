@@ -13,7 +13,16 @@ package enum NearestName {
             guard distance * 3 <= max(wanted.count, letters.count) else { continue }
             if distance < best?.distance ?? .max { best = (candidate, distance) }
         }
-        return best?.name
+        return best?.name ?? uniqueExtension(of: name.lowercased(), among: candidates)
+    }
+
+    private static func uniqueExtension(of name: String, among candidates: [String]) -> String? {
+        let extending = candidates.filter {
+            let candidate = $0.lowercased()
+            return name.utf8.count > 2 && candidate.hasPrefix(name)
+                || candidate.split { $0 == "_" || $0 == "-" }.contains { $0 == name }
+        }
+        return extending.count == 1 ? extending[0] : nil
     }
 
     static func distance(_ a: Bytes, _ b: Bytes) -> Int {

@@ -1,0 +1,170 @@
+/// The settings of one node, each of its own type: what `martlet serve` and `martlet doctor` work
+/// from.
+///
+/// Only what can be told from the texts is checked here; whether a port is free or a file readable
+/// is asked of the machine later.
+private import Base
+
+package struct ServeSettings: Hashable, Sendable {
+    package struct TLSFiles: Hashable, Sendable {
+        package var certificate: String
+        package var key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+
+    package let dataDirectory: String
+    /// At least one.
+    package let listen: [ListenAddress]
+    /// Nil: as many as the machine has.
+    package let cores: Int?
+    /// Nil: the storage decides from the memory it sees.
+    package let cacheBytes: Int?
+    package let tls: TLSFiles?
+    package let insecure: Bool
+    /// Lower case, without port.
+    package let allowedHosts: [String]
+    /// Nil: text on a terminal, JSON otherwise.
+    package let logFormat: LogFormat?
+    package let logLevel: LogThreshold
+
+    /// More event loops than any machine this is meant for has cores; a slip of the finger
+    /// otherwise.
+    package static let coresMax = 1024
+    /// Below it RocksDB spends its time evicting index blocks.
+    package static let cacheBytesMin = 1 << 20
+
+    package init(_ layers: LayeredSettings) throws(SettingsError) {
+        let reader = ValueReader(layers: layers)
+        dataDirectory = try reader.text(.dataDir) ?? ""
+        listen = try reader.listenAddresses()
+        cores = try reader.cores()
+        cacheBytes = try reader.cacheBytes()
+        tls = try reader.tlsFiles()
+        insecure = try reader.boolean(.insecure)
+        allowedHosts = try reader.allowedHosts()
+        logFormat = try reader.choice(.logFormat)
+        logLevel = try reader.choice(.logLevel) ?? .info
+    }
+}
+
+private struct ValueReader {
+    let layers: LayeredSettings
+
+    /// A path is never empty: an empty variable is a mistake in a script and not a wish.
+    func text(_ name: SettingName) throws(SettingsError) -> String? {
+        guard let stated = layers.stated[name] else { return nil }
+        let text = stated.texts.last ?? ""
+        guard !text.isEmpty, !text.utf8.contains(0) else {
+            throw invalid(
+                name, text, "a path",
+                example: name == .dataDir
+                    ? "martlet-data" : name == .tlsCert ? "node.crt" : "node.key")
+        }
+        return text
+    }
+
+    func listenAddresses() throws(SettingsError) -> [ListenAddress] {
+        var addresses: [ListenAddress] = []
+        for text in layers.stated[.listen]?.texts ?? [] {
+            guard let address = ListenAddress(text) else {
+                throw invalid(
+                    .listen, text, "an IP address and a port, as in 127.0.0.1:7171 or [::1]:7171",
+                    example: ListenAddress.example(for: text))
+            }
+            // Port 0 asks for any free port, and two such wishes are not the same address.
+            guard address.port == 0 || !addresses.contains(address) else {
+                throw invalid(
+                    .listen, text, "named once", example: "\(address.with(port: 0))")
+            }
+            addresses.append(address)
+        }
+        guard !addresses.isEmpty else {
+            throw invalid(.listen, "", "at least one address", example: "127.0.0.1:7171")
+        }
+        return addresses
+    }
+
+    func cores() throws(SettingsError) -> Int? {
+        guard let text = layers.stated[.cores]?.texts.last else { return nil }
+        guard let cores = Int(text), (1...ServeSettings.coresMax).contains(cores) else {
+            throw invalid(
+                .cores, text, "a number from 1 to \(ServeSettings.coresMax)", example: "2")
+        }
+        return cores
+    }
+
+    func cacheBytes() throws(SettingsError) -> Int? {
+        guard let text = layers.stated[.cacheSize]?.texts.last else { return nil }
+        guard let size = ByteSize(text), size.bytes >= ServeSettings.cacheBytesMin else {
+            throw invalid(
+                .cacheSize, text, "a size of 1MiB or more, as in 512MiB", example: "512MiB")
+        }
+        return size.bytes
+    }
+
+    func tlsFiles() throws(SettingsError) -> ServeSettings.TLSFiles? {
+        switch (try text(.tlsCert), try text(.tlsKey)) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?):
+            return ServeSettings.TLSFiles(certificate: certificate, key: key)
+        case (_?, nil): throw incomplete(.tlsCert, without: .tlsKey)
+        case (nil, _?): throw incomplete(.tlsKey, without: .tlsCert)
+        }
+    }
+
+    func boolean(_ name: SettingName) throws(SettingsError) -> Bool {
+        switch layers.stated[name]?.texts.last {
+        case "true", "1": return true
+        case "false", "0", nil: return false
+        case let text?: throw invalid(name, text, "true or false", example: "true")
+        }
+    }
+
+    /// Host names as a browser sends them, without port: what `Host` is compared with.
+    func allowedHosts() throws(SettingsError) -> [String] {
+        var hosts: [String] = []
+        for text in layers.stated[.allowHost]?.texts ?? [] {
+            let isName = text.utf8.allSatisfy {
+                ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A)
+                    || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F
+            }
+            guard isName, !text.isEmpty, text.utf8.count <= 253 else {
+                throw invalid(
+                    .allowHost, text, "a host name without scheme and port",
+                    example: "db.example.org")
+            }
+            hosts.append(text.lowercased())
+        }
+        return hosts
+    }
+
+    func choice<Choice: RawRepresentable & CaseIterable>(
+        _ name: SettingName
+    ) throws(SettingsError) -> Choice? where Choice.RawValue == String {
+        guard let text = layers.stated[name]?.texts.last else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            let choices = Choice.allCases.map(\.rawValue)
+            throw invalid(
+                name, text, "one of " + choices.joined(separator: ", "),
+                example: NearestName.find(text, among: choices) ?? choices[0])
+        }
+        return choice
+    }
+
+    private func invalid(
+        _ name: SettingName, _ value: String, _ expected: String, example: String
+    ) -> SettingsError {
+        .invalid(
+            name, value: value, origin: layers.stated[name]?.origin ?? .default,
+            expected: expected, example: example)
+    }
+
+    private func incomplete(_ given: SettingName, without missing: SettingName) -> SettingsError {
+        .incompleteTLS(
+            given: given, missing: missing, origin: layers.stated[given]?.origin ?? .default)
+    }
+}

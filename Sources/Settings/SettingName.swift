@@ -1,0 +1,85 @@
+/// Every setting of `martlet serve`, once: its key in the file, its flag, its environment variable,
+/// its kind and its default. What is not in this table is not a setting, and is refused by name.
+///
+/// Few on purpose: what can be decided by the server itself is not offered here.
+
+package enum SettingName: String, CaseIterable, Hashable, Sendable {
+    case dataDir = "data_dir"
+    case listen
+    case cores
+    case cacheSize = "cache_size"
+    case tlsCert = "tls_cert"
+    case tlsKey = "tls_key"
+    case insecure
+    case allowHost = "allow_host"
+    case logFormat = "log_format"
+    case logLevel = "log_level"
+
+    /// What a value may look like; the file's TOML type follows from it.
+    package enum Kind: Hashable, Sendable {
+        case text
+        /// Several texts: a repeated flag, an array in the file, commas in the environment.
+        case list
+        case integer
+        case boolean
+        /// A number of bytes, with a unit or without.
+        case size
+        case choice([String])
+    }
+
+    package var key: String { rawValue }
+
+    package var flag: String { "--" + rawValue.replacing("_", with: "-") }
+
+    package var variable: String { SettingName.variablePrefix + rawValue.uppercased() }
+
+    package static let variablePrefix = "MARTLET_"
+
+    /// Variables with our prefix that are not settings of a node: where the file is, and what the
+    /// client commands read.
+    package static let otherVariables = ["MARTLET_CONFIG", "MARTLET_URL", "MARTLET_TIMEOUT"]
+
+    package var kind: Kind {
+        switch self {
+        case .dataDir, .tlsCert, .tlsKey: .text
+        case .listen, .allowHost: .list
+        case .cores: .integer
+        case .cacheSize: .size
+        case .insecure: .boolean
+        case .logFormat: .choice(LogFormat.allCases.map(\.rawValue))
+        case .logLevel: .choice(LogThreshold.allCases.map(\.rawValue))
+        }
+    }
+
+    /// The value when nobody states one; nil if the node decides by itself, and then `unstated`
+    /// says how.
+    package var defaultText: String? {
+        switch self {
+        case .dataDir: "martlet-data"
+        case .listen: "127.0.0.1:7171"
+        case .insecure: "false"
+        case .logLevel: LogThreshold.info.rawValue
+        case .cores, .cacheSize, .tlsCert, .tlsKey, .allowHost, .logFormat: nil
+        }
+    }
+
+    /// What holds when there is no value, in words.
+    package var unstated: String {
+        switch self {
+        case .cores: "all cores of the machine"
+        case .cacheSize: "a quarter of the memory"
+        case .tlsCert, .tlsKey: "no TLS"
+        case .allowHost: "none beside IP addresses and localhost"
+        case .logFormat: "text on a terminal, json otherwise"
+        case .dataDir, .listen, .insecure, .logLevel: ""
+        }
+    }
+}
+
+package enum LogFormat: String, CaseIterable, Hashable, Sendable {
+    case text, json
+}
+
+package enum LogThreshold: String, CaseIterable, Hashable, Sendable {
+    case trace, debug, info, notice, warning, error, critical
+}

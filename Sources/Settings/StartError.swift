@@ -1,0 +1,124 @@
+/// Why a node does not start. Closed: whoever adds a reason writes its sentence and its exit status
+/// here.
+///
+/// Each is found before the port opens, and `martlet doctor` finds the same ones without starting.
+
+package enum StartError: Error, Hashable, Sendable {
+    case settings(SettingsError)
+    /// Listening beyond loopback in clear.
+    case openWithoutTLS(ListenAddress, command: String)
+    /// A certificate or key that cannot be used; the sentence is the TLS layer's.
+    case certificateUnreadable(path: String, reason: String, advice: String?)
+    /// `command` starts the node on a free port instead.
+    case portInUse(ListenAddress, PortHolder?, command: String)
+    case addressUnavailable(ListenAddress, reason: String, command: String)
+    /// A port below the first unprivileged one.
+    case portForbidden(ListenAddress, command: String)
+    case dataInUse(path: String, ProcessName?, command: String)
+    case dataBelongsToOther(path: String, reason: String, command: String)
+    case dataNewerFormat(path: String, found: Int, supported: Int)
+    case dataCorrupt(path: String, reason: String)
+    case dataUnwritable(path: String, reason: String, command: String)
+    case diskFull(path: String, freeBytes: Int, neededBytes: Int)
+    /// A fault that no check foresaw.
+    case unforeseen(String)
+
+    package var code: String {
+        switch self {
+        case .settings(let error): error.code
+        case .openWithoutTLS: "open_without_tls"
+        case .certificateUnreadable: "certificate_unreadable"
+        case .portInUse: "port_in_use"
+        case .addressUnavailable: "address_unavailable"
+        case .portForbidden: "port_forbidden"
+        case .dataInUse: "data_in_use"
+        case .dataBelongsToOther: "data_belongs_to_other_node"
+        case .dataNewerFormat: "data_newer_format"
+        case .dataCorrupt: "data_corrupt"
+        case .dataUnwritable: "data_unwritable"
+        case .diskFull: "disk_full"
+        case .unforeseen: "internal"
+        }
+    }
+
+    package var exitStatus: ExitStatus {
+        switch self {
+        case .settings(let error): error.exitStatus
+        case .openWithoutTLS, .dataNewerFormat: .configuration
+        case .certificateUnreadable, .portForbidden, .dataUnwritable: .notAllowed
+        case .portInUse, .addressUnavailable: .unreachable
+        case .dataInUse: .tryAgain
+        case .dataBelongsToOther, .dataCorrupt: .dataWrong
+        case .diskFull: .disk
+        case .unforeseen: .fault
+        }
+    }
+
+    package var fact: String {
+        switch self {
+        case .settings(let error): error.fact
+        case .openWithoutTLS(let address, _):
+            "--listen \(address) would offer all data to the network without TLS"
+        case .certificateUnreadable(let path, let reason, _): "\(path): \(reason)"
+        case .portInUse(let address, let holder?, _):
+            "cannot listen on \(address), it is held by \(holder)"
+        case .portInUse(let address, nil, _):
+            "cannot listen on \(address), it is held by a process of another user"
+        case .addressUnavailable(let address, let reason, _):
+            "cannot listen on \(address): \(reason)"
+        case .portForbidden(let address, _):
+            "cannot listen on \(address): ports below 1024 need CAP_NET_BIND_SERVICE"
+        case .dataInUse(let path, let holder?, _): "\(path) is open in \(holder)"
+        case .dataInUse(let path, nil, _): "\(path) is open in another process"
+        case .dataBelongsToOther(let path, let reason, _): "\(path) \(reason)"
+        case .dataNewerFormat(let path, let found, let supported):
+            "\(path) has format \(found); this binary knows formats up to \(supported)"
+        case .dataCorrupt(let path, let reason): "\(path): \(reason)"
+        case .dataUnwritable(let path, let reason, _): "\(path): \(reason)"
+        case .diskFull(let path, let free, let needed):
+            "\(path) has \(ByteSize(bytes: free)) left, "
+                + "a start needs \(ByteSize(bytes: needed))"
+        case .unforeseen(let what): what
+        }
+    }
+
+    package var advice: String? {
+        switch self {
+        case .settings(let error): error.advice
+        case .certificateUnreadable(_, _, let advice): advice
+        case .openWithoutTLS(_, let command), .portInUse(_, _, let command),
+            .addressUnavailable(_, _, let command), .portForbidden(_, let command),
+            .dataBelongsToOther(_, _, let command), .dataUnwritable(_, _, let command):
+            command
+        case .dataInUse(_, let holder?, _): "kill -TERM \(holder.pid)"
+        case .dataInUse(_, nil, let command): command
+        case .dataNewerFormat: "install a newer martlet; `martlet version` prints this one's"
+        case .dataCorrupt(let path, _):
+            "mv \(shellQuoted(path)) \(shellQuoted(path)).broken    (then restore a backup)"
+        case .diskFull(let path, _, _): "df -h \(shellQuoted(path))"
+        case .unforeseen: nil
+        }
+    }
+
+    package var diagnosis: Diagnosis {
+        Diagnosis(.error, code, fact, advice: advice)
+    }
+}
+
+/// A process as a person knows it.
+package struct ProcessName: Hashable, Sendable, CustomStringConvertible {
+    package var pid: Int
+    /// The program and perhaps its first argument: `redis-server`, `martlet serve`.
+    package var program: String?
+
+    package init(pid: Int, program: String?) {
+        self.pid = pid
+        self.program = program
+    }
+
+    package var description: String {
+        program.map { "pid \(pid) (\($0))" } ?? "pid \(pid)"
+    }
+}
+
+package typealias PortHolder = ProcessName

@@ -1,0 +1,44 @@
+/// Rows for a person or for a pipe: aligned columns under a header on a terminal; the same columns
+/// with tabs between them otherwise, without the header, for `cut` and `awk`.
+///
+/// Nothing is cut off and nothing coloured. Control characters are escaped in both forms, so that
+/// what is stored in the database cannot drive someone's terminal or add a column.
+
+package struct Table: Hashable, Sendable {
+    package var header: [String]
+    package private(set) var rows: [[String]] = []
+
+    package init(_ header: String...) { self.header = header }
+
+    package mutating func add(_ cells: String...) {
+        rows.append(cells.map(Table.printable))
+    }
+
+    package func text(aligned: Bool) -> String {
+        guard aligned else {
+            return rows.map { $0.joined(separator: "\t") + "\n" }.joined()
+        }
+        let all = [header.map { $0.uppercased() }] + rows
+        let widths = header.indices.map { column in
+            all.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+        }
+        return all.map { cells in
+            var line = ""
+            for (column, cell) in cells.enumerated() {
+                line += cell
+                if column < cells.count - 1 {
+                    line += String(repeating: " ", count: widths[column] - cell.count + 2)
+                }
+            }
+            return line + "\n"
+        }.joined()
+    }
+
+    /// Backslash and control characters as in a JSON string, so that the reading is unambiguous.
+    package static func printable(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { $0.isControl || $0 == "\\" }) else {
+            return text
+        }
+        return String(JSONObject.quoted(text).dropFirst().dropLast()).replacing("\\\"", with: "\"")
+    }
+}

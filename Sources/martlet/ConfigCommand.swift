@@ -1,0 +1,115 @@
+/// `martlet config show` and `martlet config validate`: what a node would run with, and where each
+/// value comes from.
+internal import ArgumentParser
+internal import Glibc
+internal import Settings
+internal import Terminal
+
+struct ConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Show or validate the settings of a node.",
+        subcommands: [ConfigShowCommand.self, ConfigValidateCommand.self])
+}
+
+struct ConfigShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Print every setting.",
+        discussion: """
+            A flag wins over the environment, that over the file, that over the default;
+            all of them are always merged.
+
+              martlet config show --origin --config martlet.toml
+              MARTLET_CORES=2 martlet config show --json
+            """)
+
+    @OptionGroup var serve: ServeOptions
+    @Flag(help: "Say where each value comes from.") var origin = false
+    @Flag(help: "One JSON object, with origins.") var json = false
+
+    func run() throws {
+        let layers = try settingsOrFailure(serve).layers
+        if json {
+            var object = JSONObject()
+            object.add("settings", SettingName.allCases.map { layers.object(of: $0) })
+            return print(object.text)
+        }
+        var table = origin ? Table("setting", "value", "origin") : Table("setting", "value")
+        for name in SettingName.allCases {
+            let stated = layers.stated[name]
+            let value = stated?.texts.joined(separator: ", ") ?? "(\(name.unstated))"
+            if origin {
+                table.add(name.key, value, "\(stated?.origin ?? .default)")
+            } else {
+                table.add(name.key, value)
+            }
+        }
+        print(table.text(aligned: Terminal.isInteractive(STDOUT_FILENO)), terminator: "")
+    }
+}
+
+struct ConfigValidateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate",
+        abstract: "Exit 0 if the settings are valid, 78 if not.",
+        discussion: """
+            Looks at the settings alone; `martlet doctor` also asks the machine.
+
+              martlet config validate --config /etc/martlet/martlet.toml
+            """)
+
+    @OptionGroup var serve: ServeOptions
+    @Flag(help: "One JSON object.") var json = false
+
+    func run() throws {
+        let layers = try settingsOrFailure(serve).layers
+        for warning in layers.warnings {
+            report(
+                Diagnosis(.warning, "unknown_variable", warning, advice: nil), format: .text)
+        }
+        let stated = layers.stated.values.filter { $0.origin != .default }.count
+        if json {
+            var object = JSONObject()
+            object.add("valid", true)
+            object.add("stated", stated)
+            object.add("warnings", layers.warnings)
+            print(object.text)
+        } else {
+            print("valid: \(stated) of \(SettingName.allCases.count) settings stated")
+        }
+    }
+}
+
+/// The settings, or the failure that a command ends with.
+func settingsOrFailure(
+    _ options: ServeOptions
+) throws(CommandFailure) -> (layers: LayeredSettings, settings: ServeSettings) {
+    do throws(SettingsError) {
+        let layers = try options.layers()
+        return (layers, try ServeSettings(layers))
+    } catch {
+        let asked = options.logFormat ?? environmentVariables()[SettingName.logFormat.variable]
+        throw CommandFailure(
+            .settings(error), format: asked == LogFormat.json.rawValue ? .json : .text)
+    }
+}
+
+extension LayeredSettings {
+    fileprivate func object(of name: SettingName) -> JSONObject {
+        var object = JSONObject()
+        object.add("key", name.key)
+        if let stated = stated[name] {
+            if name.kind == .list {
+                object.add("value", stated.texts)
+            } else {
+                object.add("value", stated.texts.last ?? "")
+            }
+        } else {
+            object.add("unstated", name.unstated)
+        }
+        object.add("origin", "\(stated[name]?.origin ?? .default)")
+        object.add("flag", name.flag)
+        object.add("variable", name.variable)
+        return object
+    }
+}

@@ -1,0 +1,52 @@
+/// How many files and connections fit under the process's limit of file descriptors (getrlimit(2)).
+///
+/// A low limit lowers what the node takes on; it does not keep it from starting.
+internal import Base
+internal import Glibc
+
+struct DescriptorBudget {
+    /// The soft limit when the process began.
+    let before: Int
+    /// The soft limit now, raised as far as the hard one allows.
+    let limit: Int
+
+    /// Standard streams, listeners, event loops, logs and locks.
+    static let reserved = 64
+    /// Tables that the storage keeps open at most.
+    static let tablesMax = 8192
+
+    /// Half for the storage, as its options have it.
+    var tables: Int { min(max(limit / 2, 64), DescriptorBudget.tablesMax) }
+
+    var connections: Int {
+        min(max(limit - tables - DescriptorBudget.reserved, 16), Limits.connections)
+    }
+
+    /// Raises the soft limit to the hard limit: what the system allows, it allows on purpose.
+    static func raised() -> DescriptorBudget {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return DescriptorBudget(before: 1024, limit: 1024)
+        }
+        let before = limit.rlim_cur
+        if before < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max
+            if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 {
+                limit.rlim_cur = before
+            }
+        }
+        return DescriptorBudget(before: Int(clamping: before), limit: Int(clamping: limit.rlim_cur))
+    }
+
+    var fact: String {
+        let raised = before < limit ? "\(before), raised to the hard limit \(limit)" : "\(limit)"
+        return "limit is \(raised); \(connections) connections and \(tables) table files fit"
+    }
+
+    /// Nil if nothing is lowered.
+    var advice: String? {
+        guard connections < Limits.connections else { return nil }
+        return "ulimit -n 65536   "
+            + "# or LimitNOFILE=65536 in the unit, --ulimit nofile=65536 for docker"
+    }
+}

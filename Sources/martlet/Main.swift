@@ -1,0 +1,107 @@
+/// The `martlet` program: the root of its commands, its way out, and what it says when told
+/// nothing.
+///
+/// Standard output is for data, standard error for messages. Every failure leaves with a status of
+/// `ExitStatus`; the argument parser's own failures are 64.
+internal import ArgumentParser
+internal import Base
+private import Glibc
+internal import Settings
+internal import Terminal
+
+struct Martlet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martlet",
+        abstract: "A key-value service over HTTP and JSON.",
+        subcommands: [
+            DoctorCommand.self, ConfigCommand.self, VersionCommand.self,
+            CompletionCommand.self,
+        ])
+
+    /// What `martlet` alone prints: at most twelve lines.
+    static let summary = """
+        Martlet, a key-value service over HTTP and JSON.
+
+          martlet serve                    run a node here, data in ./martlet-data
+          martlet put KEY VALUE            store a value; get, delete, scan likewise
+          martlet status                   what a node says of itself
+          martlet doctor                   would a node start here? changes nothing
+          martlet config show --origin     every setting and where it came from
+          martlet bench URL                load with a stated mix, latency table
+          martlet version | healthcheck | completion SHELL
+
+        `martlet COMMAND --help` tells more.
+        """
+
+    func run() { print(Martlet.summary) }
+}
+
+/// Ends a command: what is to be said, if anything, and the status.
+struct CommandFailure: Error {
+    var diagnosis: Diagnosis?
+    var status: ExitStatus
+    var format = LogFormat.text
+
+    init(_ status: ExitStatus) { self.status = status }
+
+    init(_ diagnosis: Diagnosis, _ status: ExitStatus, format: LogFormat = .text) {
+        self.diagnosis = diagnosis
+        self.status = status
+        self.format = format
+    }
+
+    init(_ error: StartError, format: LogFormat) {
+        self.init(error.diagnosis, error.exitStatus, format: format)
+    }
+}
+
+@main
+enum Program {
+    static func main() async {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        do {
+            try refuseUnknownCommand(arguments)
+            var command = try Martlet.parseAsRoot(arguments)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            if let diagnosis = failure.diagnosis {
+                report(diagnosis, format: failure.format, status: failure.status)
+            }
+            exit(failure.status.rawValue)
+        } catch {
+            Martlet.exit(withError: error)
+        }
+    }
+
+    /// The parser would say "unexpected argument"; a near name helps more.
+    private static func refuseUnknownCommand(_ arguments: [String]) throws(CommandFailure) {
+        guard let word = arguments.first, !word.hasPrefix("-"), word != "help" else { return }
+        let names = Martlet.configuration.subcommands.map { $0._commandName }
+        guard !names.contains(word) else { return }
+        let nearest = NearestName.find(word, among: names)
+        throw CommandFailure(
+            Diagnosis(
+                .error, "unknown_command",
+                "unknown command \(Table.printable(word))"
+                    + (nearest.map { ". Did you mean \($0)?" } ?? ""),
+                advice: "martlet \(nearest ?? "--help")"), .usage)
+    }
+}
+
+/// One message to standard error, for a person or as a line of JSON.
+func report(_ diagnosis: Diagnosis, format: LogFormat, status: ExitStatus? = nil) {
+    guard format == .json else { return writeLine(diagnosis.text, to: STDERR_FILENO) }
+    var line = JSONObject()
+    line.add("ts", String(decoding: WallTime.current.rfc3339, as: UTF8.self))
+    line.add("level", diagnosis.severity.rawValue)
+    line.add("event", diagnosis.severity == .error ? "start_failed" : "start_warning")
+    line.add("msg", diagnosis.fact)
+    line.add("code", diagnosis.code)
+    if let advice = diagnosis.advice { line.add("try", advice) }
+    if let status { line.add("exit", Int(status.rawValue)) }
+    writeLine(line.text, to: STDERR_FILENO)
+}

@@ -1,0 +1,217 @@
+/// Would a node start with these settings on this machine? The same questions for `serve`, which
+/// asks them before it opens its port, and for `doctor`, which asks only.
+///
+/// Nothing is changed and nothing is left behind: no file is made, no port listens.
+internal import Base
+internal import Glibc
+internal import Settings
+
+struct StartChecks {
+    enum Subject: String, CaseIterable {
+        case exposure, certificate, data, disk, descriptors, addresses
+    }
+
+    enum Verdict {
+        case fine(String)
+        case warning(Diagnosis)
+        case failed(StartError)
+    }
+
+    let layers: LayeredSettings
+    let settings: ServeSettings
+
+    /// Less than this and RocksDB cannot write the log and the manifest that an opening writes.
+    static let bytesToStart = 4 << 20
+
+    func verdict(on subject: Subject) -> Verdict {
+        do throws(StartError) {
+            return switch subject {
+            case .exposure: try exposure()
+            case .certificate: try certificate()
+            case .data: try data()
+            case .disk: try disk()
+            case .descriptors: descriptors()
+            case .addresses: try addresses()
+            }
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    // MARK: One by one
+
+    private func exposure() throws(StartError) -> Verdict {
+        guard let open = settings.listen.first(where: { !$0.isLoopback }) else {
+            return .fine("only this machine can reach the node")
+        }
+        if settings.tls != nil { return .fine("\(open) is open to the network, over TLS") }
+        guard settings.insecure else {
+            throw .openWithoutTLS(
+                open,
+                command: layers.command(changing: .insecure, to: ["true"])
+                    + "   # if the network is yours; else --tls-cert FILE --tls-key FILE")
+        }
+        return .fine("\(open) is open to the network in clear, as told by --insecure")
+    }
+
+    private func certificate() throws(StartError) -> Verdict {
+        guard let tls = settings.tls else { return .fine("no TLS") }
+        for path in [tls.certificate, tls.key] {
+            if case .failure(let error) = readFile(path, limit: 1 << 20) {
+                throw .certificateUnreadable(
+                    path: path, reason: error.reason, advice: "ls -l \(shellQuoted(path))")
+            }
+        }
+        return .fine("\(tls.certificate) and its key can be used")
+    }
+
+    private func data() throws(StartError) -> Verdict {
+        let path = settings.dataDirectory
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            guard errno == ENOENT else { throw unwritable(SystemError.last.reason) }
+            let parent = existingAncestor
+            guard access(parent, W_OK | X_OK) == 0 else {
+                throw unwritable("\(parent): \(SystemError.last.reason)")
+            }
+            return .fine("\(path) will be created")
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw unwritable("it is no directory") }
+        guard access(path, R_OK | W_OK | X_OK) == 0 else {
+            throw unwritable(SystemError.last.reason)
+        }
+        return .fine(resolvedPath(path) ?? path)
+    }
+
+    private func unwritable(_ reason: String) -> StartError {
+        .dataUnwritable(
+            path: settings.dataDirectory, reason: reason,
+            command: layers.command(changing: .dataDir, to: ["/tmp/martlet-data"]))
+    }
+
+    private func disk() throws(StartError) -> Verdict {
+        let path = existingAncestor
+        switch freeBytes(path) {
+        case .failure(let error): throw unwritable(error.reason)
+        case .success(let free):
+            guard free >= StartChecks.bytesToStart else {
+                throw .diskFull(
+                    path: settings.dataDirectory, freeBytes: free,
+                    neededBytes: StartChecks.bytesToStart)
+            }
+            return .fine("\(ByteSize(bytes: free)) free")
+        }
+    }
+
+    private func descriptors() -> Verdict {
+        let budget = DescriptorBudget.raised()
+        guard let advice = budget.advice else { return .fine(budget.fact) }
+        return .warning(
+            Diagnosis(.warning, "few_file_descriptors", budget.fact, advice: advice))
+    }
+
+    private func addresses() throws(StartError) -> Verdict {
+        for address in settings.listen {
+            if let number = bindingError(address) { throw startError(binding: address, number) }
+        }
+        let texts = settings.listen.map(\.description)
+        return .fine(texts.joined(separator: ", ") + (texts.count == 1 ? " is" : " are") + " free")
+    }
+
+    // MARK: Addresses
+
+    /// Also for a bind that fails later, because someone was quicker.
+    func startError(binding address: ListenAddress, _ number: Int32) -> StartError {
+        switch number {
+        case EADDRINUSE:
+            return .portInUse(
+                address, ProcessTable.holder(of: address),
+                command: listening(on: freeNeighbour(of: address)))
+        case EADDRNOTAVAIL:
+            return .addressUnavailable(
+                address, reason: "this machine does not have that address",
+                command: listening(on: loopback(port: address.port)))
+        case EACCES, EPERM:
+            return .portForbidden(
+                address, command: listening(on: freeNeighbour(of: address.with(port: 7170))))
+        default:
+            return .addressUnavailable(
+                address, reason: SystemError(number: number).reason,
+                command: listening(on: loopback(port: address.port)))
+        }
+    }
+
+    private func listening(on address: ListenAddress) -> String {
+        layers.command(changing: .listen, to: [address.description])
+    }
+
+    private func loopback(port: UInt16) -> ListenAddress {
+        guard let address = ListenAddress("127.0.0.1:\(port)") else {
+            preconditionFailure("a literal of ours is an address")
+        }
+        return address
+    }
+
+    /// The next port above that can be bound; any port if the next hundred are taken.
+    private func freeNeighbour(of address: ListenAddress) -> ListenAddress {
+        for step in 1...100 {
+            guard let port = UInt16(exactly: Int(address.port) + step) else { break }
+            let candidate = address.with(port: port)
+            if bindingError(candidate) == nil { return candidate }
+        }
+        return address.with(port: 0)
+    }
+
+    // MARK: Files
+
+    /// The data directory, or the nearest directory above it that exists.
+    private var existingAncestor: String {
+        var path = settings.dataDirectory
+        while access(path, F_OK) != 0 {
+            guard let slash = path.lastIndex(of: "/") else { return "." }
+            if slash == path.startIndex { return "/" }
+            path = String(path[..<slash])
+        }
+        return path
+    }
+}
+
+/// Binds without listening, so that nobody can connect, and lets go again. Nil if that works.
+private func bindingError(_ address: ListenAddress) -> Int32? {
+    let family = address.isIPv6 ? AF_INET6 : AF_INET
+    let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return errno }
+    defer { close(descriptor) }
+    // As the listener will: without it, connections of an earlier run that linger would be in the
+    // way.
+    var yes: Int32 = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+    var storage = sockaddr_storage()
+    let size = withUnsafeMutableBytes(of: &storage) { buffer in
+        address.write(to: buffer)
+    }
+    let result = withUnsafePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+    }
+    return result == 0 ? nil : errno
+}
+
+extension ListenAddress {
+    /// As a `sockaddr_in` or `sockaddr_in6`; the size of what was written.
+    fileprivate func write(to buffer: UnsafeMutableRawBufferPointer) -> socklen_t {
+        if isIPv6 {
+            var address = sockaddr_in6()
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_port = port.bigEndian
+            withUnsafeMutableBytes(of: &address.sin6_addr) { $0.copyBytes(from: bytes) }
+            buffer.storeBytes(of: address, as: sockaddr_in6.self)
+            return socklen_t(MemoryLayout<sockaddr_in6>.size)
+        }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        withUnsafeMutableBytes(of: &address.sin_addr) { $0.copyBytes(from: bytes) }
+        buffer.storeBytes(of: address, as: sockaddr_in.self)
+        return socklen_t(MemoryLayout<sockaddr_in>.size)
+    }
+}
