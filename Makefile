@@ -55,8 +55,9 @@ fuzz: setup-test ## the fuzz tests, FUZZ_ROUNDS times as long as in `make test`
 	$(SWIFT_BUILD) --build-tests
 	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-100} $(SWIFT_TEST) --filter Fuzz
 
-openapi: setup-test ## check openapi.yaml by two validators
+openapi: setup-test ## check openapi.yaml by two validators, and copy it to JSON for the server
 	.venv/bin/openapi-spec-validator openapi.yaml
+	.venv/bin/python .ci/openapi-json
 	.venv/bin/openapi-generator-cli validate --recommend -i openapi.yaml
 
 bench: build ## Martlet beside etcd, Redis with webdis, and nghttpd (ROUNDS=5 SECONDS=10)

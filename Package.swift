@@ -58,7 +58,12 @@ let package = Package(
         // 5: the client side of reads, scans and batches, pure.
         library("Coordination", ["Base", "Regions"]),
         // 4: requests to operations, outcomes to responses.
-        library("API", ["Base", "Telemetry", "Regions", "Coordination", "CSimdjson"]),
+        .target(
+            name: "API",
+            dependencies: ["Base", "Telemetry", "Regions", "Coordination", "CSimdjson"],
+            resources: [
+                .embedInCode("Resources/openapi.yaml"), .embedInCode("Resources/openapi.json"),
+            ], swiftSettings: strict),
         // 3: the node as values, RocksDB, HTTP and TLS.
         library(
             "Node",

@@ -9,6 +9,7 @@ extension Response {
             json.beginObject()
             json.member("service", "martlet")
             json.member("version", version)
+            json.member("api_version", contractVersion)
             json.name("links")
             json.beginObject()
             json.member("value", Route.rawValue.template)
@@ -21,7 +22,7 @@ extension Response {
             json.member("metrics", Route.metrics.template)
             json.member("openapi", Route.openAPIYAML.template)
             json.endObject()
-            json.name("try")
+            json.name("examples")
             json.beginObject()
             json.member("write", "curl -X PUT -d hello HOST/v1/raw/kv/greeting")
             json.member("read", "curl HOST/v1/raw/kv/greeting")
@@ -130,6 +131,25 @@ extension Response {
                 ("\(code.rawValue): \(code.title)\nstatus: \(code.status)\nretry: \(code.retry)\n\n"
                     + code.advice + "\n").utf8), requestID: requestID)
     }
+
+    /// The contract itself: the very file at the top of the sources, embedded when the program was
+    /// built, or the copy of it in JSON.
+    package static func openAPI(_ form: OpenAPIForm, requestID: Bytes) -> Response {
+        var response =
+            switch form {
+            case .yaml:
+                Response(
+                    status: 200, contentType: .yaml, body: PackageResources.openapi_yaml)
+            case .json:
+                Response(
+                    status: 200, contentType: .json, body: PackageResources.openapi_json)
+            }
+        response.setCommon(requestID)
+        return response
+    }
+
+    /// `info.version` of the contract.
+    package static let contractVersion = "1.0.0"
 
     private static func text(_ body: Bytes, requestID: Bytes) -> Response {
         var response = Response(status: 200, contentType: .text, body: body)
