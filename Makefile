@@ -1,5 +1,5 @@
-# The few things to do here. `make run` and `make test` set up a fresh Debian machine by themselves;
-# whatever they set up they leave alone the second time.
+# The few things to do here. `make run` and `make test` set up a fresh Debian machine by
+# themselves; what they have set up they leave alone the second time.
 #
 # One release build serves all: tests use `package` access and not `@testable`, so they test the very
 # binary that runs.

@@ -112,6 +112,7 @@ let package = Package(
         tests(of: "Settings", ["Base"]),
         tests(of: "Terminal", ["Base", log]),
         tests(of: "Telemetry", ["Base"]),
+        .testTarget(name: "TidyTests", dependencies: ["Telemetry"], swiftSettings: strict),
         tests(
             of: "HTTP",
             [
