@@ -31,9 +31,9 @@ package struct RocksOptions: Sendable {
     /// What one flush or compaction holds: input and output blocks, compression buffers, a filter.
     static let bytesPerJob = 16 << 20
 
-    /// - Parameter memoryBytes: of the machine, or of the control group if that is less.
-    /// - Parameter fileDescriptors: the process's limit; half of it is left to connections.
-    package init(memoryBytes: Int, cores: Int, fileDescriptors: Int) {
+    /// - Parameter machine: half of its file descriptors are left to connections.
+    package init(for machine: MachineResources) {
+        let memoryBytes = machine.memoryBytes
         // A quarter: another stays for connections, requests and memtables, and the rest for the
         // page cache, which serves the compressed blocks that the block cache does not hold.
         blockCacheBytes = max(8 << 20, memoryBytes / 4)
@@ -43,8 +43,8 @@ package struct RocksOptions: Sendable {
         memtablesMax = 3
         // One flush must always be able to run beside one compaction, or writes stall behind
         // compactions.
-        backgroundJobs = max(2, min(cores, 8))
-        openFilesMax = min(max(fileDescriptors / 2, 64), 8_192)
+        backgroundJobs = max(2, min(machine.cores, 8))
+        openFilesMax = min(max(machine.fileDescriptors / 2, 64), 8_192)
         isGarbage = [:]
     }
 

@@ -1,0 +1,148 @@
+/// The folder that holds one store: taken for this process alone, known by its identity.
+///
+///     LOCK      locked while a process uses the directory; says which
+///     IDENTITY  format, cluster, store: see StoreIdentity
+///     db/       RocksDB's files
+///
+/// Opening never waits and never deletes. A folder that holds anything else is refused, not shared.
+package import Base
+private import Glibc
+package import Storage
+private import Synchronization
+
+package final class DataDirectory: Sendable {
+    package let path: String
+    private let lock: DirectoryLock
+    private let current: Mutex<StoreIdentity>
+
+    package var identity: StoreIdentity { current.withLock { $0 } }
+
+    private static let identityName = "IDENTITY"
+    private static let databaseName = "db"
+    /// What may be there before the identity is: our own first steps, and the root of a file
+    /// system.
+    private static let harmlessNames: Set<String> = [
+        DirectoryLock.name, identityName + SystemFiles.freshSuffix, "lost+found",
+    ]
+
+    /// Takes the directory, making it and a new identity if it is missing or empty.
+    /// - Parameter generator: for the identity of a new cluster.
+    package init(
+        path: String, now: WallTime, using generator: inout some RandomNumberGenerator
+    ) throws(DataDirectoryError) {
+        self.path = path
+        let isFolder: Bool
+        do throws(SystemFailure) {
+            try SystemFiles.makeFolders(path)
+            isFolder = try SystemFiles.isFolder(path)
+        } catch {
+            throw error.number == ENOTDIR ? .notDirectory(path: path) : DataDirectoryError(error)
+        }
+        guard isFolder else { throw .notDirectory(path: path) }
+        // Before the first file is written there: not into somebody else's folder.
+        _ = try Self.readIdentity(path)
+        lock = try DirectoryLock(path, now: now)
+        if let identity = try Self.readIdentity(path) {
+            current = Mutex(identity)
+        } else {
+            let identity = StoreIdentity(created: now, using: &generator)
+            try Self.write(identity, path)
+            current = Mutex(identity)
+        }
+    }
+
+    /// Nil if the directory is empty as far as we are concerned.
+    private static func readIdentity(_ path: String) throws(DataDirectoryError) -> StoreIdentity? {
+        let names: [String]
+        var bytes = Bytes()
+        do throws(SystemFailure) {
+            names = try SystemFiles.names(in: path)
+            if names.contains(identityName) {
+                bytes = try SystemFiles.read(path + "/" + identityName)
+            }
+        } catch {
+            throw DataDirectoryError(error)
+        }
+        guard names.contains(identityName) else {
+            guard let stranger = names.first(where: { !harmlessNames.contains($0) }) else {
+                return nil
+            }
+            throw .belongsToOther(path: path, found: stranger)
+        }
+        do throws(StoreIdentity.Fault) {
+            return try StoreIdentity(decoding: bytes)
+        } catch {
+            switch error {
+            case .newerFormat(let found):
+                throw .newerFormat(path: path, found: found, supported: StoreIdentity.format)
+            case .corrupt(let detail):
+                throw .corrupt(path: path + "/" + identityName, detail: detail)
+            }
+        }
+    }
+
+    private static func write(
+        _ identity: StoreIdentity, _ path: String
+    ) throws(DataDirectoryError) {
+        do throws(SystemFailure) {
+            try SystemFiles.replace(identityName, in: path, with: identity.encoded)
+        } catch {
+            throw DataDirectoryError(error)
+        }
+    }
+
+    // MARK: The store in it
+
+    /// Opens the database; makes it the first time. The engine holds the directory until it is
+    /// closed.
+    package func openEngine(_ options: RocksOptions) throws(StorageError) -> RocksEngine {
+        let creating = !identity.hasDatabase
+        let engine = try RocksEngine(
+            path: path + "/" + Self.databaseName, options: options, creating: creating,
+            lease: self)
+        guard creating else { return engine }
+        var made = identity
+        made.hasDatabase = true
+        do throws(DataDirectoryError) {
+            try Self.write(made, path)
+        } catch {
+            switch error {
+            case .full(_, let reason): throw .full(reason)
+            default: throw .failed("\(error)")
+            }
+        }
+        current.withLock { $0 = made }
+        return engine
+    }
+
+    package struct Space: Hashable, Sendable {
+        /// Bytes that a process without privileges may still write.
+        package var free: UInt64
+        package var capacity: UInt64
+
+        package init(free: UInt64, capacity: UInt64) {
+            self.free = free
+            self.capacity = capacity
+        }
+    }
+
+    /// Of the file system that holds the directory.
+    package func space() throws(StorageError) -> Space {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else {
+            throw .failed("statvfs \(path): \(SystemFailure("statvfs", path).reason)")
+        }
+        let unit = UInt64(status.f_frsize)
+        return Space(
+            free: UInt64(status.f_bavail) * unit, capacity: UInt64(status.f_blocks) * unit)
+    }
+
+    /// Bytes of all files in the directory.
+    package func bytesUsed() throws(StorageError) -> UInt64 {
+        do throws(SystemFailure) {
+            return try SystemFiles.bytes(in: path)
+        } catch {
+            throw .failed("\(error.operation) \(error.path): \(error.reason)")
+        }
+    }
+}

@@ -1,0 +1,203 @@
+// The data directory: its lock, its identity, and each way in which it refuses.
+import Base
+import Foundation
+import RocksStorage
+import Storage
+import Testing
+
+@Suite struct DataDirectoryTests {
+    private let folder = TemporaryFolder()
+    private let now = WallTime(milliseconds: 1_763_834_280_123)
+
+    private var path: String { folder.path + "/data" }
+
+    private func take(_ path: String? = nil, seed: UInt64 = 1) throws -> DataDirectory {
+        var generator = SeededGenerator(seed: seed)
+        return try DataDirectory(path: path ?? self.path, now: now, using: &generator)
+    }
+
+    private func refusal(_ path: String? = nil) -> DataDirectoryError? {
+        do {
+            _ = try take(path, seed: 2)
+            return nil
+        } catch {
+            return error as? DataDirectoryError
+        }
+    }
+
+    private func write(_ text: String, _ name: String) throws {
+        try text.write(toFile: path + "/" + name, atomically: false, encoding: .utf8)
+    }
+
+    private func mode(_ path: String) throws -> Int? {
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        return (attributes[.posixPermissions] as? NSNumber)?.intValue
+    }
+
+    @Test func aNewDirectoryIsMadeForItsOwnerAlone() throws {
+        let deep = path + "/a/b"
+        let directory = try take(deep)
+        #expect(try mode(deep) == 0o700)
+        #expect(try mode(deep + "/IDENTITY") == 0o600)
+        #expect(directory.identity.store == 1)
+        #expect(directory.identity.created == now)
+        #expect(directory.identity.cluster.count == 32)
+        #expect(!directory.identity.hasDatabase)
+    }
+
+    @Test func theIdentityStays() throws {
+        let first = try take(seed: 1).identity
+        #expect(try take(seed: 2).identity == first)
+    }
+
+    /// Golden bytes: format 1 is frozen.
+    @Test func identityFile() throws {
+        var generator = SeededGenerator(seed: 7)
+        let identity = StoreIdentity(created: now, using: &generator)
+        let text = String(decoding: identity.encoded, as: UTF8.self)
+        #expect(
+            text == """
+                martlet data directory
+                format: 1
+                cluster: b358faf74ef9765a475c3d964f482cd2
+                name: fleet-fulmar
+                store: 1
+                created: 1763834280123
+                database: no
+                checksum: c8df655d8e87bc3ea5718ea1522568dc
+
+                """)
+        #expect(try StoreIdentity(decoding: identity.encoded) == identity)
+    }
+
+    @Test func everyDamageToTheIdentityIsFound() throws {
+        var generator = SeededGenerator(seed: 7)
+        let bytes = StoreIdentity(created: now, using: &generator).encoded
+        for offset in bytes.indices {
+            for bit in 0..<8 {
+                var damaged = bytes
+                damaged[offset] ^= 1 << UInt8(bit)
+                let fault = #expect(throws: StoreIdentity.Fault.self) {
+                    _ = try StoreIdentity(decoding: damaged)
+                }
+                if case .newerFormat = fault { Issue.record("bit \(bit) of byte \(offset)") }
+            }
+            #expect(throws: StoreIdentity.Fault.self) {
+                _ = try StoreIdentity(decoding: Bytes(bytes[..<offset]))
+            }
+        }
+    }
+
+    @Test func aDirectoryInUseNamesItsHolder() throws {
+        let directory = try take()
+        let expected = DataDirectoryError.inUse(
+            path: path,
+            holder: .init(pid: getpid(), since: now, command: commandLine()))
+        #expect(refusal() == expected)
+        withExtendedLifetime(directory) {}
+    }
+
+    private func commandLine() -> String {
+        let joined = CommandLine.arguments.joined(separator: " ")
+        return String(decoding: Array(joined.utf8.prefix(256)), as: UTF8.self)
+            .trimmingCharacters(in: .whitespaces)
+    }
+
+    @Test func theLockEndsWithItsHolder() throws {
+        do { _ = try take() }
+        #expect(refusal() == nil)
+    }
+
+    @Test func anOpenDatabaseHoldsTheDirectory() throws {
+        var engine: RocksEngine? = try take().openEngine(.small)
+        #expect(refusal()?.code == "data_in_use")
+        var view: (any EngineView)? = engine?.view()
+        engine = nil
+        #expect(refusal()?.code == "data_in_use")
+        view = nil
+        #expect(view == nil && refusal() == nil)
+    }
+
+    @Test func aNewerFormatIsRefused() throws {
+        let identity = try take().identity
+        let body = String(decoding: identity.encoded, as: UTF8.self)
+            .split(separator: "\n").dropLast().joined(separator: "\n")
+            .replacingOccurrences(of: "format: 1", with: "format: 2") + "\nnew: thing\n"
+        let sum = Fingerprint(of: Bytes(body.utf8))
+        let digits = [sum.high, sum.low].map { number in
+            let text = String(number, radix: 16)
+            return String(repeating: "0", count: 16 - text.count) + text
+        }
+        try write(body + "checksum: \(digits.joined())\n", "IDENTITY")
+        #expect(refusal() == .newerFormat(path: path, found: 2, supported: 1))
+    }
+
+    @Test func aDamagedIdentityIsRefused() throws {
+        do { _ = try take() }
+        try write("martlet data directory\nformat: 1\n", "IDENTITY")
+        #expect(
+            refusal()
+                == .corrupt(
+                    path: path + "/IDENTITY", detail: "the last line should be the checksum"))
+        try write("", "IDENTITY")
+        #expect(refusal()?.code == "data_corrupt")
+    }
+
+    @Test func somebodyElsesFolderIsRefusedAndLeftAlone() throws {
+        mkdir(path, 0o755)
+        try write("mine", "notes.txt")
+        #expect(refusal() == .belongsToOther(path: path, found: "notes.txt"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["notes.txt"])
+    }
+
+    @Test func anIdentityThatIsGoneIsNotMadeAnew() throws {
+        do { _ = try take().openEngine(.small) }
+        unlink(path + "/IDENTITY")
+        #expect(refusal() == .belongsToOther(path: path, found: "db"))
+    }
+
+    @Test func aFirstStartThatWasInterruptedGoesOn() throws {
+        mkdir(path, 0o700)
+        try write("pid: 1\n", "LOCK")
+        try write("martlet da", "IDENTITY.new")
+        #expect(refusal() == nil)
+        // Killed between making the database and noting so.
+        do { _ = try RocksEngine(path: path + "/db", options: .small, creating: true, lease: 0) }
+        #expect(try take().openEngine(.small).get(.raw, Key([1]), tier: .disk) == .missing)
+    }
+
+    @Test func aFileIsNoDirectory() throws {
+        try "x".write(toFile: path, atomically: false, encoding: .utf8)
+        #expect(refusal() == .notDirectory(path: path))
+        #expect(refusal(path + "/below") == .notDirectory(path: path + "/below"))
+    }
+
+    @Test func aFolderThatCannotBeWrittenIsRefused() throws {
+        #expect(refusal("/sys/martlet")?.code == "data_unwritable")
+    }
+
+    @Test func aDatabaseThatIsGoneIsNotMadeAnew() throws {
+        do { _ = try take().openEngine(.small) }
+        try FileManager.default.removeItem(atPath: path + "/db")
+        #expect(throws: StorageError.self) { _ = try take().openEngine(.small) }
+        #expect(!FileManager.default.fileExists(atPath: path + "/db/CURRENT"))
+    }
+
+    @Test func spaceAndUse() throws {
+        let directory = try take()
+        let space = try directory.space()
+        #expect(space.free > 0 && space.free <= space.capacity)
+        let before = try directory.bytesUsed()
+        _ = try directory.openEngine(.small)
+        #expect(try directory.bytesUsed() > before)
+    }
+
+    @Test func theMachineIsMeasured() {
+        let machine = MachineResources.measured()
+        #expect(machine.memoryBytes > 64 << 20)
+        #expect((1...4096).contains(machine.cores))
+        #expect(machine.fileDescriptors >= 64)
+        let options = RocksOptions(for: machine)
+        #expect(options.memoryBound < machine.memoryBytes)
+    }
+}
