@@ -108,9 +108,11 @@ let package = Package(
         tests(of: "Storage", ["Base", "EngineSuite"]),
         tests(of: "RocksStorage", ["Base", "Storage", "EngineSuite"]),
         tests(of: "Base"),
-        tests(of: "Node", ["Base", "Regions", "Storage"]),
         tests(of: "Settings", ["Base"]),
         tests(of: "Terminal", ["Base", log]),
+        tests(of: "Regions", ["Base", "Storage"]),
+        tests(of: "Coordination", ["Base", "Regions"]),
+        tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry"]),
         tests(of: "Telemetry", ["Base"]),
         .testTarget(name: "TidyTests", dependencies: ["Telemetry"], swiftSettings: strict),
         tests(

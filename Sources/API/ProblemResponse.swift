@@ -100,6 +100,7 @@ extension Response {
         self.init(
             status: problem.code.status, contentType: .problem, body: json.bytes,
             closesConnection: closesConnection)
+        self.problem = problem.code
         setCommon(requestID)
         set(.cacheControl, CommonValues.noStore)
         if let retryAfter = problem.retryAfter {

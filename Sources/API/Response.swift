@@ -46,6 +46,8 @@ package struct Response: Hashable, Sendable {
     package var body: Bytes
     /// The client must not send more on this connection: `Connection: close`, or GOAWAY.
     package var closesConnection: Bool
+    /// What went wrong, for logs and metrics; nil for a success.
+    package var problem: ProblemCode?
 
     package init(
         status: Int, contentType: ContentType?, headers: [Field] = [], body: Bytes = [],

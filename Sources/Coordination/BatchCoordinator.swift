@@ -9,7 +9,7 @@ package import Regions
 package struct BatchCoordinator: Sendable {
     private let commands: [RawCommand]
     private var sent: Range<Int>
-    /// In the order of the commands; complete once `isComplete`.
+    /// In the order of the commands; one for each once `nextRun` is nil.
     package private(set) var outcomes: [RawOutcome]
 
     package init(commands: [RawCommand]) {
@@ -17,11 +17,6 @@ package struct BatchCoordinator: Sendable {
         sent = 0..<0
         outcomes = []
     }
-
-    package var isComplete: Bool { outcomes.count == commands.count }
-
-    /// Whether the run that is out now may have changed something.
-    package var isWriting: Bool { !sent.isEmpty && commands[sent.lowerBound].isWrite }
 
     /// The next run to send: all reads or all writes. nil once every command has its outcome.
     package mutating func nextRun() -> [RawCommand]? {
@@ -43,9 +38,9 @@ package struct BatchCoordinator: Sendable {
         if outcomes.isEmpty { outcomes = run } else { outcomes.append(contentsOf: run) }
     }
 
-    /// Gives every command that has no outcome yet this one: the request ends here.
-    package mutating func abandon(running: Refusal, waiting: Refusal) {
-        while outcomes.count < sent.upperBound { outcomes.append(.refused(running)) }
-        while outcomes.count < commands.count { outcomes.append(.refused(waiting)) }
+    /// The request ends here: every command that has no outcome yet gets this one.
+    package mutating func abandon(_ refusal: Refusal) {
+        while outcomes.count < commands.count { outcomes.append(.refused(refusal)) }
+        sent = commands.count..<commands.count
     }
 }

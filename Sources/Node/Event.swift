@@ -64,7 +64,7 @@ package enum Effect: Sendable {
 /// What a log line about one request says. No keys and no values.
 package struct AccessRecord: Sendable {
     package var method: Method
-    package var route: String
+    package var route: Route
     package var status: Int
     /// The problem's code; nil for a success.
     package var code: ProblemCode?

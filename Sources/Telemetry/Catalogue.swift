@@ -57,7 +57,12 @@ extension Metric {
         "martlet_http_response_size_bytes", .histogram(.size), unit: .bytes,
         help: "Bytes of response bodies.")
 
+    package static let requestsCancelled = Metric(
+        "martlet_http_requests_cancelled_total", .counter,
+        help: "Requests whose client left before the answer.")
+
     private static let http = [
+        requestsCancelled,
         httpConnections, httpConnectionsOpened, httpConnectionsCut, httpRequests,
         httpRequestDuration, httpRequestsInFlight, httpRequestSize, httpResponseSize,
     ]

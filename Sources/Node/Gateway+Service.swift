@@ -1,0 +1,83 @@
+/// What a gateway answers by itself: everything that is about the node and not about keys.
+internal import API
+package import Base
+internal import Telemetry
+
+extension Gateway {
+    func serviceResponse(
+        _ operation: Operation, _ context: ExchangeContext, at now: Now
+    ) -> Response {
+        let requestID = context.requestID
+        switch operation {
+        case .limits(let pretty): return .limits(pretty: pretty, requestID: requestID)
+        case .status(let pretty):
+            return .status(report(at: now), pretty: pretty, requestID: requestID)
+        case .root(let pretty):
+            return .root(version: facts.version, pretty: pretty, requestID: requestID)
+        case .openAPI: return Response(Problem(.routeNotFound, "No description yet."), requestID: requestID)
+        case .liveness: return .liveness(requestID: requestID)
+        case .readiness(let verbose):
+            return .readiness(checks, verbose: verbose, requestID: requestID)
+        case .problem(let code): return .explanation(of: code, requestID: requestID)
+        case .raw, .metrics:
+            invariant(false, "\(context.route) is not answered by the gateway alone")
+            return Response(Problem(.internal, "No answer."), requestID: requestID)
+        }
+    }
+
+    /// Ready means: takes requests and can store what they bring.
+    private var checks: [HealthCheck] {
+        let space = disk.space.map { "\($0.freeBytes) of \($0.capacityBytes) bytes are free" }
+        return [
+            HealthCheck(
+                name: "accepting_requests", isPassing: !isStopping,
+                detail: isStopping ? "the node is draining and will stop" : "yes"),
+            HealthCheck(
+                name: "store_writable", isPassing: !disk.isFull,
+                detail: (space ?? "free space is not known yet")
+                    + (disk.isFull ? "; writes need \(disk.floorBytes)" : "")),
+        ]
+    }
+
+    private func report(at now: Now) -> NodeReport {
+        NodeReport(
+            version: facts.version, revision: facts.revision, nodeID: facts.nodeID,
+            startedAt: facts.startedAt.wall,
+            uptime: now.instant.since(facts.startedAt.instant), engine: facts.engine,
+            diskFreeBytes: disk.space?.freeBytes ?? 0,
+            diskCapacityBytes: disk.space?.capacityBytes ?? 0, checks: checks)
+    }
+
+    mutating func scraped(
+        _ token: ScrapeToken, _ scrape: Scrape, at now: Now, into effects: inout Effects
+    ) {
+        let handle = PendingExchange.Handle(number: token)
+        guard let exchange = pending[handle], case .scrape(let format) = exchange.work else {
+            return
+        }
+        pending.remove(handle)
+        guard !exchange.isCancelled else { return }
+        let response = Response.metrics(
+            scrape.exposition(format), format, requestID: exchange.context.requestID)
+        answer(exchange.context, response, at: now, into: &effects)
+    }
+}
+
+/// What never changes while the node runs.
+package struct NodeFacts: Sendable {
+    package var version: String
+    package var revision: String
+    package var nodeID: String
+    package var engine: String
+    package var startedAt: Now
+
+    package init(
+        version: String, revision: String, nodeID: String, engine: String, startedAt: Now
+    ) {
+        self.version = version
+        self.revision = revision
+        self.nodeID = nodeID
+        self.engine = engine
+        self.startedAt = startedAt
+    }
+}

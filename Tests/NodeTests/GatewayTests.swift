@@ -1,0 +1,119 @@
+// Requests through a gateway and its shard: what a client is promised beyond one command.
+import API
+import Base
+import Node
+import Regions
+import Storage
+import Testing
+
+@Suite struct GatewayTests {
+    @Test func aValueGoesInAndComesOut() {
+        var host = NodeHost()
+        #expect(host.run(.put, "/v1/raw/kv/hello", "world")?.status == 200)
+        let read = host.run(.get, "/v1/raw/kv/hello")
+        #expect(read?.status == 200)
+        #expect(read?.text == "world")
+        #expect(read?[.entityTag] != nil)
+        #expect(host.run(.get, "/v1/raw/kv/absent")?.status == 404)
+    }
+
+    @Test func aBatchReadsWhatItWrote() {
+        var host = NodeHost()
+        let answer = host.run(
+            .post, "/v1/raw/batch",
+            #"{"ops":[{"op":"get","key":"k"},{"op":"put","key":"k","value":"1"},{"op":"get","key":"k"}]}"#,
+            [.contentType: "application/json"])
+        #expect(answer?.status == 200)
+        let text = answer?.text ?? ""
+        #expect(text.contains(#""found":false"#))
+        #expect(text.contains(#""value":"1""#))
+    }
+
+    @Test func everyRequestIsAnsweredOnce() {
+        var host = NodeHost()
+        var exchanges: [ExchangeID] = []
+        for index in 0..<50 {
+            exchanges.append(host.send(.put, "/v1/raw/kv/k\(index % 5)", "v"))
+            exchanges.append(host.send(.get, "/v1/raw/kv/k\(index % 5)"))
+            exchanges.append(host.send(.get, "/nowhere"))
+            exchanges.append(host.send(.get, "/v1/raw/count"))
+            exchanges.append(host.send(.get, "/metrics"))
+        }
+        host.settle()
+        for exchange in exchanges { #expect(host.responses[exchange]?.count == 1) }
+    }
+
+    @Test func aDeadlineEndsWhatHasNotBegunAndSaysWhatIsNotKnown() {
+        var host = NodeHost()
+        let timeout = [HeaderName.requestTimeout: "0.5"]
+        let atDisk = host.send(.put, "/v1/raw/kv/k", "1", timeout)
+        host.handle(.shard, .turnEnded)
+        let behind = host.send(
+            .put, "/v1/raw/kv/k", "2", [.requestTimeout: "0.5", .ifMatch: "*"])
+        #expect(host.gateway.nextDeadline == host.now.instant + .milliseconds(500))
+        host.now.instant = host.now.instant + .milliseconds(500)
+        host.handle(.gateway, .deadlineReached)
+        #expect(host.responses[atDisk]?.first?.problem == .outcomeUnknown)
+        #expect(host.responses[behind]?.first?.problem == .deadlineExceeded)
+        host.settle()
+        #expect(host.run(.get, "/v1/raw/kv/k")?.text == "1")
+        #expect(host.responses[atDisk]?.count == 1)
+        #expect(host.responses[behind]?.count == 1)
+    }
+
+    @Test func aClientThatLeavesIsNotAnsweredAndHoldsNothing() {
+        var host = NodeHost()
+        let gone = host.send(.put, "/v1/raw/kv/k", "1")
+        let goneToo = host.send(.put, "/v1/raw/kv/k", "2", [.ifMatch: "*"])
+        host.handle(.gateway, .cancelled(gone))
+        host.handle(.gateway, .cancelled(goneToo))
+        host.settle()
+        #expect(host.responses.isEmpty)
+        let isIdle = host.gateway.isIdle && host.shard.isIdle
+        #expect(isIdle)
+        #expect(host.run(.get, "/v1/raw/kv/k")?.status == 200, "what was at the disk stays")
+    }
+
+    @Test func readinessFollowsTheDiskAndTheStop() {
+        var host = NodeHost()
+        #expect(host.run(.get, "/readyz")?.status == 200)
+        let full = DiskSpace(freeBytes: 1, capacityBytes: 1 << 40)
+        host.handle(.gateway, .diskSpace(full))
+        #expect(host.run(.get, "/readyz")?.status == 503)
+        #expect(host.run(.get, "/livez")?.status == 200, "liveness never depends on the disk")
+        host.handle(.gateway, .diskSpace(DiskSpace(freeBytes: 1 << 40, capacityBytes: 1 << 40)))
+        #expect(host.run(.get, "/readyz")?.status == 200)
+        host.handle(.gateway, .stopping)
+        let stopping = host.run(.get, "/readyz?verbose=true")
+        #expect(stopping?.status == 503)
+        #expect(stopping?.text.contains("accepting_requests") == true)
+    }
+
+    @Test func equalLargeValuesShareTheirBytes() {
+        var host = NodeHost()
+        let large = String(repeating: "x", count: 100_000)
+        _ = host.run(.put, "/v1/raw/kv/k", large)
+        let first = host.run(.get, "/v1/raw/kv/k")?.body ?? []
+        let second = host.run(.get, "/v1/raw/kv/k")?.body ?? []
+        #expect(first.count == 100_000)
+        let same = first.withUnsafeBufferPointer { a in
+            second.withUnsafeBufferPointer { b in a.baseAddress == b.baseAddress }
+        }
+        #expect(same)
+        _ = host.run(.put, "/v1/raw/kv/k", large + "y")
+        #expect(host.run(.get, "/v1/raw/kv/k")?.body.count == 100_001)
+    }
+
+    @Test func aScrapeCountsWhatWasAsked() {
+        var host = NodeHost()
+        _ = host.run(.put, "/v1/raw/kv/k", "v")
+        _ = host.run(.get, "/v1/raw/kv/none")
+        let text = host.run(.get, "/metrics")?.text ?? ""
+        #expect(
+            text.contains(
+                #"martlet_http_requests_total{route="/v1/raw/kv/{key}",method="PUT",code="200"} 1"#))
+        #expect(text.contains(#"martlet_errors_total{code="key_not_found"} 1"#))
+        #expect(
+            text.contains(#"martlet_kv_operations_total{space="raw",op="get",result="missing"} 1"#))
+    }
+}

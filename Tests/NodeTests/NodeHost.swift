@@ -1,0 +1,121 @@
+// A gateway and its shard on one core, in one thread: requests in, responses out. Disk and readers do their
+// work when `settle` is called, or step by step when a test wants to stand in between.
+import API
+import Base
+import Node
+import Regions
+import Storage
+import Telemetry
+
+struct NodeHost: ~Copyable {
+    static let gatewayAddress = UnitAddress(core: 0, unit: .gateway)
+    static let shardAddress = UnitAddress(core: 0, unit: .shard)
+
+    let engine = MemoryEngine()
+    var gateway: Gateway
+    var shard: Shard
+    var now = Now(instant: .origin + .seconds(1), wall: WallTime(milliseconds: 1_700_000_000_000))
+    private(set) var responses: [ExchangeID: [Response]] = [:]
+    private var persists: [(PersistToken, WriteBatch)] = []
+    private var reads: [(ReadToken, RawRead, WallTime)] = []
+    private var events: [(UnitAddress.Unit, Event)] = []
+    private var stream: Int32 = 0
+
+    init() {
+        var generator = SeededGenerator(seed: 1)
+        let facts = NodeFacts(
+            version: "1.2.3", revision: "abc", nodeID: "node", engine: "memory", startedAt: now)
+        gateway = Gateway(
+            address: Self.gatewayAddress, shard: Self.shardAddress, facts: facts,
+            generator: &generator)
+        shard = Shard(address: Self.shardAddress, engine: engine)
+    }
+
+    mutating func send(
+        _ method: Method, _ target: String, _ body: String? = nil,
+        _ fields: [HeaderName: String] = [:]
+    ) -> ExchangeID {
+        stream += 1
+        let exchange = ExchangeID(slot: 0, generation: 0, stream: stream)
+        var headers = RequestHeaders()
+        for name in HeaderName.allCases {
+            if let value = fields[name] { headers.append(name, Bytes(value.utf8)) }
+        }
+        let request = Request(
+            method: method, target: Bytes(target.utf8), headers: headers,
+            body: body.map { Bytes($0.utf8) })
+        handle(.gateway, .request(exchange, request))
+        return exchange
+    }
+
+    mutating func run(
+        _ method: Method, _ target: String, _ body: String? = nil,
+        _ fields: [HeaderName: String] = [:]
+    ) -> Response? {
+        let exchange = send(method, target, body, fields)
+        settle()
+        return responses[exchange]?.first
+    }
+
+    mutating func handle(_ unit: UnitAddress.Unit, _ event: Event) {
+        events.append((unit, event))
+        while !events.isEmpty {
+            let (unit, event) = events.removeFirst()
+            var effects: Effects = []
+            switch unit {
+            case .gateway: gateway.step(event, at: now, into: &effects)
+            case .shard: shard.step(event, at: now, into: &effects)
+            }
+            for effect in effects { execute(effect) }
+        }
+    }
+
+    mutating func settle() {
+        for _ in 0..<100 {
+            handle(.shard, .turnEnded)
+            let batches = persists
+            persists = []
+            for (token, batch) in batches {
+                do {
+                    try engine.write(batch, sync: true)
+                    handle(.shard, .persisted(token))
+                } catch {
+                    handle(.shard, .persistFailed(token, error))
+                }
+            }
+            finishReads()
+            if gateway.isIdle, shard.isIdle { return }
+        }
+    }
+
+    private mutating func finishReads() {
+        while !reads.isEmpty {
+            let (token, read, wall) = reads.removeFirst()
+            do {
+                guard let outcome = try read.run(on: engine, at: wall, tier: .disk) else { return }
+                handle(.shard, .readFinished(token, .success(outcome)))
+            } catch {
+                handle(.shard, .readFinished(token, .failure(error)))
+            }
+        }
+    }
+
+    private mutating func execute(_ effect: Effect) {
+        switch effect {
+        case .persist(let token, let batch): persists.append((token, batch))
+        case .read(let token, let read, let wall): reads.append((token, read, wall))
+        case .send(let envelope): events.append((envelope.to.unit, .received(envelope)))
+        case .respond(let exchange, let response, _):
+            responses[exchange, default: []].append(response)
+        case .scrape(let token):
+            var scrape = Scrape()
+            gateway.measure(into: &scrape)
+            shard.measure(into: &scrape)
+            events.append((.gateway, .scraped(token, scrape)))
+        }
+    }
+}
+
+extension Response {
+    var text: String { String(decoding: body, as: UTF8.self) }
+}
