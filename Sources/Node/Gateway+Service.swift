@@ -14,7 +14,7 @@ extension Gateway {
             return .status(report(at: now), pretty: pretty, requestID: requestID)
         case .root(let pretty):
             return .root(version: facts.version, pretty: pretty, requestID: requestID)
-        case .openAPI: return Response(Problem(.routeNotFound, "No description yet."), requestID: requestID)
+        case .openAPI(let form): return .openAPI(form, requestID: requestID)
         case .liveness: return .liveness(requestID: requestID)
         case .readiness(let verbose):
             return .readiness(checks, verbose: verbose, requestID: requestID)
