@@ -7,8 +7,8 @@ package enum StartError: Error, Hashable, Sendable {
     case settings(SettingsError)
     /// Listening beyond loopback in clear.
     case openWithoutTLS(ListenAddress, command: String)
-    /// A certificate or key that cannot be used; the sentence is the TLS layer's.
-    case certificateUnreadable(path: String, reason: String, advice: String?)
+    /// A certificate or key that cannot be used, in the TLS layer's words.
+    case certificateUnreadable(fact: String, advice: String)
     /// `command` starts the node on a free port instead.
     case portInUse(ListenAddress, PortHolder?, command: String)
     case addressUnavailable(ListenAddress, reason: String, command: String)
@@ -59,7 +59,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .settings(let error): error.fact
         case .openWithoutTLS(let address, _):
             "--listen \(address) would offer all data to the network without TLS"
-        case .certificateUnreadable(let path, let reason, _): "\(path): \(reason)"
+        case .certificateUnreadable(let fact, _): fact
         case .portInUse(let address, let holder?, _):
             "cannot listen on \(address), it is held by \(holder)"
         case .portInUse(let address, nil, _):
@@ -85,7 +85,7 @@ package enum StartError: Error, Hashable, Sendable {
     package var advice: String? {
         switch self {
         case .settings(let error): error.advice
-        case .certificateUnreadable(_, _, let advice): advice
+        case .certificateUnreadable(_, let advice): advice
         case .openWithoutTLS(_, let command), .portInUse(_, _, let command),
             .addressUnavailable(_, _, let command), .portForbidden(_, let command),
             .dataBelongsToOther(_, _, let command), .dataUnwritable(_, _, let command):

@@ -14,6 +14,9 @@ package struct Table: Hashable, Sendable {
         rows.append(cells.map(Table.printable))
     }
 
+    /// Cells that went through `printable` already.
+    package mutating func addPrintable(_ cells: String...) { rows.append(cells) }
+
     package func text(aligned: Bool) -> String {
         guard aligned else {
             return rows.map { $0.joined(separator: "\t") + "\n" }.joined()
@@ -40,5 +43,26 @@ package struct Table: Hashable, Sendable {
             return text
         }
         return String(JSONObject.quoted(text).dropFirst().dropLast()).replacing("\\\"", with: "\"")
+    }
+
+    /// The same for bytes; those that are not UTF-8 as `\\x` and two hexadecimal digits.
+    package static func printable(_ bytes: [UInt8]) -> String {
+        if let text = String(validating: bytes, as: UTF8.self) { return printable(text) }
+        var text = ""
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            // A scalar is one to four bytes long.
+            let scalar = (1...4).lazy.compactMap {
+                String(validating: rest.prefix($0), as: UTF8.self)
+            }
+            if let first = scalar.first {
+                text += printable(first)
+                rest = rest.dropFirst(first.utf8.count)
+            } else {
+                let digits = String(rest.removeFirst(), radix: 16)
+                text += "\\x" + (digits.count == 1 ? "0" : "") + digits
+            }
+        }
+        return text
     }
 }

@@ -14,8 +14,9 @@ struct Martlet: AsyncParsableCommand {
         commandName: "martlet",
         abstract: "A key-value service over HTTP and JSON.",
         subcommands: [
-            DoctorCommand.self, ConfigCommand.self, VersionCommand.self,
-            CompletionCommand.self,
+            GetCommand.self, PutCommand.self, DeleteCommand.self, ScanCommand.self,
+            StatusCommand.self, HealthcheckCommand.self, DoctorCommand.self, ConfigCommand.self,
+            VersionCommand.self, CompletionCommand.self,
         ])
 
     /// What `martlet` alone prints: at most twelve lines.
@@ -44,7 +45,7 @@ struct CommandFailure: Error {
 
     init(_ status: ExitStatus) { self.status = status }
 
-    init(_ diagnosis: Diagnosis, _ status: ExitStatus, format: LogFormat = .text) {
+    init(_ diagnosis: Diagnosis?, _ status: ExitStatus, format: LogFormat = .text) {
         self.diagnosis = diagnosis
         self.status = status
         self.format = format

@@ -59,7 +59,7 @@ struct StartChecks {
         for path in [tls.certificate, tls.key] {
             if case .failure(let error) = readFile(path, limit: 1 << 20) {
                 throw .certificateUnreadable(
-                    path: path, reason: error.reason, advice: "ls -l \(shellQuoted(path))")
+                    fact: "\(path): \(error.reason)", advice: "ls -l \(shellQuoted(path))")
             }
         }
         return .fine("\(tls.certificate) and its key can be used")

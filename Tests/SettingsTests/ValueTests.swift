@@ -83,7 +83,7 @@ import Testing
         let errors: [StartError] = [
             .settings(.unreadable(path: "x", reason: "no such file")),
             .openWithoutTLS(address, command: "c"),
-            .certificateUnreadable(path: "x", reason: "expired", advice: nil),
+            .certificateUnreadable(fact: "expired", advice: "a"),
             .portInUse(address, nil, command: "c"),
             .addressUnavailable(address, reason: "r", command: "c"),
             .portForbidden(address, command: "c"), .dataInUse(path: "x", nil, command: "c"),

@@ -1,0 +1,197 @@
+/// How the client commands reach a node: where it is, how long they wait, and how an answer that is
+/// not a success becomes a message and an exit status.
+///
+/// A node that cannot be reached is told within a second, with the address that was tried.
+internal import API
+internal import ArgumentParser
+internal import Base
+internal import HTTP
+internal import Settings
+internal import Terminal
+
+struct ConnectionOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The node. [MARTLET_URL, else http://127.0.0.1:7171]", valueName: "url"))
+    var url: String?
+
+    @OptionGroup var timeout: TimeoutOption
+
+    func connect() throws(CommandFailure) -> Connection {
+        try Connection(url, timeout)
+    }
+}
+
+struct TimeoutOption: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "For the whole command, as in 500ms or 10s. [MARTLET_TIMEOUT, else 10s]",
+            valueName: "time"))
+    var timeout: String?
+
+    func duration() throws(CommandFailure) -> Duration {
+        guard let text = timeout ?? environmentVariables()["MARTLET_TIMEOUT"] else {
+            return .seconds(10)
+        }
+        guard let span = TimeSpan(text), span.duration > .zero else {
+            throw CommandFailure(
+                Diagnosis(
+                    .error, "invalid_timeout",
+                    "the time-out is \"\(Table.printable(text))\", and must be a time, as in 10s",
+                    advice: "--timeout 10s"),
+                timeout == nil ? .configuration : .usage)
+        }
+        return span.duration
+    }
+}
+
+struct Connection {
+    private let client: HTTPClient
+    private let deadline: ContinuousClock.Instant
+
+    /// For the first connection: longer, and a person thinks that nothing happens.
+    private static let connectTimeoutMax = Duration.seconds(1)
+
+    init(_ url: String?, _ option: TimeoutOption) throws(CommandFailure) {
+        let timeout = try option.duration()
+        let text = url ?? environmentVariables()["MARTLET_URL"] ?? "http://127.0.0.1:7171"
+        do throws(ClientError) {
+            let (origin, target) = try Origin.parse(text)
+            guard target == Bytes("/".utf8) else {
+                throw .invalidURL(url: text, reason: "it has a path; give the node alone")
+            }
+            var options = ClientOptions()
+            options.connectTimeout = min(timeout, Connection.connectTimeoutMax)
+            client = HTTPClient(origin, options: options)
+        } catch {
+            throw CommandFailure(
+                Diagnosis(
+                    .error, "invalid_url", "\(error)", advice: "--url http://127.0.0.1:7171"),
+                url == nil ? .configuration : .usage)
+        }
+        deadline = .now + timeout
+    }
+
+    var origin: Origin { client.origin }
+
+    /// The answer, whatever its status. `changes`: the request is a write, so that a lost answer
+    /// leaves its outcome unknown.
+    func exchange(
+        _ method: String, _ target: Bytes, headers: [ClientHeader] = [], body: Bytes? = nil,
+        changes: Bool = false
+    ) async throws(CommandFailure) -> ClientResponse {
+        let remaining = ContinuousClock.now.duration(to: deadline)
+        let request = ClientRequest(
+            method, target, headers: headers, body: body,
+            timeout: max(remaining, .milliseconds(1)))
+        do throws(ClientError) {
+            return try await client.send(request)
+        } catch {
+            throw failure(error, changes: changes)
+        }
+    }
+
+    /// The answer of a success; anything else ends the command.
+    func call(
+        _ method: String, _ target: Bytes, headers: [ClientHeader] = [], body: Bytes? = nil,
+        changes: Bool = false, json: Bool = false
+    ) async throws(CommandFailure) -> ClientResponse {
+        let response = try await exchange(
+            method, target, headers: headers, body: body, changes: changes)
+        guard (200..<300).contains(response.status) else {
+            throw ServerProblem(response).failure(of: origin, json: json)
+        }
+        return response
+    }
+
+    private func failure(_ error: ClientError, changes: Bool) -> CommandFailure {
+        func ended(_ code: String, _ status: ExitStatus, _ advice: String?) -> CommandFailure {
+            CommandFailure(
+                Diagnosis(.error, code, "\(client.origin): \(error)", advice: advice), status)
+        }
+        switch error {
+        case .peerSpeaksTLS: return ended("unreachable", .unreachable, "--url https://\(authority)")
+        case .peerSpeaksCleartext:
+            return ended("unreachable", .unreachable, "--url http://\(authority)")
+        case .certificateRejected: return ended("certificate_rejected", .notAllowed, nil)
+        case _ where error.isConnectFailure:
+            return ended(
+                "unreachable", .unreachable,
+                isLocal ? "martlet serve" : "curl -v \(client.origin)/livez")
+        case .notProcessed: return ended("try_again", .tryAgain, nil)
+        case _ where changes:
+            return ended("outcome_unknown", .outcomeUnknown, "read the key before writing again")
+        case .responseTimedOut: return ended("timeout", .tryAgain, "--timeout 60s")
+        default: return ended("unreachable", .unreachable, "curl -v \(client.origin)/livez")
+        }
+    }
+
+    private var authority: String { client.origin.authority }
+
+    private var isLocal: Bool { ["127.0.0.1", "localhost", "::1"].contains(client.origin.host) }
+}
+
+/// What a server said instead of yes: a problem document, or something that Martlet does not say.
+struct ServerProblem {
+    let code: String?
+    let detail: String?
+    private let response: ClientResponse
+
+    init(_ response: ClientResponse) {
+        self.response = response
+        var code: String?
+        var detail: String?
+        if response["content-type"] == ContentType.problem.rawValue {
+            do throws(Problem) {
+                try JSONValue.read(response.body) { (value) throws(Problem) in
+                    try value.forEachMember { (name, value) throws(Problem) in
+                        guard let text = value.text else { return }
+                        let string = String(decoding: text, as: UTF8.self)
+                        if name.elementsEqual("code".utf8) { code = string }
+                        if name.elementsEqual("detail".utf8) { detail = string }
+                    }
+                }
+            } catch {
+                // Then it is not Martlet's, and is told as such.
+                code = nil
+            }
+        }
+        self.code = code
+        self.detail = detail
+    }
+
+    /// With `json` the body goes to standard output unchanged, and there is no other message.
+    func failure(of origin: Origin, json: Bool) -> CommandFailure {
+        guard let code else {
+            let server = response["server"].map { "Server: \(Table.printable($0)), " } ?? ""
+            return CommandFailure(
+                Diagnosis(
+                    .error, "not_martlet",
+                    "\(origin) answered, but it is not Martlet (\(server)status \(response.status))",
+                    advice: "curl -v \(origin)/"), .unreachable)
+        }
+        if json {
+            emit(response.body)
+            return CommandFailure(exitStatus)
+        }
+        return CommandFailure(
+            Diagnosis(
+                .error, Table.printable(code), Table.printable(detail ?? "no detail given"),
+                advice: nil), exitStatus)
+    }
+
+    var exitStatus: ExitStatus {
+        switch code {
+        case "key_not_found", "precondition_failed": .no
+        case "disk_full": .disk
+        case "outcome_unknown": .outcomeUnknown
+        default:
+            switch response.status {
+            case 401, 403, 421: .notAllowed
+            case 408, 429, 503, 504: .tryAgain
+            case 400..<500: .dataWrong
+            default: .fault
+            }
+        }
+    }
+}

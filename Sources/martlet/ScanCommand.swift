@@ -1,0 +1,98 @@
+/// `martlet scan`: entries in key order, page after page, so that a scan of any length needs the
+/// memory of one page.
+///
+/// On a terminal each page is a table; in a pipe each entry is a line, key and value with a tab between.
+/// Backslashes, control characters and bytes that are not UTF-8 are escaped, so that a line is one entry;
+/// `--base64` prints without loss, `--json` prints the server's pages.
+internal import ArgumentParser
+internal import Base
+internal import Glibc
+internal import HTTP
+internal import Terminal
+
+struct ScanCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "scan",
+        abstract: "List entries in key order.",
+        discussion: """
+              martlet scan users/ --limit 10
+              martlet scan --start a --end b --keys
+              martlet scan --json | jq -r '.entries[].key'
+            """)
+
+    @Argument(help: "Only keys that begin so.") var prefix: String?
+
+    @Option(
+        name: .customLong("prefix"),
+        help: ArgumentHelp("The same, as an option.", valueName: "prefix"))
+    var prefixOption: String?
+
+    @Option(help: ArgumentHelp("From this key on.", valueName: "key")) var start: String?
+    @Option(help: ArgumentHelp("Up to this key, without it.", valueName: "key")) var end: String?
+
+    @Option(help: ArgumentHelp("At most so many entries. [all]", valueName: "n"))
+    var limit: Int?
+
+    @Flag(help: "Keys without values.") var keys = false
+    @Flag(help: "From the last key to the first.") var reverse = false
+    @OptionGroup var form: TextForm
+    @OptionGroup var connection: ConnectionOptions
+
+    func validate() throws {
+        if prefix != nil, prefixOption != nil {
+            throw ValidationError("The prefix is given twice.")
+        }
+        if prefix ?? prefixOption != nil, start != nil || end != nil {
+            throw ValidationError("Give a prefix, or --start and --end, and not both.")
+        }
+        if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }
+    }
+
+    func run() async throws {
+        let server = try connection.connect()
+        var query: [String] = []
+        func bound(_ name: String, _ text: String?) throws {
+            guard let text, !text.isEmpty else { return }
+            let encoded = Base64.encodeForURL(try form.bytes(text, "the \(name)"))
+            query.append("\(name)_base64=" + String(decoding: encoded, as: UTF8.self))
+        }
+        try bound("prefix", prefix ?? prefixOption)
+        try bound("start", start)
+        try bound("end", end)
+        if keys { query.append("keys_only=true") }
+        if reverse { query.append("reverse=true") }
+        if form.base64 { query.append("encoding=base64") }
+        var rest = limit ?? .max
+        var cursor: String?
+        repeat {
+            let page = min(rest, Limits.entriesPerPageDefault)
+            var parameters = query + ["limit=\(page)"]
+            if let cursor { parameters.append("cursor=\(encoded(cursor))") }
+            let target = "/v1/raw/scan?" + parameters.joined(separator: "&")
+            let body = try await server.call("GET", Bytes(target.utf8), json: form.json).body
+            let answer = try AnswerObject(body, of: server.origin)
+            let entries = answer.objects("entries")
+            if form.json { emit(body) } else { show(entries) }
+            rest -= entries.count
+            cursor = answer.text("next_cursor")
+        } while cursor != nil && rest > 0
+    }
+
+    private func encoded(_ cursor: String) -> String {
+        String(decoding: PercentCoding.encode(Bytes(cursor.utf8)), as: UTF8.self)
+    }
+
+    private func show(_ entries: [AnswerObject]) {
+        guard !entries.isEmpty else { return }
+        var table = keys ? Table("key") : Table("key", "value")
+        for entry in entries {
+            let key = Table.printable(form.text(entry.bytes("key") ?? []))
+            if keys {
+                table.addPrintable(key)
+            } else {
+                table.addPrintable(key, Table.printable(form.text(entry.bytes("value") ?? [])))
+            }
+        }
+        emit(Bytes(table.text(aligned: Terminal.isInteractive(STDOUT_FILENO)).utf8))
+    }
+}
