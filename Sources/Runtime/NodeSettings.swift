@@ -1,0 +1,60 @@
+/// What a node is told once, before it starts: everything is decided and checked by then.
+///
+/// The command line makes one from flags, environment and file; tests make their own. Nothing here
+/// has a default, so that no test runs with a value that nobody chose.
+
+package struct NodeSettings: Sendable {
+    /// A numeric address; port 0 asks for any free one.
+    package struct Endpoint: Hashable, Sendable {
+        package var host: String
+        package var port: Int
+
+        package init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+    }
+
+    /// PEM files; read again when certificates are reloaded.
+    package struct TLSFiles: Hashable, Sendable {
+        package var certificate: String
+        package var key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+
+    /// Made if it is missing.
+    package var dataDirectory: String
+    /// At least one.
+    package var listen: [Endpoint]
+    /// Event loops, at least one.
+    package var cores: Int
+    /// Nil: cleartext only.
+    package var tls: TLSFiles?
+    /// Nil: the storage decides from the memory it sees.
+    package var cacheBytes: Int?
+    /// Connections open at once on the whole node: what the limit of file descriptors leaves for
+    /// them.
+    package var connections: Int
+    /// Names that browsers may use beside IP addresses and localhost: lower case, without a port.
+    package var allowedHosts: [String]
+    /// Of this program, as `/v1/status` shows it.
+    package var version: String
+
+    package init(
+        dataDirectory: String, listen: [Endpoint], cores: Int, tls: TLSFiles?, cacheBytes: Int?,
+        connections: Int, allowedHosts: [String], version: String
+    ) {
+        self.dataDirectory = dataDirectory
+        self.listen = listen
+        self.cores = cores
+        self.tls = tls
+        self.cacheBytes = cacheBytes
+        self.connections = connections
+        self.allowedHosts = allowedHosts
+        self.version = version
+    }
+}
