@@ -106,8 +106,9 @@ struct Connection {
 
     private func failure(_ error: ClientError, changes: Bool) -> CommandFailure {
         func ended(_ code: String, _ status: ExitStatus, _ advice: String?) -> CommandFailure {
-            CommandFailure(
-                Diagnosis(.error, code, "\(client.origin): \(error)", advice: advice), status)
+            // Most of them name the address by themselves.
+            let fact = "\(error)".contains(authority) ? "\(error)" : "\(client.origin): \(error)"
+            return CommandFailure(Diagnosis(.error, code, fact, advice: advice), status)
         }
         switch error {
         case .peerSpeaksTLS: return ended("unreachable", .unreachable, "--url https://\(authority)")

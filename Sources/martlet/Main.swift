@@ -61,6 +61,7 @@ enum Program {
     static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
         do {
+            try refuseUndecodable()
             try refuseUnknownCommand(arguments)
             var command = try Martlet.parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -75,6 +76,18 @@ enum Program {
             exit(failure.status.rawValue)
         } catch {
             Martlet.exit(withError: error)
+        }
+    }
+
+    /// Arguments arrive here as text, and what is not UTF-8 would silently become another key.
+    private static func refuseUndecodable() throws(CommandFailure) {
+        for index in 1..<max(1, Int(CommandLine.argc)) {
+            guard let word = CommandLine.unsafeArgv[index] else { continue }
+            guard String(validatingCString: word) == nil else { continue }
+            throw CommandFailure(
+                Diagnosis(
+                    .error, "argument_not_text", "argument \(index) is not UTF-8 text",
+                    advice: "martlet get --base64 \"$(printf '\\377' | base64)\""), .usage)
         }
     }
 
