@@ -52,6 +52,8 @@ package enum Limits {
     package static let headerTimeout = Duration.seconds(10)
     /// From accept to the end of the TLS handshake, or to the first byte that tells the protocol.
     package static let handshakeTimeout = Duration.seconds(5)
+    /// TLS KeyUpdate messages of one connection; an honest client sends one for each 400 GB.
+    package static let tlsKeyUpdates = 128
     /// Without any request in flight.
     package static let idleTimeout = Duration.seconds(60)
     /// Without a byte of progress while a body is being read or an answer written.

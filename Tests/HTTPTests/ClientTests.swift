@@ -2,62 +2,8 @@
 // requests, time-outs, and an error that names the fact for each way in which a connection fails.
 import Base
 import HTTP
-import NIOCore
-import NIOPosix
 import Synchronization
 import Testing
-
-/// Answers each read, in order of arrival over all connections, by what a closure makes of it.
-final class ScriptedServer: Sendable {
-    enum Answer: Sendable {
-        case bytes(String)
-        case bytesThenClose(String)
-        case close
-        case silence
-    }
-
-    private let channel: any Channel
-    private let counter: Counter
-    let origin: Origin
-
-    private final class Counter: Sendable { let value = Atomic<Int>(0) }
-
-    private final class Handler: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-        let script: @Sendable (String) -> Answer
-        init(_ script: @escaping @Sendable (String) -> Answer) { self.script = script }
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            switch script(String(buffer: unwrapInboundIn(data))) {
-            case .bytes(let text):
-                context.writeAndFlush(NIOAny(ByteBuffer(string: text)), promise: nil)
-            case .bytesThenClose(let text):
-                context.writeAndFlush(NIOAny(ByteBuffer(string: text)), promise: nil)
-                context.close(promise: nil)
-            case .close: context.close(promise: nil)
-            case .silence: break
-            }
-        }
-    }
-
-    init(_ script: @escaping @Sendable (String) -> Answer) async throws {
-        let count = Counter()
-        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelInitializer { channel in
-                count.value.add(1, ordering: .relaxed)
-                return channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Handler(script))
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
-        counter = count
-        let port = channel.localAddress?.port ?? 0
-        origin = Origin(scheme: .http, host: "127.0.0.1", port: port)
-    }
-
-    var accepted: Int { counter.value.load(ordering: .relaxed) }
-
-    func stop() async throws { try await channel.close() }
-}
 
 struct ClientTests {
     private static let ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"

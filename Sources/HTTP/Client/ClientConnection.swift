@@ -28,40 +28,57 @@ package final class ClientConnection: ChannelInboundHandler {
     private var firstBytesSeen = false
     private var isReading = false
     private let receiver: any ClientReceiver
+    private let ready: EventLoopPromise<Void>
 
     /// Bytes handed to the socket at once.
     private static let batchBytes = 64 << 10
 
-    private init(origin: Origin, options: ClientOptions, receiver: any ClientReceiver) {
+    private init(
+        origin: Origin, options: ClientOptions, receiver: any ClientReceiver,
+        ready: EventLoopPromise<Void>
+    ) {
         self.origin = origin
         self.options = options
         self.receiver = receiver
+        self.ready = ready
     }
 
-    /// Connects on `loop`, where it must be called. Success is `receiver.connected`; a failure of
-    /// the future is a `ClientError`, after which the receiver hears nothing.
+    /// Connects on `loop`, where it must be called. Success comes after `receiver.connected`; a
+    /// failure of the future is a `ClientError`, after which the receiver hears nothing. `tls` is
+    /// needed for https, and made once for many connections.
     package static func connect(
-        to origin: Origin, options: ClientOptions, on loop: any EventLoop,
+        to origin: Origin, options: ClientOptions, tls: TLSContext?, on loop: any EventLoop,
         receiver: any ClientReceiver
     ) -> EventLoopFuture<Void> {
         loop.preconditionInEventLoop()
+        invariant(origin.scheme == .http || tls != nil, "https needs a TLS context")
+        let ready = loop.makePromise(of: Void.self)
         let connection = NIOLoopBound(
-            ClientConnection(origin: origin, options: options, receiver: receiver),
+            ClientConnection(origin: origin, options: options, receiver: receiver, ready: ready),
             eventLoop: loop)
-        let timeout = TimeAmount(options.connectTimeout)
-        return ClientBootstrap(group: loop)
-            .connectTimeout(timeout)
+        let timer = loop.scheduleTask(in: TimeAmount(options.connectTimeout)) {
+            connection.value.connectTimedOut()
+        }
+        ready.futureResult.whenComplete { _ in timer.cancel() }
+        ClientBootstrap(group: loop)
+            .connectTimeout(TimeAmount(options.connectTimeout))
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if origin.scheme == .https, let tls {
+                        let session = TLSSession(tls, peerName: origin.host)
+                        try channel.pipeline.syncOperations.addHandler(
+                            TLSHandler(session, handshakeTimeout: nil))
+                    }
                     try channel.pipeline.syncOperations.addHandler(connection.value)
                 }
             }
             .connect(host: origin.host, port: origin.port)
-            .map { _ in }
-            .flatMapErrorThrowing { error in
-                throw ClientError(connecting: origin, error, after: options.connectTimeout)
+            .whenFailure { error in
+                ready.fail(
+                    ClientError(connecting: origin, error, after: options.connectTimeout))
             }
+        return ready.futureResult
     }
 
     // MARK: For whoever submits
@@ -130,11 +147,27 @@ package final class ClientConnection: ChannelInboundHandler {
 
     package func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if context.channel.isActive { start(.http1) }
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
     }
 
     package func channelActive(context: ChannelHandlerContext) {
-        start(.http1)
+        // The time was over while a name was being looked up.
+        if case .closed = session { return context.close(promise: nil) }
+        if origin.scheme == .http { start(options.version == .http2 ? .http2 : .http1) }
+    }
+
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let agreed = event as? TLSHandshakeCompleted else {
+            return context.fireUserInboundEventTriggered(event)
+        }
+        if options.version == .http2, agreed.selectedProtocol != .http2 {
+            end(.tlsFailed(address: origin.authority, reason: "it does not offer HTTP/2 by ALPN"))
+        } else {
+            start(agreed.selectedProtocol ?? .http1)
+        }
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -163,19 +196,32 @@ package final class ClientConnection: ChannelInboundHandler {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end((error as? ClientError) ?? .closed(address: origin.authority))
+        let address = origin.authority
+        switch error {
+        case let error as ClientError: end(error)
+        case TLSFailure.notTLS: end(.peerSpeaksCleartext(address: address))
+        case TLSFailure.certificateRejected(let reason):
+            end(.certificateRejected(address: address, reason: reason))
+        case let error as TLSFailure:
+            end(.tlsFailed(address: address, reason: error.description))
+        default: end(.closed(address: address))
+        }
     }
 
-    private func start(_ version: ClientOptions.Version) {
+    private func connectTimedOut() {
+        end(.connectTimedOut(address: origin.authority, after: options.connectTimeout))
+    }
+
+    private func start(_ version: TLSProtocol) {
         guard case .connecting = session else { return }
-        switch options.version == .automatic ? version : options.version {
-        case .http2:
-            session = .http2(HTTP2ClientSession(origin: origin, receiver: receiver))
-        case .http1, .automatic:
+        switch version {
+        case .http2: session = .http2(HTTP2ClientSession(origin: origin, receiver: receiver))
+        case .http1:
             session = .http1(
                 HTTP1ClientSession(authority: origin.authority, receiver: receiver))
         }
         receiver.connected(self)
+        ready.succeed()
         pump()
     }
 
@@ -220,8 +266,11 @@ package final class ClientConnection: ChannelInboundHandler {
 
     private func write(_ context: ChannelHandlerContext) {
         guard output.readableBytes > 0 else { return }
-        context.writeAndFlush(wrapOutboundOut(output), promise: nil)
-        output.clear(minimumCapacity: 0)
+        let taken = output
+        // Flushing can call `pump` from within, which must not send these bytes again.
+        output.moveReaderIndex(forwardBy: taken.readableBytes)
+        context.writeAndFlush(wrapOutboundOut(taken), promise: nil)
+        if output.readableBytes == 0 { output.clear() }
     }
 
     /// The one way out, from whatever side: fails what is open, tells the receiver, closes the
@@ -230,7 +279,13 @@ package final class ClientConnection: ChannelInboundHandler {
         let address = origin.authority
         switch session {
         case .closed: return
-        case .connecting: session = .closed
+        case .connecting:
+            session = .closed
+            ready.fail(
+                error ?? .tlsFailed(address: address, reason: "it closed during the handshake"))
+            context?.close(promise: nil)
+            context = nil
+            return
         case .http1(let http1):
             if error == nil { http1.endOfInput() }
             let isPartial = http1.hasPartialAnswer

@@ -81,6 +81,8 @@ package struct ClientOptions: Sendable {
     }
 
     package var version = Version.automatic
+    /// Whose certificates are accepted, if the origin is https.
+    package var trust = TLSContext.Trust.system
     /// Requests in flight on one HTTP/1.1 connection before the first is answered.
     package var pipelining = 1
     /// For the name, the connection and the TLS handshake together.
@@ -89,7 +91,20 @@ package struct ClientOptions: Sendable {
     /// Bytes of one response's body; past it the exchange fails.
     package var responseBytesMax = 64 << 20
 
-    package init(version: Version = .automatic) {
+    package init(version: Version = .automatic, trust: TLSContext.Trust = .system) {
         self.version = version
+        self.trust = trust
+    }
+
+    /// What all connections to https origins with these options share; reads the trusted
+    /// certificates.
+    package func makeTLSContext() throws(TLSFileError) -> TLSContext {
+        let protocols: [TLSProtocol] =
+            switch version {
+            case .http1: [.http1]
+            case .http2: [.http2]
+            case .automatic: [.http2, .http1]
+            }
+        return try TLSContext.client(trust: trust, protocols: protocols)
     }
 }

@@ -58,6 +58,8 @@ private final class ClientPool {
     /// It is being opened; only where HTTP/2 is certain, so that everybody may wait for it.
     private var opening: EventLoopFuture<NIOLoopBound<PooledConnection>>?
 
+    private var tls: TLSContext?
+
     /// Idle HTTP/1.1 connections kept for reuse.
     private static let idleConnections = 8
 
@@ -88,7 +90,15 @@ private final class ClientPool {
     }
 
     private func open() -> EventLoopFuture<NIOLoopBound<PooledConnection>> {
-        let made = PooledConnection.open(origin, options, loop)
+        if origin.scheme == .https, tls == nil {
+            do throws(TLSFileError) {
+                tls = try options.makeTLSContext()
+            } catch {
+                return loop.makeFailedFuture(
+                    ClientError.tlsFailed(address: origin.authority, reason: error.description))
+            }
+        }
+        let made = PooledConnection.open(origin, options, tls, loop)
         if options.version == .http2 { opening = made }
         let pool = NIOLoopBound(self, eventLoop: loop)
         made.whenComplete { result in
@@ -143,23 +153,21 @@ private final class PooledConnection: ClientReceiver {
     private let options: ClientOptions
     private let origin: Origin
     private let loop: any EventLoop
-    private let opened: EventLoopPromise<Void>
 
     private init(_ origin: Origin, _ options: ClientOptions, _ loop: any EventLoop) {
         self.origin = origin
         self.options = options
         self.loop = loop
-        opened = loop.makePromise()
     }
 
     static func open(
-        _ origin: Origin, _ options: ClientOptions, _ loop: any EventLoop
+        _ origin: Origin, _ options: ClientOptions, _ tls: TLSContext?, _ loop: any EventLoop
     ) -> EventLoopFuture<NIOLoopBound<PooledConnection>> {
         let pooled = PooledConnection(origin, options, loop)
         let bound = NIOLoopBound(pooled, eventLoop: loop)
-        ClientConnection.connect(to: origin, options: options, on: loop, receiver: pooled)
-            .whenFailure { bound.value.opened.fail($0) }
-        return pooled.opened.futureResult.map { bound }
+        return ClientConnection.connect(
+            to: origin, options: options, tls: tls, on: loop, receiver: pooled
+        ).map { bound }
     }
 
     var isOpen: Bool { connection?.isOpen ?? false }
@@ -194,7 +202,6 @@ private final class PooledConnection: ClientReceiver {
 
     func connected(_ connection: ClientConnection) {
         self.connection = connection
-        opened.succeed()
     }
 
     func received(status: Int, _ exchange: Int) {
@@ -234,7 +241,6 @@ private final class PooledConnection: ClientReceiver {
     }
 
     func disconnected(_ connection: ClientConnection, _ error: ClientError?) {
-        opened.fail(error ?? .closed(address: origin.authority))
         self.connection = nil
     }
 }

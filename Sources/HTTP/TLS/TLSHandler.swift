@@ -1,0 +1,293 @@
+/// Puts a `TLSSession` between a channel's socket and its HTTP handler.
+///
+/// `write` encrypts at once, so `channel.isWritable` counts ciphertext and the handler behind it
+/// needs to know nothing of TLS. Three things here are easy to get wrong: `context.close()` would
+/// skip our own `close` and with it close_notify; a fatal alert must not wait for ever on a peer
+/// that does not read (`Limits.lingerTimeout`); a silent peer must not keep a handshake open
+/// (`Limits.handshakeTimeout`).
+private import Base
+package import NIOCore
+internal import NIOPosix
+
+/// Sent up the pipeline once, before the first plaintext.
+package struct TLSHandshakeCompleted: Hashable, Sendable {
+    /// nil if the client offers no ALPN; then the first bytes decide.
+    package var selectedProtocol: TLSProtocol?
+}
+
+package final class TLSHandler: ChannelDuplexHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias InboundOut = ByteBuffer
+    package typealias OutboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
+
+    private enum State {
+        case active
+        /// The last bytes are on their way out; input is thrown away.
+        case closing
+        case closed
+    }
+
+    private let session: TLSSession
+    private let scratch: TLSScratch
+    private let handshakeTimeout: Duration?
+    private var state = State.active
+    private var timer: Scheduled<Void>?
+    private var closePromise: EventLoopPromise<Void>?
+    /// A read that was asked for while our output was blocked.
+    private var isReadHeld = false
+
+    /// The buffers of the event loop on whose thread this is called.
+    package static func scratchOfThisLoop() -> TLSScratch {
+        if let known = scratchOfThread.currentValue { return known }
+        let made = TLSScratch()
+        scratchOfThread.currentValue = made
+        return made
+    }
+
+    /// `handshakeTimeout` counts from being added to a channel; nil leaves it to whoever connects.
+    package init(
+        _ session: TLSSession, scratch: TLSScratch = TLSHandler.scratchOfThisLoop(),
+        handshakeTimeout: Duration? = Limits.handshakeTimeout
+    ) {
+        self.session = session
+        self.scratch = scratch
+        self.handshakeTimeout = handshakeTimeout
+    }
+
+    // MARK: Beginning and end
+
+    package func handlerAdded(context: ChannelHandlerContext) {
+        if let handshakeTimeout {
+            start(timer: handshakeTimeout, context) { handler, context in
+                handler.fail(context, .handshakeTimedOut)
+            }
+        }
+        if context.channel.isActive { feed(context, ByteBuffer()) }
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        state = .closed
+        closePromise?.succeed()
+        closePromise = nil
+    }
+
+    package func channelActive(context: ChannelHandlerContext) {
+        feed(context, ByteBuffer())
+        context.fireChannelActive()
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        state = .closed
+        context.fireChannelInactive()
+    }
+
+    package func close(
+        context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?
+    ) {
+        switch mode {
+        case .input: context.close(mode: .input, promise: promise)
+        case .output:
+            scratch.clear()
+            session.close(scratch)
+            writeCiphertext(context)
+            context.close(mode: .output, promise: promise)
+        case .all: beginClosing(context, promise)
+        }
+    }
+
+    // MARK: Outbound
+
+    // Hot path: once per write of the HTTP handler.
+    package func write(
+        context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?
+    ) {
+        var plaintext = unwrapOutboundIn(data)
+        guard state == .active, session.phase == .open else {
+            promise?.fail(ChannelError.outputClosed)
+            return
+        }
+        repeat {
+            let count = min(plaintext.readableBytes, Self.sliceBytes)
+            scratch.clear()
+            do throws(TLSFailure) {
+                try plaintext.readSlice(length: count)?.withUnsafeReadableBytes {
+                    bytes -> Result<Void, TLSFailure> in
+                    Result { () throws(TLSFailure) in try session.send(bytes, scratch) }
+                }.get()
+            } catch {
+                promise?.fail(error)
+                return fail(context, error)
+            }
+            let isLast = plaintext.readableBytes == 0
+            context.write(wrapOutboundOut(takeCiphertext()), promise: isLast ? promise : nil)
+        } while plaintext.readableBytes > 0
+    }
+
+    package func read(context: ChannelHandlerContext) {
+        // What a peer makes us answer (alerts, key updates) must not pile up if it does not read.
+        if context.channel.isWritable || session.phase == .handshake {
+            context.read()
+        } else {
+            isReadHeld = true
+        }
+    }
+
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if isReadHeld, context.channel.isWritable {
+            isReadHeld = false
+            context.read()
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    // MARK: Inbound
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        feed(context, unwrapInboundIn(data))
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        // Reading goes on to the end of input: closing a socket that holds unread bytes resets the
+        // connection, and the peer would lose the alert.
+        if state == .closing { return context.read() }
+        context.fireChannelReadComplete()
+    }
+
+    private func feed(_ context: ChannelHandlerContext, _ ciphertext: ByteBuffer) {
+        guard state == .active else { return }
+        let wasHandshaking = session.phase == .handshake
+        scratch.clear()
+        do throws(TLSFailure) {
+            try ciphertext.withUnsafeReadableBytes { bytes -> Result<Void, TLSFailure> in
+                Result { () throws(TLSFailure) in try session.feed(bytes, scratch) }
+            }.get()
+        } catch {
+            // What came before the fault is not trusted any more.
+            _ = takePlaintext()
+            return fail(context, error)
+        }
+        // What follows calls others, who use the scratch in their turn: it is emptied first.
+        let plaintext = takePlaintext()
+        writeCiphertext(context)
+        if wasHandshaking, session.phase == .open {
+            timer?.cancel()
+            context.fireUserInboundEventTriggered(
+                TLSHandshakeCompleted(selectedProtocol: session.selectedProtocol))
+        }
+        if plaintext.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(plaintext)) }
+        if session.isInputClosed { beginClosing(context, nil) }
+    }
+
+    // MARK: Buffers
+
+    /// Plaintext encrypted at once: four records.
+    private static let sliceBytes = 64 << 10
+    /// Up to this, a copy of the right size is dearer than nothing and cheaper than a large buffer
+    /// kept.
+    private static let copiedBytes = 4 << 10
+
+    private func takeCiphertext() -> ByteBuffer { Self.take(&scratch.ciphertext) }
+
+    private func takePlaintext() -> ByteBuffer { Self.take(&scratch.plaintext) }
+
+    /// The bytes in a buffer that another may keep: a copy if they are few, so that nobody holds
+    /// 128 KiB for the first line of a request; else the scratch's own storage, which it replaces
+    /// if it must.
+    private static func take(_ buffer: inout ByteBuffer) -> ByteBuffer {
+        let count = buffer.readableBytes
+        guard count > 0 else { return ByteBuffer() }
+        defer { buffer.moveReaderIndex(forwardBy: count) }
+        return count <= copiedBytes ? ByteBuffer(bytes: buffer.readableBytesView) : buffer
+    }
+
+    private func writeCiphertext(
+        _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>? = nil
+    ) {
+        guard scratch.ciphertext.readableBytes > 0 else {
+            promise?.succeed()
+            return
+        }
+        context.writeAndFlush(wrapOutboundOut(takeCiphertext()), promise: promise)
+    }
+
+    // MARK: Closing
+
+    /// Sends close_notify, and closes the socket once it is out or the linger time is over.
+    private func beginClosing(
+        _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
+    ) {
+        guard state == .active else {
+            if let promise { attach(promise, context) }
+            return
+        }
+        scratch.clear()
+        session.close(scratch)
+        closePromise = promise
+        leave(context, untilPeerCloses: false)
+    }
+
+    private func fail(_ context: ChannelHandlerContext, _ failure: TLSFailure) {
+        guard state == .active else { return }
+        leave(context, untilPeerCloses: true)
+        context.fireErrorCaught(failure)
+    }
+
+    /// Writes what the scratch holds, a close_notify or an alert, and sees to it that the socket is
+    /// closed.
+    private func leave(_ context: ChannelHandlerContext, untilPeerCloses: Bool) {
+        state = .closing
+        start(timer: Limits.lingerTimeout, context) { handler, context in handler.finish(context) }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        written.futureResult.whenComplete { _ in
+            let (handler, context) = bound.value
+            guard handler.state == .closing else { return }
+            if untilPeerCloses {
+                // The peer's end of input, or the timer, closes the rest.
+                context.close(mode: .output, promise: nil)
+            } else {
+                handler.finish(context)
+            }
+        }
+        writeCiphertext(context, written)
+        if untilPeerCloses { context.read() }
+    }
+
+    private func finish(_ context: ChannelHandlerContext) {
+        guard state != .closed else { return }
+        state = .closed
+        timer?.cancel()
+        let promise = closePromise
+        closePromise = nil
+        context.close(mode: .all, promise: promise)
+    }
+
+    private func attach(
+        _ promise: EventLoopPromise<Void>, _ context: ChannelHandlerContext
+    ) {
+        guard state == .closing else { return context.close(mode: .all, promise: promise) }
+        if let closePromise {
+            closePromise.futureResult.cascade(to: promise)
+        } else {
+            closePromise = promise
+        }
+    }
+
+    private func start(
+        timer duration: Duration, _ context: ChannelHandlerContext,
+        _ act: @escaping @Sendable (TLSHandler, ChannelHandlerContext) -> Void
+    ) {
+        timer?.cancel()
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleTask(in: TimeAmount(duration)) {
+            let (handler, context) = bound.value
+            act(handler, context)
+        }
+    }
+}
+
+/// Unsafe only by declaration: each thread sees a value of its own.
+nonisolated(unsafe) private let scratchOfThread = ThreadSpecificVariable<TLSScratch>()
