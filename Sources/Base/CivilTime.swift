@@ -13,6 +13,12 @@ extension WallTime {
         package var month: Int
         /// 1 to 31.
         package var day: Int
+
+        package init(year: Int, month: Int, day: Int) {
+            self.year = year
+            self.month = month
+            self.day = day
+        }
     }
 
     /// The date in UTC.
