@@ -121,7 +121,9 @@ let package = Package(
                 "Base", "API", "CNghttp2", "COpenSSL", nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOEmbedded"),
             ]),
-        tests(of: "API", ["Base", "Regions"]),
+        .testTarget(
+            name: "APITests", dependencies: ["API", "Base", "Regions", "Storage", "Telemetry"],
+            exclude: ["Scenarios"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )

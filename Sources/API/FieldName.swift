@@ -92,7 +92,7 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
 
     // Hot path: for every member of every operation of a batch. Compares two integers per
     // candidate, and bytes only for the one that agrees in both.
-    init?(_ text: UnsafeRawBufferPointer) {
+    package init?(_ text: UnsafeRawBufferPointer) {
         let wanted = Self.head(text)
         for (raw, signature) in Self.signatures.enumerated()
         where signature.head == wanted && signature.count == text.count {

@@ -76,12 +76,19 @@ enum RawOperation: String, CaseIterable {
     }
 
     private static func single(_ fields: Fields) throws(Problem) -> (RawCommand, RawItem) {
-        let operation = try fields.text(.operation) { text in
+        let named = try fields.text(.operation) { text in
             allCases.first { $0.rawValue.utf8.elementsEqual(text) }
         }
-        guard let operation = operation ?? nil else {
-            let known = allCases.map(\.rawValue).joined(separator: ", ")
-            throw fields.mistake(.invalidArgument, .operation, "Must be one of \(known).")
+        guard let operation = named ?? nil else {
+            let known = allCases.map(\.rawValue)
+            let given = try fields.text(.operation) {
+                String(decoding: $0.prefix(64), as: UTF8.self)
+            }
+            let nearest = given.flatMap { NearestName.find($0, among: known) }
+            throw fields.mistake(
+                .invalidArgument, .operation,
+                "Must be one of \(known.joined(separator: ", "))."
+                    + (nearest.map { " Did you mean \($0)?" } ?? ""))
         }
         try fields.allowOnly(
             operation.names.union(FieldNames(.operation)), with: "op \(operation.rawValue)")

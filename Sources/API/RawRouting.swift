@@ -122,14 +122,14 @@ extension Router {
             return try Self.readBody(request, allowed: RawOperation.putNames) {
                 (body, fields) throws(Problem) in
                 var put = try RawOperation.put(fields)
-                put.condition = try Self.condition(put.condition, preconditions)
+                put.condition = try Self.condition(put.condition, preconditions, fields)
                 return Self.single(put)
             }
         case .delete:
             return Self.single(
                 RawDelete(
                     key: try fields.key(),
-                    condition: try Self.condition(fields.condition(), preconditions),
+                    condition: try Self.condition(fields.condition(), preconditions, fields),
                     returnPrevious: try fields.flag(.returnPrevious) ?? false))
         default:
             let key = try fields.key()
@@ -139,12 +139,12 @@ extension Router {
 
     /// A condition stands in the header or in the fields, not in both.
     private static func condition(
-        _ named: RawCondition, _ preconditions: Preconditions
+        _ named: RawCondition, _ preconditions: Preconditions, _ fields: Fields
     ) throws(Problem) -> RawCondition {
         if preconditions.isEmpty { return named }
         guard named == .none else {
-            throw .mistake(
-                .invalidArgument, at: FieldName.ifEntityTag.text,
+            throw fields.mistake(
+                .invalidArgument, named == .absent ? .ifAbsent : .ifEntityTag,
                 "Give if_etag or if_absent, or the header field, not both.")
         }
         return try preconditions.writeCondition()
