@@ -77,7 +77,10 @@ import Testing
         var generator = SeededGenerator(seed: seed)
         let legal =
             Bytes(
-                #"{"ops":[{"op":"put","key":"é\u00e9\ud83d\ude00","value_base64":"/wA=","ttl_seconds":5},"#
+                #"{"ops":[{"op":"put","key":"é\u00e9\ud83d\ude00","value_base64":"/wA=","#
+                    .utf8)
+            + Bytes(
+                #""ttl_seconds":5},"#
                     .utf8)
             + Bytes(
                 #"{"op":"scan","prefix":"a/","delimiter":"/","limit":3},{"op":"get","key":"b"}]}"#
