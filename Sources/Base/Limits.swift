@@ -61,10 +61,31 @@ package enum Limits {
     /// How long a closing connection may take to hand over its last bytes.
     package static let lingerTimeout = Duration.seconds(2)
 
+    /// Bytes that a body or an answer must move within `stallTimeout`: a byte now and then is a
+    /// stall.
+    package static let stallBytes = 4 << 10
+    /// Tokens of one connection's budget for what costs the server more than the client: resets,
+    /// pings, settings, empty frames, malformed requests.
+    package static let glitchBurst = 1_000
+    /// Tokens that come back per second: what a client that cancels and pings in earnest needs.
+    package static let glitchesPerSecond = 33
+    /// Flow-control window of one HTTP/2 stream, in bytes: one value of ordinary size without a
+    /// pause.
+    package static let streamWindowBytes = 256 << 10
+    /// Flow-control window of one HTTP/2 connection, in bytes.
+    package static let connectionWindowBytes = 1 << 20
+    /// Bytes of output that are made at a time: whole frames, then the channel is asked again.
+    package static let outputBatchBytes = 64 << 10
+    /// Output that a channel holds, in bytes, before it stops being writable, and when it is again.
+    package static let outputWatermarks = 32 << 10...64 << 10
+    /// Unsent bytes that the kernel may hold for a connection (TCP_NOTSENT_LOWAT), else megabytes.
+    package static let kernelUnsentBytes = 128 << 10
+
     // MARK: What the storage engine holds
 
-    /// Bytes of a key as stored: a client's key, its space's prefix and a later encoding that escapes it.
-    /// Frozen: a range deleted without an end reaches to the greatest key of this length.
+    /// Bytes of a key as stored: a client's key, its space's prefix and a later encoding that
+    /// escapes it. Frozen: a range deleted without an end reaches to the greatest key of this
+    /// length.
     package static let storedKeyBytes = 8 << 10
 
     // MARK: What one core holds in memory
@@ -73,10 +94,12 @@ package enum Limits {
     package static let requestBytesPerCore = 256 << 20
     /// Bytes of responses in memory on one core, being sent.
     package static let responseBytesPerCore = 256 << 20
-    /// Bytes of writes handed to the disk worker and not yet durable: more than one core's request bodies, so
-    /// that a slow disk first pauses the clients by flow control, and refuses only what other cores add.
+    /// Bytes of writes handed to the disk worker and not yet durable: more than one core's request
+    /// bodies, so that a slow disk first pauses the clients by flow control, and refuses only what
+    /// other cores add.
     package static let unsyncedBytes = 320 << 20
-    /// Reads that wait for a reader thread. Past it a cold read is refused instead of queued for ever.
+    /// Reads that wait for a reader thread. Past it a cold read is refused instead of queued for
+    /// ever.
     package static let readsWaiting = 1_024
     /// Entries that a scan may read on an event loop; longer ones go to a reader thread at once.
     package static let entriesScannedInline = 64

@@ -1,8 +1,8 @@
 /// The seam between the HTTP front and the core that it feeds.
 ///
-/// One `Front` and one `Serving` live on one event loop and call each other only there. The front turns bytes into
-/// requests and responses into bytes, and answers by itself what never becomes a request: bytes that are
-/// not HTTP, and requests over a limit. It knows no routes.
+/// One `Front` and one `Serving` live on one event loop and call each other only there. The front
+/// turns bytes into requests and responses into bytes, and answers by itself what never becomes a
+/// request: bytes that are not HTTP, and requests over a limit. It knows no routes.
 package import API
 
 package protocol Serving: AnyObject {

@@ -1,0 +1,26 @@
+/// What a front is told once, before it takes its first connection.
+package import NIOCore
+
+package struct FrontSettings: Sendable {
+    /// Names that a `Host` field may carry beside IP literals and `localhost`: lower case, without
+    /// a port. `*` allows every name and gives up the defence against DNS rebinding.
+    package var allowedHosts: [String]
+    /// Makes the handler that turns ciphertext into plaintext; nil if this node has no certificate.
+    ///
+    /// It is put in front of the connection's own handler as soon as the first byte is 0x16, on an
+    /// active channel, and is given that byte and all that follow. What it passes on is sniffed
+    /// once more.
+    package var makeTLSHandler: (@Sendable (any EventLoop) -> any ChannelHandler)?
+    /// Connections open at once on this front.
+    package var connections: Int
+
+    package init(
+        allowedHosts: [String] = [],
+        makeTLSHandler: (@Sendable (any EventLoop) -> any ChannelHandler)? = nil,
+        connections: Int
+    ) {
+        self.allowedHosts = allowedHosts
+        self.makeTLSHandler = makeTLSHandler
+        self.connections = connections
+    }
+}

@@ -1,0 +1,268 @@
+/// One HTTP/1.1 connection without its socket: the decoder's parts in, events and bytes out.
+///
+/// Answers leave in the order of their requests. A refusal is an answer in its place, and the last
+/// one: what follows on the connection cannot be trusted to begin where a request begins.
+package import API
+internal import Base
+internal import DequeModule
+package import NIOCore
+package import NIOHTTP1
+
+package final class HTTP1Session {
+    struct Exchange {
+        var sequence: Int32
+        var isHead: Bool
+        var isVersion10: Bool
+        var persists: Bool
+        /// `100 Continue` is owed, as soon as all answers before this one are out.
+        var owesContinue = false
+        /// Whole and with the core.
+        var isServed = false
+        var response: Response?
+        var headSent = false
+        var bodySent = 0
+        var held = 0
+    }
+
+    let state: FrontState
+    /// Drained by the connection after every call.
+    package var events: [SessionEvent] = []
+    /// Why the connection has to end, as soon as the output is out.
+    package internal(set) var closing: CloseReason?
+    /// False once no further request is taken: what still arrives is thrown away.
+    package internal(set) var acceptsInput = true
+    /// A request that asks to go on in HTTP/2: the connection takes over.
+    private(set) var upgrade: (settings: Bytes, request: Request)?
+
+    var exchanges = Deque<Exchange>()
+    var nextSequence: Int32 = 0
+    /// The request whose body is arriving; its exchange is the last.
+    var receiving: HTTP1Head?
+    var body: Bytes?
+    var progress = 0
+    /// When the stall clock of the body, or the idle clock, was set.
+    var since: UInt32
+    /// A refusal came before the request had ended, so that the client may still be sending.
+    var stoppedEarly = false
+    /// Set while a part of a header section is there and the rest is not.
+    var headSince: UInt32?
+    var headHasLine = false
+    private let isEncrypted: Bool
+
+    package init(state: FrontState, isEncrypted: Bool) {
+        self.state = state
+        self.isEncrypted = isEncrypted
+        since = state.tick
+    }
+
+    /// Limits of NIO's decoder. A target may be longer than ours there, so that it gets its own
+    /// answer.
+    package static var decoderLimits: NIOHTTPDecoderLimitConfiguration {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = Limits.headerBytes
+        limits.maxHeaderListSize = Limits.headerBytes + Limits.targetBytes
+        limits.maxHeaderFieldCount = Limits.headerFields
+        return limits
+    }
+
+    package var requestsAhead: Int { exchanges.count }
+    package var isReceivingBody: Bool { receiving != nil }
+    /// Bytes of the body that are known to come.
+    package var bodyRemaining: Int {
+        guard let length = receiving?.contentLength, let last = exchanges.last else { return 0 }
+        return length - last.held
+    }
+    /// The client is told of the end before it has sent all: what it still sends must be read.
+    package var hasUnreadInput: Bool { stoppedEarly }
+
+    // MARK: Input
+
+    package func receive(_ part: HTTPServerRequestPart) {
+        guard acceptsInput else { return }
+        switch part {
+        case .head(let head): begin(HTTP1Head(head))
+        case .body(let bytes): take(bytes)
+        case .end: end()  // trailers mean nothing here
+        }
+    }
+
+    private func begin(_ received: HTTP1Head) {
+        var head = received
+        headSince = nil
+        headHasLine = false
+        let problem = head.problem(state.origins)
+        var exchange = Exchange(
+            sequence: nextSequence, isHead: head.method == .head, isVersion10: head.isVersion10,
+            persists: head.persists && !head.wantsUpgrade)
+        nextSequence &+= 1
+        exchange.owesContinue = problem == nil && head.expectsContinue && head.hasBody
+        exchanges.append(exchange)
+        if let problem { return refuse(problem) }
+        receiving = head
+        body = head.contentLength != nil || head.isChunked ? [] : nil
+        progress = 0
+        since = state.tick
+    }
+
+    private func take(_ bytes: ByteBuffer) {
+        guard receiving != nil, let last = exchanges.indices.last else { return }
+        let count = bytes.readableBytes
+        // The client did not wait for it.
+        exchanges[last].owesContinue = false
+        if exchanges[last].held + count > Limits.bodyBytes {
+            return refuse(Refusal.bodyTooLarge(exchanges[last].held + count))
+        }
+        guard state.holdRequestBytes(count) else {
+            return refuse(Refusal.requestsTakeTooMuchMemory())
+        }
+        if exchanges[last].held == 0, let length = receiving?.contentLength {
+            body?.reserveCapacity(length)
+        }
+        exchanges[last].held += count
+        body?.append(contentsOf: bytes.readableBytesView)
+    }
+
+    private func end() {
+        guard let head = receiving, let last = exchanges.indices.last else { return }
+        receiving = nil
+        since = state.tick
+        let request = Request(
+            method: head.method, target: head.target, headers: head.headers, body: body)
+        body = nil
+        if let settings = head.http2Settings, exchanges.count == 1, !isEncrypted {
+            exchanges.removeAll()
+            acceptsInput = false
+            upgrade = (settings, request)
+            return
+        }
+        exchanges[last].isServed = true
+        if !exchanges[last].persists { acceptsInput = false }
+        state.counters.requestsHTTP1 += 1
+        state.counters.requestsInFlight += 1
+        events.append(.request(request, stream: exchanges[last].sequence))
+    }
+
+    /// The decoder found bytes that are not HTTP/1.1. `bytes` are the last it was given.
+    package func fail(_ error: any Error, after bytes: UnsafeRawBufferPointer) {
+        guard acceptsInput else { return }
+        if receiving == nil {
+            exchanges.append(
+                Exchange(
+                    sequence: nextSequence, isHead: false, isVersion10: false, persists: false))
+            nextSequence &+= 1
+        }
+        refuse(HTTP1Session.problem(of: error, inTarget: !headHasLine && !bytes.contains(0x0A)))
+    }
+
+    /// The input is over: no part of a request will be followed by the rest.
+    package func inputEnded() {
+        guard acceptsInput else { return }
+        acceptsInput = false
+        if receiving != nil, let last = exchanges.popLast() { state.releaseRequestBytes(last.held) }
+        receiving = nil
+        body = nil
+        headSince = nil
+        if exchanges.isEmpty {
+            closing = closing ?? .byClient
+        } else {
+            exchanges[exchanges.count - 1].persists = false
+        }
+    }
+
+    /// The decoder was fed and made nothing of it yet: a header section has begun and its clock
+    /// runs.
+    package func headGoesOn(_ bytes: UnsafeRawBufferPointer) {
+        guard acceptsInput, receiving == nil else { return }
+        if headSince == nil { headSince = state.tick }
+        if !headHasLine { headHasLine = bytes.contains(0x0A) }
+    }
+
+    /// Answers the newest request with a problem, at once and as the last.
+    func refuse(_ problem: Problem) {
+        let last = exchanges.count - 1
+        state.counters.requestsRefused += 1
+        state.releaseRequestBytes(exchanges[last].held)
+        exchanges[last].held = 0
+        exchanges[last].owesContinue = false
+        exchanges[last].persists = false
+        place(Response(problem, closesConnection: true), at: last)
+        receiving = nil
+        body = nil
+        headSince = nil
+        acceptsInput = false
+        stoppedEarly = true
+    }
+
+    // MARK: Answers
+
+    /// The core's answer. Dropped if the exchange is gone.
+    package func respond(_ sequence: Int32, _ response: Response) {
+        guard let first = exchanges.first else { return }
+        let index = Int(sequence &- first.sequence)
+        guard index >= 0, index < exchanges.count, exchanges[index].isServed else { return }
+        exchanges[index].isServed = false
+        state.counters.requestsInFlight -= 1
+        state.releaseRequestBytes(exchanges[index].held)
+        exchanges[index].held = 0
+        var answer = response
+        if !exchanges[index].isHead, !state.responses.admits(answer.body) {
+            state.counters.answersShed += 1
+            answer = Response(Refusal.responsesTakeTooMuchMemory())
+        }
+        place(answer, at: index)
+        if answer.closesConnection {
+            exchanges[index].persists = false
+            acceptsInput = false
+        }
+    }
+
+    /// Appends what may be sent, in order, until `limit` bytes are there.
+    package func takeOutput(into buffer: inout ByteBuffer, limit: Int) {
+        while closing == nil, !exchanges.isEmpty, buffer.readableBytes < limit {
+            guard exchanges[0].response != nil else {
+                if exchanges[0].owesContinue {
+                    exchanges[0].owesContinue = false
+                    HTTP1Writer.writeContinue(into: &buffer)
+                }
+                return
+            }
+            writeFirst(into: &buffer, limit: limit)
+        }
+    }
+
+    package var wantsOutput: Bool {
+        guard closing == nil, let first = exchanges.first else { return false }
+        return first.response != nil || first.owesContinue
+    }
+
+    private func writeFirst(into buffer: inout ByteBuffer, limit: Int) {
+        let exchange = exchanges[0]
+        guard let response = exchange.response else { return }
+        if !exchange.headSent {
+            HTTP1Writer.writeHead(
+                response, persists: exchange.persists, isVersion10: exchange.isVersion10,
+                date: state.date, into: &buffer)
+            exchanges[0].headSent = true
+        }
+        let length = exchange.isHead || !response.mayHaveBody ? 0 : response.body.count
+        let start = exchange.bodySent
+        let count = min(length - start, max(0, limit - buffer.readableBytes))
+        if count > 0 {
+            response.body.withUnsafeBytes { bytes in
+                _ = buffer.writeBytes(
+                    UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
+            }
+            exchanges[0].bodySent = start + count
+        }
+        guard start + count == length else { return }
+        exchanges.removeFirst()
+        if !exchange.isHead { state.responses.release(response.body) }
+        since = state.tick
+        if !exchange.persists { closing = .afterAnswer }
+    }
+
+    private func place(_ response: Response, at index: Int) {
+        if !exchanges[index].isHead { state.responses.hold(response.body) }
+        exchanges[index].response = response
+    }
+}

@@ -1,0 +1,79 @@
+/// Writes HTTP/1.1 response headers straight into the output buffer.
+///
+/// Hot path: one bounds computation, then plain copies; no `String`, no intermediate array.
+internal import API
+internal import Base
+internal import NIOCore
+
+enum HTTP1Writer {
+    static func writeContinue(into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
+    }
+
+    static func writeSwitchingProtocols(into buffer: inout ByteBuffer) {
+        buffer.writeStaticString(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n")
+    }
+
+    /// `persists` is what the client is told; a client of HTTP/1.0 is told also if it is true.
+    static func writeHead(
+        _ response: Response, persists: Bool, isVersion10: Bool, date: UnsafePointer<UInt8>,
+        into buffer: inout ByteBuffer
+    ) {
+        invariant((200...599).contains(response.status), "a final answer has a final status")
+        var most = 256
+        for field in response.headers {
+            most += field.name.wire.utf8CodeUnitCount + field.value.count + 4
+        }
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { room in
+            var cursor = Cursor(at: room.baseAddress!.assumingMemoryBound(to: UInt8.self))
+            let start = cursor.at
+            cursor.put("HTTP/1.1 ")
+            cursor.put(response.status)
+            cursor.put(" ")
+            cursor.put(StatusLine.phrase(response.status))
+            if let type = response.contentType {
+                cursor.put("\r\ncontent-type: ")
+                cursor.put(type.wire)
+            }
+            if response.mayHaveBody {
+                cursor.put("\r\ncontent-length: ")
+                cursor.put(response.body.count)
+            }
+            cursor.put("\r\ndate: ")
+            cursor.put(date, HTTPDate.length)
+            for field in response.headers {
+                assert(
+                    field.value.allSatisfy { $0 >= 0x20 || $0 == 0x09 }, "values have no line ends")
+                cursor.put("\r\n")
+                cursor.put(field.name.wire)
+                cursor.put(": ")
+                field.value.withUnsafeBufferPointer { bytes in
+                    if let base = bytes.baseAddress { cursor.put(base, bytes.count) }
+                }
+            }
+            if !persists {
+                cursor.put("\r\nconnection: close")
+            } else if isVersion10 {
+                cursor.put("\r\nconnection: keep-alive")
+            }
+            cursor.put("\r\n\r\n")
+            return cursor.at - start
+        }
+    }
+
+    private struct Cursor {
+        var at: UnsafeMutablePointer<UInt8>
+
+        @inline(__always)
+        mutating func put(_ text: StaticString) { put(text.utf8Start, text.utf8CodeUnitCount) }
+
+        @inline(__always)
+        mutating func put(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+            at.update(from: bytes, count: count)
+            at += count
+        }
+
+        mutating func put(_ number: Int) { at += Decimal.write(number, to: at) }
+    }
+}

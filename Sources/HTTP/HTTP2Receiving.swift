@@ -1,0 +1,278 @@
+/// What arrives on an HTTP/2 connection: frames become requests, and what must not pass is refused.
+///
+/// Called by nghttp2 from within `feed`. The result is 0 to go on, `failed` to end the connection
+/// (why stands in `failure`), `failedStream` to reset the stream.
+internal import API
+internal import Base
+internal import CNghttp2
+
+extension HTTP2Session {
+    func frameBegins(_ header: nghttp2_frame_hd) -> Int32 {
+        let isAnswer = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
+        switch UInt32(header.type) {
+        case NGHTTP2_DATA.rawValue:
+            return checkStreamIsNotEnded(header.stream_id)
+        case NGHTTP2_HEADERS.rawValue:
+            return checkStreamID(header.stream_id)
+        case NGHTTP2_PRIORITY.rawValue:
+            return spend(.priority) ? 0 : HTTP2Callbacks.failed
+        case NGHTTP2_RST_STREAM.rawValue:
+            return spend(.reset) ? 0 : HTTP2Callbacks.failed
+        case NGHTTP2_SETTINGS.rawValue:
+            return isAnswer || spend(.settings) ? 0 : HTTP2Callbacks.failed
+        case NGHTTP2_PING.rawValue:
+            return isAnswer || spend(.ping) ? 0 : HTTP2Callbacks.failed
+        case NGHTTP2_CONTINUATION.rawValue:
+            return spend(.continuation) ? 0 : HTTP2Callbacks.failed
+        case NGHTTP2_WINDOW_UPDATE.rawValue, NGHTTP2_PUSH_PROMISE.rawValue:
+            return 0
+        default:
+            return spend(.other) ? 0 : HTTP2Callbacks.failed
+        }
+    }
+
+    private func checkStreamID(_ id: Int32) -> Int32 {
+        guard id % 2 == 1 else { return 0 }  // nghttp2 refuses these by itself
+        if id > history.newest {
+            history.open(id)
+            return 0
+        }
+        if history.wasSkipped(id) {
+            failure = (NGHTTP2_PROTOCOL_ERROR.rawValue, .malformed)
+            return HTTP2Callbacks.failed
+        }
+        return checkStreamIsNotEnded(id)
+    }
+
+    private func checkStreamIsNotEnded(_ id: Int32) -> Int32 {
+        guard id <= history.newest, nghttp2_session_find_stream(session, id) == nil,
+            history.wasEnded(id)
+        else { return 0 }
+        failure = (NGHTTP2_STREAM_CLOSED.rawValue, .malformed)
+        return HTTP2Callbacks.failed
+    }
+
+    func headersBegin(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
+        headerBytes = 0
+        headerFields = 0
+        headerStream = -1
+        headersOpenSince = state.tick
+        guard frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return 0 }  // trailers
+        let id = frame.pointee.hd.stream_id
+        guard slab.live + abandoned.count < Limits.streamsPerConnection else {
+            let code = nghttp2_submit_rst_stream(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, NGHTTP2_REFUSED_STREAM.rawValue)
+            return code == 0 ? HTTP2Callbacks.failedStream : HTTP2Callbacks.failed
+        }
+        let index = slab.open(id, tick: state.tick)
+        nghttp2_session_set_stream_user_data(session, id, Self.userData(index))
+        headerStream = index
+        return 0
+    }
+
+    func field(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> Int32 {
+        // RFC 9113 §6.5.2 counts 32 more for each field, as this memory does.
+        headerBytes += name.count + value.count + 32
+        headerFields += 1
+        // HPACK makes kilobytes of one byte: past this, even skipping it costs too much.
+        if headerBytes > Limits.headerBytes * 32 {
+            state.counters.floods[.other] += 1
+            failure = (NGHTTP2_ENHANCE_YOUR_CALM.rawValue, .flood)
+            return HTTP2Callbacks.failed
+        }
+        guard headerStream >= 0, name.count > 0 else { return 0 }
+        let isPath = name.count == 5 && name[0] == UInt8(ascii: ":") && name[1] == UInt8(ascii: "p")
+        if isPath {
+            headerBytes -= value.count  // has a limit of its own
+            if value.count > Limits.targetBytes {
+                note(headerStream, Refusal.targetTooLong(value.count))
+                return 0
+            }
+        }
+        if headerFields > Limits.headerFields + 4 || headerBytes > Limits.headerBytes {
+            note(headerStream, Refusal.headersTooLarge())
+            return 0
+        }
+        if name[0] == UInt8(ascii: ":") {
+            pseudoField(headerStream, name, value)
+            return 0
+        }
+        switch FieldName.recognise(name) {
+        case .kept(let kept): slab[headerStream].headers.append(kept, Bytes(value))
+        case .host: slab[headerStream].host = Bytes(value)
+        case .origin: slab[headerStream].origin = Bytes(value)
+        case .secFetchSite: slab[headerStream].secFetchSite = Bytes(value)
+        case .contentLength: slab[headerStream].contentLength = Self.number(value)
+        case .expect:
+            slab[headerStream].expectsContinue = equalIgnoringCase(value, "100-continue".utf8)
+            if !slab[headerStream].expectsContinue { note(headerStream, Refusal.expectation()) }
+        case .connection, .transferEncoding, .upgrade, .http2Settings, nil: break
+        }
+        return 0
+    }
+
+    private func pseudoField(
+        _ index: Int, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+    ) {
+        // nghttp2 has checked that each of them came at most once and before the others.
+        switch (name.count, name[1]) {
+        case (7, UInt8(ascii: "m")):
+            slab[index].method = Method(value)
+            if equalIgnoringCase(value, "connect".utf8) { note(index, Refusal.methodUnknown()) }
+        case (5, UInt8(ascii: "p")):
+            slab[index].target = Bytes(value)
+        case (10, UInt8(ascii: "a")):
+            slab[index].hasAuthority = true
+            if let approved = approvedAuthority, value.elementsEqual(approved) { return }
+            slab[index].authority = Bytes(value)
+        default: break
+        }
+    }
+
+    /// Saturates: what does not fit is too long anyway.
+    private static func number(_ digits: UnsafeBufferPointer<UInt8>) -> Int {
+        var number = 0
+        for digit in digits where number < Int.max / 100 {
+            number = number * 10 + Int(digit &- UInt8(ascii: "0"))
+        }
+        return number
+    }
+
+    /// Remembers why a stream is to be refused when its header has ended.
+    private func note(_ index: Int, _ problem: Problem) {
+        guard !slab[index].isRefused else { return }
+        slab[index].isRefused = true
+        refusals[index] = problem
+    }
+
+    func frameEnds(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
+        let header = frame.pointee.hd
+        let ends = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        switch UInt32(header.type) {
+        case NGHTTP2_HEADERS.rawValue:
+            headersOpenSince = nil
+            guard let index = index(of: header.stream_id) else { return 0 }
+            if frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST { headEnds(index, last: ends) }
+            if ends { requestEnds(index) }
+        case NGHTTP2_DATA.rawValue:
+            let padding = frame.pointee.data.padlen
+            if !ends, header.length <= padding, !spend(.emptyFrame) { return HTTP2Callbacks.failed }
+            guard let index = index(of: header.stream_id) else { return 0 }
+            if slab[index].body == nil { slab[index].body = [] }
+            if ends { requestEnds(index) }
+        case NGHTTP2_RST_STREAM.rawValue:
+            if let index = index(of: header.stream_id) { slab[index].resetByClient = true }
+        case NGHTTP2_PING.rawValue:
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { finishDrain() }
+        case NGHTTP2_GOAWAY.rawValue:
+            sawGoodbye = true
+        default: break
+        }
+        return failure == nil ? 0 : HTTP2Callbacks.failed
+    }
+
+    private func headEnds(_ index: Int, last: Bool) {
+        if !slab[index].isRefused, let problem = policyRefusal(index) { note(index, problem) }
+        if let problem = refusals.removeValue(forKey: index) {
+            slab[index].remoteClosed = last
+            return refuse(index, problem)
+        }
+        guard !last else { return }
+        if slab[index].contentLength > Limits.bodyBytes {
+            return refuse(index, Refusal.bodyTooLarge(slab[index].contentLength))
+        }
+        if slab[index].expectsContinue { sendContinue(slab[index].id) }
+    }
+
+    private func policyRefusal(_ index: Int) -> Problem? {
+        let stream = slab[index]
+        guard Target.isLegal(stream.target, method: stream.method) else {
+            return Refusal.malformed("The request target (:path) is not an absolute path.")
+        }
+        var authority = stream.hasAuthority ? stream.authority ?? approvedAuthority : stream.host
+        if let host = stream.host, let named = authority, stream.hasAuthority,
+            !equalIgnoringCase(host, named)
+        {
+            return Refusal.malformed("The host field contradicts :authority.")
+        }
+        if authority == nil { authority = [] }
+        if stream.hasAuthority, stream.authority == nil, stream.origin == nil,
+            stream.secFetchSite == nil
+        {
+            return nil  // approved before
+        }
+        if let problem = state.origins.refusal(
+            authority: authority, origin: stream.origin, secFetchSite: stream.secFetchSite)
+        {
+            return problem
+        }
+        if stream.hasAuthority { approvedAuthority = authority }
+        return nil
+    }
+
+    func data(_ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
+        guard let index = index(of: id), !slab[index].isRefused else {
+            // The stream's window stays shut; the connection's is shared.
+            let code = nghttp2_session_consume_connection(session, bytes.count)
+            return code == 0 ? 0 : HTTP2Callbacks.failed
+        }
+        let code = nghttp2_session_consume(session, id, bytes.count)
+        guard code == 0 else { return HTTP2Callbacks.failed }
+        if slab[index].held + bytes.count > Limits.bodyBytes {
+            refuse(index, Refusal.bodyTooLarge(slab[index].held + bytes.count))
+        } else if state.holdRequestBytes(bytes.count) {
+            slab[index].held += bytes.count
+            if slab[index].body == nil {
+                var body = Bytes()
+                body.reserveCapacity(slab[index].contentLength)
+                slab[index].body = body
+            }
+            slab[index].body?.append(contentsOf: bytes)
+        } else {
+            refuse(index, Refusal.requestsTakeTooMuchMemory())
+        }
+        return failure == nil ? 0 : HTTP2Callbacks.failed
+    }
+
+    private func requestEnds(_ index: Int) {
+        slab[index].remoteClosed = true
+        guard !slab[index].isRefused else { return }
+        let request = Request(
+            method: slab[index].method, target: slab[index].target, headers: slab[index].headers,
+            body: slab[index].body)
+        slab[index].target = []
+        slab[index].headers = RequestHeaders()
+        slab[index].body = nil
+        slab[index].phase = .serving
+        state.counters.requestsHTTP2 += 1
+        state.counters.requestsInFlight += 1
+        events.append(.request(request, stream: slab[index].id))
+    }
+
+    func streamCloses(_ id: Int32, _ code: UInt32) -> Int32 {
+        guard let index = index(of: id) else { return 0 }
+        let stream = slab[index]
+        if stream.remoteClosed || stream.resetByClient { history.end(id) }
+        if index == headerStream { headerStream = -1 }
+        refusals[index] = nil
+        state.responses.release(stream.answer)
+        if stream.phase == .serving {
+            abandoned.append(
+                AbandonedRequest(stream: id, since: state.tick, held: stream.held))
+            events.append(.cancelled(stream: id))
+        } else {
+            state.releaseRequestBytes(stream.held)
+        }
+        slab.close(index)
+        if isIdle { idleSince = state.tick }
+        guard code != NGHTTP2_NO_ERROR.rawValue else { return 0 }
+        if stream.resetByClient {
+            state.counters.streamsResetByClient += 1
+            return 0  // paid for when the frame began
+        }
+        // MadeYouReset (CVE-2025-8671): a reset that the client provokes costs it as much as its
+        // own.
+        state.counters.streamsResetByServer += 1
+        return spend(.serverReset) ? 0 : HTTP2Callbacks.failed
+    }
+}

@@ -1,0 +1,119 @@
+/// One HTTP/2 stream's place in its session's slab.
+internal import API
+internal import Base
+
+struct HTTP2Stream {
+    enum Phase: UInt8 {
+        /// Not in use.
+        case free
+        /// Header or body still arriving.
+        case receiving
+        /// The whole request is with the core.
+        case serving
+        /// An answer is being sent.
+        case answering
+    }
+
+    var id: Int32 = 0
+    var phase = Phase.free
+    /// The request has all arrived: END_STREAM was seen.
+    var remoteClosed = false
+    var resetByClient = false
+    /// The front answers by itself; what still arrives is thrown away.
+    var isRefused = false
+    var expectsContinue = false
+    var method = Method.get
+    var target: Bytes = []
+    var headers = RequestHeaders()
+    var body: Bytes?
+    /// Of the body as declared.
+    var contentLength = 0
+    /// nil while it equals the authority that this connection used last.
+    var authority: Bytes?
+    var hasAuthority = false
+    var host: Bytes?
+    var origin: Bytes?
+    var secFetchSite: Bytes?
+    /// Bytes of the body counted in `FrontState`.
+    var held = 0
+
+    var answer: Bytes = []
+    var answerSent = 0
+
+    /// Bytes moved when the stall clock was last set, and the tick at which that was.
+    var progress = 0
+    var progressAt: UInt32 = 0
+}
+
+/// The slab: places are reused, so that a stream costs no allocation of its own.
+struct HTTP2Slab {
+    private(set) var streams: [HTTP2Stream] = []
+    private var free: [Int] = []
+    private(set) var live = 0
+
+    mutating func open(_ id: Int32, tick: UInt32) -> Int {
+        let index: Int
+        if let reused = free.popLast() {
+            index = reused
+        } else {
+            index = streams.count
+            streams.append(HTTP2Stream())
+        }
+        live += 1
+        streams[index].id = id
+        streams[index].phase = .receiving
+        streams[index].progressAt = tick
+        return index
+    }
+
+    mutating func close(_ index: Int) {
+        streams[index] = HTTP2Stream()
+        free.append(index)
+        live -= 1
+    }
+
+    subscript(_ index: Int) -> HTTP2Stream {
+        _read { yield streams[index] }
+        _modify { yield &streams[index] }
+    }
+
+    var indices: Range<Int> { streams.indices }
+}
+
+/// Stream ids that were skipped or are over, as far as one wants to remember them.
+///
+/// nghttp2 ignores a HEADERS frame with an id smaller than the newest, because it cannot tell a new
+/// stream from one it has forgotten. RFC 9113 §5.1.1 demands a connection error for a stream that
+/// was skipped, and §5.1 for one that the client itself had ended. What is forgotten here is
+/// ignored as before.
+struct StreamHistory {
+    static let remembered = 64
+
+    private(set) var newest: Int32 = 0
+    private var skipped: [ClosedRange<Int32>] = []
+    private var ended: [Int32] = []
+    private var nextEnded = 0
+
+    /// A HEADERS frame names this stream. True if the stream is new and its id allowed.
+    mutating func open(_ id: Int32) {
+        if newest == 0 ? id > 1 : id > newest + 2 {
+            if skipped.count == Self.remembered { skipped.removeFirst() }
+            skipped.append((newest == 0 ? 1 : newest + 2)...(id - 2))
+        }
+        newest = id
+    }
+
+    func wasSkipped(_ id: Int32) -> Bool { skipped.contains { $0.contains(id) } }
+
+    /// The client ended the stream, or both sides did.
+    mutating func end(_ id: Int32) {
+        if ended.count < Self.remembered {
+            ended.append(id)
+        } else {
+            ended[nextEnded] = id
+            nextEnded = (nextEnded + 1) % Self.remembered
+        }
+    }
+
+    func wasEnded(_ id: Int32) -> Bool { ended.contains(id) }
+}

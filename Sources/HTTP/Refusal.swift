@@ -1,0 +1,64 @@
+/// The problems that the front answers by itself, worded once for both protocols.
+internal import API
+internal import Base
+
+enum Refusal {
+    static func targetTooLong(_ actual: Int) -> Problem {
+        Problem(
+            .targetTooLong, "The request target is longer than \(Limits.targetBytes) bytes.",
+            limit: Limits.targetBytes, actual: actual)
+    }
+
+    static func headersTooLarge() -> Problem {
+        Problem(
+            .headersTooLarge,
+            "A request may have at most \(Limits.headerFields) header fields "
+                + "and \(Limits.headerBytes) bytes of them.",
+            limit: Limits.headerBytes)
+    }
+
+    static func bodyTooLarge(_ actual: Int) -> Problem {
+        Problem(
+            .requestTooLarge, "The request body is larger than \(Limits.bodyBytes) bytes.",
+            limit: Limits.bodyBytes, actual: actual)
+    }
+
+    static func bodyTimeout() -> Problem {
+        Problem(
+            .requestTimeout,
+            "The request body stopped arriving for \(Limits.stallTimeout.components.seconds) s.",
+            retryAfter: 1)
+    }
+
+    static func headerTimeout() -> Problem {
+        Problem(
+            .requestTimeout,
+            "The request header took longer than \(Limits.headerTimeout.components.seconds) s.",
+            retryAfter: 1)
+    }
+
+    static func requestsTakeTooMuchMemory() -> Problem {
+        Problem(.overloaded, "Too many bytes of request bodies are in memory.", retryAfter: 1)
+    }
+
+    static func responsesTakeTooMuchMemory() -> Problem {
+        Problem(.overloaded, "Too many bytes of answers wait to be sent.", retryAfter: 1)
+    }
+
+    static func methodUnknown() -> Problem {
+        Problem(
+            .methodNotAllowed, "The server does not know this method.",
+            allow: "GET, HEAD, PUT, POST, DELETE, OPTIONS")
+    }
+
+    static func expectation() -> Problem {
+        Problem(
+            .expectationFailed, "The only expectation that is met is 100-continue (Expect field).")
+    }
+
+    static func versionNotSupported() -> Problem {
+        Problem(.versionNotSupported, "This port speaks HTTP/1.0, HTTP/1.1 and HTTP/2.")
+    }
+
+    static func malformed(_ detail: String) -> Problem { Problem(.malformedRequest, detail) }
+}

@@ -1,0 +1,8 @@
+/// What a session tells its connection after it was fed: never from within a callback of the codec,
+/// so that an answer given at once cannot re-enter it.
+package import API
+
+package enum SessionEvent: Sendable {
+    case request(Request, stream: Int32)
+    case cancelled(stream: Int32)
+}

@@ -1,0 +1,183 @@
+/// Which protocol a connection speaks, by its first bytes.
+///
+/// 0x16 opens a TLS record; the 24 bytes of the HTTP/2 preface open HTTP/2; an upper-case letter
+/// opens a method of HTTP/1.1. PUT, POST and PATCH share their first letter with the preface, and
+/// `PR…` its second.
+internal import API
+internal import Base
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+
+extension Connection {
+    static let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+    enum Spoken { case undecided, tls, http1, http2, unknown }
+
+    static func spoken(_ bytes: UnsafeRawBufferPointer) -> Spoken {
+        guard let first = bytes.first else { return .undecided }
+        if first == 0x16 { return .tls }
+        let count = min(bytes.count, preface.utf8CodeUnitCount)
+        if bytes.prefix(count).elementsEqual(
+            UnsafeBufferPointer(start: preface.utf8Start, count: count))
+        {
+            return count == preface.utf8CodeUnitCount ? .http2 : .undecided
+        }
+        return first >= UInt8(ascii: "A") && first <= UInt8(ascii: "Z") ? .http1 : .unknown
+    }
+
+    func sniff(_ before: ByteBuffer?, _ more: ByteBuffer) {
+        var bytes = more
+        if var joined = before {
+            joined.writeImmutableBuffer(more)
+            bytes = joined
+        }
+        switch bytes.withUnsafeReadableBytes(Self.spoken) {
+        case .undecided: mode = .sniffing(bytes)
+        case .tls: startTLS(bytes)
+        case .http1: startHTTP1(bytes)
+        case .http2:
+            let session = HTTP2Session(state: front.state)
+            mode = .http2(session)
+            session.start()
+            if front.isDraining { session.drain() }
+            feedHTTP2(session, bytes)
+        case .unknown: refuseUnknown()
+        }
+    }
+
+    private func startTLS(_ bytes: ByteBuffer) {
+        guard let context, !isEncrypted, let make = front.state.settings.makeTLSHandler else {
+            return close(isEncrypted ? .malformed : .tlsUnavailable)
+        }
+        isEncrypted = true
+        // Counted once more when it comes back as plaintext.
+        front.state.counters.bytesReceived -= UInt64(bytes.readableBytes)
+        front.state.counters.connectionsTLS += 1
+        mode = .sniffing(nil)
+        do {
+            try context.pipeline.syncOperations.addHandler(
+                make(context.eventLoop), position: .before(self))
+        } catch {
+            front.logger.error("no TLS handler", metadata: ["error": "\(error)"])
+            return close(.failed)
+        }
+        // Enters at the head, and so passes the new handler.
+        context.pipeline.fireChannelRead(bytes)
+    }
+
+    private func startHTTP1(_ bytes: ByteBuffer) {
+        guard let context else { return }
+        let session = HTTP1Session(state: front.state, isEncrypted: isEncrypted)
+        mode = .http1(session)
+        let decoder = HTTPRequestDecoder(
+            leftOverBytesStrategy: .forwardBytes, limitConfiguration: HTTP1Session.decoderLimits)
+        do {
+            try context.pipeline.syncOperations.addHandlers([
+                ByteToMessageHandler(decoder), RequestPartSink(self),
+            ])
+        } catch {
+            front.logger.error("no HTTP/1.1 decoder", metadata: ["error": "\(error)"])
+            return close(.failed)
+        }
+        feedHTTP1(bytes)
+    }
+
+    /// Not HTTP at all: answered in the oldest version that has problems to report, for a person at
+    /// a prompt.
+    private func refuseUnknown() {
+        guard let context else { return }
+        front.state.counters.requestsRefused += 1
+        var buffer = ByteBuffer()
+        let response = Response(
+            Refusal.malformed(
+                "This port speaks HTTP/1.1 and HTTP/2; these bytes are neither."),
+            closesConnection: true)
+        HTTP1Writer.writeHead(
+            response, persists: false, isVersion10: false, date: front.state.date, into: &buffer)
+        buffer.writeBytes(response.body)
+        front.state.counters.bytesSent += UInt64(buffer.readableBytes)
+        context.write(wrapOutboundOut(buffer), promise: nil)
+        close(.malformed)
+    }
+
+    /// The client asked to go on in HTTP/2 (RFC 7540 §3.2): the decoder goes, with what it has not
+    /// read.
+    func takeUpgrade(_ http1: HTTP1Session) {
+        guard let context, let upgrade = http1.upgrade else { return }
+        let session = HTTP2Session(state: front.state)
+        guard session.upgrade(settings: upgrade.settings, request: upgrade.request) else {
+            _ = session.abandonEverything()
+            return close(.malformed)
+        }
+        var buffer = ByteBuffer()
+        HTTP1Writer.writeSwitchingProtocols(into: &buffer)
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        mode = .upgrading(session)
+        let operations = context.pipeline.syncOperations
+        let leftOver = LeftOverSink()
+        let removed = context.eventLoop.makePromise(of: Void.self)
+        do {
+            let decoder = try operations.context(
+                handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
+            let sink = try operations.context(handlerType: RequestPartSink.self)
+            try operations.addHandler(leftOver, position: .after(sink.handler))
+            operations.removeHandler(context: sink, promise: nil)
+            // The decoder leaves in a later turn, and gives up what it has not read only then.
+            operations.removeHandler(context: decoder, promise: removed)
+        } catch {
+            removed.fail(error)
+        }
+        removed.futureResult.assumeIsolated().whenComplete { [weak self] result in
+            self?.finishUpgrade(session, result, leftOver)
+        }
+    }
+
+    private func finishUpgrade(
+        _ session: HTTP2Session, _ removal: Result<Void, any Error>, _ leftOver: LeftOverSink
+    ) {
+        guard let context, case .upgrading = mode else { return }
+        mode = .http2(session)
+        if case .failure(let error) = removal {
+            front.logger.error("no way to HTTP/2", metadata: ["error": "\(error)"])
+            return close(.failed)
+        }
+        context.pipeline.syncOperations.removeHandler(leftOver, promise: nil)
+        let later = waiting
+        waiting = nil
+        deliver(&session.events)
+        for bytes in [leftOver.bytes, later] {
+            if let bytes { feedHTTP2(session, bytes) }
+        }
+        markDirty()
+    }
+}
+
+/// The end of the pipeline while HTTP/1.1 is spoken: hands the decoder's parts back to the
+/// connection.
+final class RequestPartSink: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+
+    private unowned let connection: Connection
+
+    init(_ connection: Connection) { self.connection = connection }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        connection.receive(unwrapInboundIn(data))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        connection.decoderFailed(error)
+    }
+}
+
+/// Catches the bytes behind an upgrade that the decoder gives up as it is removed.
+private final class LeftOverSink: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    private(set) var bytes: ByteBuffer?
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        bytes = unwrapInboundIn(data)
+    }
+}
