@@ -42,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
         .systemLibrary(
             name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         // simdjson is C++: a shim of our own gives it a C face.
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
@@ -80,7 +81,8 @@ let package = Package(
             "Runtime",
             [
                 "Base", "Telemetry", "Storage", "Regions", "Coordination", "API", "Node",
-                "RocksStorage", "HTTP", log, nio("NIOCore"), nio("NIOPosix"),
+                "RocksStorage", "HTTP", "CMalloc", log, collections, nio("NIOCore"),
+                nio("NIOPosix"),
             ]),
         library(
             "Simulation",
@@ -113,6 +115,8 @@ let package = Package(
         tests(of: "Regions", ["Base", "Storage"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry"]),
+        tests(
+            of: "Runtime", ["Base", "HTTP", "RocksStorage", log, nio("NIOCore")]),
         tests(of: "Telemetry", ["Base"]),
         .testTarget(name: "TidyTests", dependencies: ["Telemetry"], swiftSettings: strict),
         tests(

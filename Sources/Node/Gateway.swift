@@ -124,7 +124,8 @@ package struct Gateway: ~Copyable {
     ) {
         let handle = PendingExchange.Handle(number: reply.number)
         // A reply to a request that has been answered already: its deadline came first.
-        guard var exchange = pending[handle], case .raw(let request, var batch) = exchange.work else {
+        guard var exchange = pending[handle], case .raw(let request, var batch) = exchange.work
+        else {
             return
         }
         batch.received(reply.outcomes)
@@ -202,7 +203,9 @@ package struct Gateway: ~Copyable {
         guard let handle = found else { return }
         counters.cancelled += 1
         pending[handle]?.isCancelled = true
-        guard pending[handle]?.isExpired == false, case .raw? = pending[handle]?.work else { return }
+        guard pending[handle]?.isExpired == false, case .raw? = pending[handle]?.work else {
+            return
+        }
         pending[handle]?.isExpired = true
         let body = Envelope.Body.expire(handle.number)
         effects.append(.send(Envelope(from: address, to: shard, body: body)))

@@ -33,7 +33,9 @@ extension Shard {
     mutating func deleteCounted(
         _ write: WriteTask.Handle, _ outcome: RawOutcome, at now: Now, into effects: inout Effects
     ) {
-        guard let task = writes[write], case .deleteRange(let range, _) = task.command else { return }
+        guard let task = writes[write], case .deleteRange(let range, _) = task.command else {
+            return
+        }
         guard requests.contains(task.place.request), case .counted(let count) = outcome else {
             leave(write, at: now, into: &effects)
             return

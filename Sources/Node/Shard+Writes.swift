@@ -125,7 +125,8 @@ extension Shard {
             return
         }
         let before = turnBatch.count
-        let outcome = RawRules.decide(task.command, current: current, at: now.wall, into: &turnBatch)
+        let outcome = RawRules.decide(
+            task.command, current: current, at: now.wall, into: &turnBatch)
         guard turnBatch.count > before else {
             counters.count(task.command, outcome)
             complete(task.place, outcome, into: &effects)
@@ -156,7 +157,8 @@ extension Shard {
             invariant(false, "a batch that finishes was handed to the disk")
             return
         }
-        invariant(batch.token == token, "batches finish in the order in which they were handed over")
+        invariant(
+            batch.token == token, "batches finish in the order in which they were handed over")
         unsyncedBytes -= batch.byteCount
         var refusal: Refusal?
         if case .failure(let error) = result {

@@ -7,9 +7,9 @@
 ///
 /// It leaves out: routing and deadlines (the gateway's), files and threads (the host's).
 package import Base
+internal import DequeModule
 internal import Regions
 package import Storage
-internal import DequeModule
 
 package struct Shard: ~Copyable {
     let address: UnitAddress

@@ -33,14 +33,40 @@ extension Metric {
     // MARK: HTTP
 
     package static let httpConnections = Metric(
-        "martlet_http_connections", .gauge, labels: ["protocol"],
-        help: "Connections open now, by protocol.")
+        "martlet_http_connections", .gauge, help: "Connections open now.")
     package static let httpConnectionsOpened = Metric(
-        "martlet_http_connections_opened_total", .counter,
-        help: "Connections accepted.")
-    package static let httpConnectionsCut = Metric(
-        "martlet_http_connections_cut_total", .counter, labels: ["reason"],
-        help: "Connections that the node closed because of what the client did or failed to do.")
+        "martlet_http_connections_opened_total", .counter, labels: ["transport"],
+        help: "Connections accepted, in cleartext and over TLS.")
+    package static let httpConnectionsRefused = Metric(
+        "martlet_http_connections_refused_total", .counter,
+        help: "Connections closed at once because too many were open, or the node was stopping.")
+    package static let httpConnectionsClosed = Metric(
+        "martlet_http_connections_closed_total", .counter, labels: ["reason"],
+        help: "Connections that ended, by what ended them.")
+    package static let httpFloods = Metric(
+        "martlet_http_floods_total", .counter, labels: ["kind"],
+        help: "Connections cut off because they used up their budget, by what took its rest.")
+    package static let httpTimeouts = Metric(
+        "martlet_http_timeouts_total", .counter, labels: ["kind"],
+        help: "Connections and streams that took too long, by what they were doing.")
+    package static let httpMessages = Metric(
+        "martlet_http_messages_total", .counter, labels: ["protocol"],
+        help: "Requests received whole, by protocol.")
+    package static let httpRefused = Metric(
+        "martlet_http_requests_refused_total", .counter,
+        help: "Requests that were answered before any route saw them: malformed, over a limit, foreign.")
+    package static let httpResets = Metric(
+        "martlet_http_streams_reset_total", .counter, labels: ["by"],
+        help: "HTTP/2 streams that were reset, by either side.")
+    package static let httpBytes = Metric(
+        "martlet_http_transferred_bytes_total", .counter, unit: .bytes, labels: ["direction"],
+        help: "Bytes received and sent on all connections, without TLS.")
+    package static let httpHeld = Metric(
+        "martlet_http_held_bytes", .gauge, unit: .bytes, labels: ["of"],
+        help: "Bytes of request and response bodies in memory.")
+    package static let httpShed = Metric(
+        "martlet_http_answers_shed_total", .counter,
+        help: "Answers replaced by 429 because too many bytes were waiting to be sent.")
     package static let httpRequests = Metric(
         "martlet_http_requests_total", .counter, labels: ["route", "method", "code"],
         help: "Requests answered, by route template, method and status.")
@@ -62,9 +88,10 @@ extension Metric {
         help: "Requests whose client left before the answer.")
 
     private static let http = [
-        requestsCancelled,
-        httpConnections, httpConnectionsOpened, httpConnectionsCut, httpRequests,
-        httpRequestDuration, httpRequestsInFlight, httpRequestSize, httpResponseSize,
+        httpConnections, httpConnectionsOpened, httpConnectionsRefused, httpConnectionsClosed,
+        httpFloods, httpTimeouts, httpMessages, httpRefused, httpResets, httpBytes, httpHeld,
+        httpShed, httpRequests, httpRequestDuration, httpRequestsInFlight, httpRequestSize,
+        httpResponseSize, requestsCancelled,
     ]
 
     // MARK: Operations on keys
@@ -109,7 +136,12 @@ extension Metric {
         "martlet_store_latch_waits_total", .counter,
         help: "Writes that had to wait for another write of their key.")
 
+    package static let writeFailures = Metric(
+        "martlet_store_write_failures_total", .counter,
+        help: "Batches that could not be written: the disk was full or failed.")
+
     private static let storage = [
+        writeFailures,
         syncDuration, syncedWrites, unsyncedBytes, diskCapacity, diskAvailable, diskFull,
         coldReads, readsWaiting, latchWaits,
     ]

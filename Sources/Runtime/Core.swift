@@ -1,0 +1,203 @@
+/// One event loop and everything that lives on it: the front with its connections, a gateway, a shard.
+///
+/// The core is the host of habits.md §1: it hands events to the units and executes their effects. Nothing here
+/// decides. Within the core nothing is locked; other cores and the disk reach it through one inbox, an array
+/// behind a mutex that is swapped whole, with a wake-up only when it stops being empty (a wake-up costs tens
+/// of microseconds, performance.md §8). What arrives in one turn of the loop is persisted as one batch and
+/// written to each connection once, when the turn ends.
+///
+/// A unit's effect can bring about another event at once (an answer frees a connection's next request), so
+/// events wait in a queue and one loop takes them: no unit is ever entered while it is being stepped.
+internal import API
+internal import Base
+internal import DequeModule
+internal import HTTP
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Node
+internal import Regions
+internal import Storage
+internal import Synchronization
+internal import Telemetry
+
+/// `@unchecked Sendable`: every stored property but `inbox` is touched only on `loop`, which `assertInEventLoop` guards at
+/// each entry; `inbox` is a mutex.
+final class Core: Serving, @unchecked Sendable {
+    let index: Int
+    let loop: any EventLoop
+    let front: Front
+    private var gateway: Gateway
+    private var shard: Shard
+    private let services: Services
+    private let inbox = Mutex(Inbox())
+
+    private var queue: Deque<(UnitAddress.Unit, Event)> = []
+    private var effects: Effects = []
+    private var executing: Effects = []
+    private var isRunning = false
+    private var turnIsOpen = false
+    private var persists: [DiskWorker.Job] = []
+    private var outgoing: [[Envelope]]
+    private var deadline: (at: Instant, task: Scheduled<Void>)?
+
+    private struct Inbox: Sendable {
+        var events: [(UnitAddress.Unit, Event)] = []
+    }
+
+    /// What the core uses of the node around it.
+    struct Services: Sendable {
+        var disk: DiskWorker
+        var readers: ReaderPool
+        var coreCount: Int
+        var log: AccessLog
+        var post: @Sendable (_ core: Int, _ events: [(UnitAddress.Unit, Event)]) -> Void
+        var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void
+    }
+
+    init(
+        index: Int, loop: any EventLoop, front: Front, gateway: consuming Gateway,
+        shard: consuming Shard, services: Services
+    ) {
+        self.index = index
+        self.loop = loop
+        self.front = front
+        self.gateway = gateway
+        self.shard = shard
+        self.services = services
+        outgoing = Array(repeating: [], count: services.coreCount)
+    }
+
+    // MARK: Serving
+
+    func serve(_ request: Request, _ exchange: ExchangeID) {
+        handle(.gateway, .request(exchange, request))
+    }
+
+    func cancel(_ exchange: ExchangeID) {
+        handle(.gateway, .cancelled(exchange))
+    }
+
+    // MARK: From other threads
+
+    /// Hands events to this core's units, in order, from any thread.
+    func post(_ events: [(UnitAddress.Unit, Event)]) {
+        let mustWake = inbox.withLock { inbox in
+            defer { inbox.events.append(contentsOf: events) }
+            return inbox.events.isEmpty
+        }
+        if mustWake { loop.execute { self.takeInbox() } }
+    }
+
+    private func takeInbox() {
+        loop.assertInEventLoop()
+        let events = inbox.withLock { inbox in
+            let events = inbox.events
+            inbox.events = []
+            return events
+        }
+        for (unit, event) in events { queue.append((unit, event)) }
+        run()
+    }
+
+    // MARK: The loop
+
+    private func handle(_ unit: UnitAddress.Unit, _ event: Event) {
+        loop.assertInEventLoop()
+        queue.append((unit, event))
+        run()
+    }
+
+    private func run() {
+        guard !isRunning else { return }
+        isRunning = true
+        openTurn()
+        let now = Clocks.now()
+        while let (unit, event) = queue.popFirst() { step(unit, event, now) }
+        isRunning = false
+    }
+
+    private func step(_ unit: UnitAddress.Unit, _ event: Event, _ now: Now) {
+        switch unit {
+        case .gateway: gateway.step(event, at: now, into: &effects)
+        case .shard: shard.step(event, at: now, into: &effects)
+        }
+        while !effects.isEmpty {
+            swap(&effects, &executing)
+            for effect in executing { execute(effect) }
+            executing.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func execute(_ effect: Effect) {
+        switch effect {
+        case .send(let envelope):
+            if envelope.to.core == index {
+                queue.append((envelope.to.unit, .received(envelope)))
+            } else {
+                outgoing[envelope.to.core].append(envelope)
+            }
+        case .respond(let exchange, let response, let access):
+            front.respond(exchange, response)
+            services.log.write(access)
+        case .persist(let token, let batch):
+            persists.append(DiskWorker.Job(core: index, token: token, batch: batch))
+        case .read(let token, let read, let wall):
+            services.readers.run(read, at: wall) { [self] result in
+                post([(.shard, .readFinished(token, result))])
+            }
+        case .scrape(let token):
+            services.scrape(index, token)
+        }
+    }
+
+    // MARK: Turns
+
+    /// Everything that the loop has ready runs before this turn's end: NIO takes tasks after I/O events.
+    private func openTurn() {
+        guard !turnIsOpen else { return }
+        turnIsOpen = true
+        loop.execute { self.endTurn() }
+    }
+
+    private func endTurn() {
+        turnIsOpen = false
+        isRunning = true
+        let now = Clocks.now()
+        step(.shard, .turnEnded, now)
+        while let (unit, event) = queue.popFirst() { step(unit, event, now) }
+        isRunning = false
+        if !persists.isEmpty {
+            services.disk.submit(persists)
+            persists.removeAll(keepingCapacity: true)
+        }
+        for core in outgoing.indices where !outgoing[core].isEmpty {
+            services.post(core, outgoing[core].map { ($0.to.unit, .received($0)) })
+            outgoing[core].removeAll(keepingCapacity: true)
+        }
+        front.flush()
+        scheduleDeadline(at: now.instant)
+    }
+
+    private func scheduleDeadline(at now: Instant) {
+        guard let next = gateway.nextDeadline else { return }
+        if let deadline, deadline.at <= next { return }
+        deadline?.task.cancel()
+        let delay = TimeAmount.nanoseconds(Int64(clamping: next.since(now).wholeNanoseconds))
+        let task = loop.scheduleTask(in: delay) {
+            self.deadline = nil
+            self.handle(.gateway, .deadlineReached)
+        }
+        deadline = (next, task)
+    }
+
+    /// What this core's units and connections count.
+    func measure() -> Scrape {
+        loop.assertInEventLoop()
+        var scrape = Scrape()
+        gateway.measure(into: &scrape)
+        shard.measure(into: &scrape)
+        front.measure(into: &scrape)
+        return scrape
+    }
+}

@@ -1,0 +1,98 @@
+/// The parts of a node, made and connected: event loops, fronts, cores, the disk worker, the readers.
+internal import Base
+internal import HTTP
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Node
+internal import RocksStorage
+internal import Storage
+internal import Synchronization
+internal import Telemetry
+
+struct NodeParts {
+    let engine: RocksEngine
+    let group: MultiThreadedEventLoopGroup
+    let readers: NIOThreadPool
+    let writer: NIOThreadPool
+    let cores: [Core]
+    let switchboard = Switchboard()
+    let logger: Logger
+
+    init(
+        _ settings: NodeSettings, directory: DataDirectory, engine: RocksEngine,
+        tls: TLSAcceptor?, logger: Logger
+    ) {
+        self.engine = engine
+        self.logger = logger
+        let coreCount = settings.cores
+        group = MultiThreadedEventLoopGroup(numberOfThreads: coreCount)
+        readers = NIOThreadPool(numberOfThreads: ReaderPool.threadCount)
+        writer = NIOThreadPool(numberOfThreads: 1)
+        readers.start()
+        writer.start()
+        let switchboard = switchboard
+        let disk = DiskWorker(
+            engine: engine, thread: writer, space: directory.diskSpace,
+            report: { core, events in
+                switchboard.post(core, events.map { (.shard, $0) })
+            })
+        let scraper = Scraper(
+            switchboard: switchboard, disk: disk, engine: engine, directory: directory,
+            facts: settings)
+        let services = Core.Services(
+            disk: disk, readers: ReaderPool(threads: readers, engine: engine),
+            coreCount: coreCount, log: AccessLog(logger: logger), post: switchboard.post,
+            scrape: scraper.scrape)
+        let facts = NodeFacts(
+            version: settings.version, revision: BuildFacts.revision,
+            nodeID: "\(directory.identity.cluster)-\(directory.identity.store)",
+            engine: "rocksdb", startedAt: Clocks.now())
+        var frontSettings = FrontSettings(
+            allowedHosts: settings.allowedHosts,
+            connections: max(1, settings.connections / coreCount))
+        if let tls { frontSettings.makeTLSHandler = { _ in tls.makeHandler() } }
+        var generator = SeededGenerator(seed: .random(in: 0 ... .max))
+        let shardAddress = UnitAddress(core: 0, unit: .shard)
+        cores = group.makeIterator().enumerated().map { index, loop in
+            let core = Core(
+                index: index, loop: loop,
+                front: Front(loop: loop, settings: frontSettings, logger: logger),
+                gateway: Gateway(
+                    address: UnitAddress(core: index, unit: .gateway), shard: shardAddress,
+                    facts: facts, generator: &generator),
+                shard: Shard(address: UnitAddress(core: index, unit: .shard), engine: engine),
+                services: services)
+            core.front.serving = core
+            return core
+        }
+        switchboard.connect(cores)
+    }
+
+    func shutDown() async throws {
+        try await writer.shutdownGracefully()
+        try await readers.shutdownGracefully()
+        try await group.shutdownGracefully()
+        switchboard.disconnect()
+    }
+}
+
+/// Finds a core by its number from any thread.
+///
+/// Cores, workers and scrapes refer to each other through it; emptied when the node has ended, it lets all of
+/// them go, and with the last one the engine and the lock on the data directory.
+final class Switchboard: Sendable {
+    private let cores = Mutex<[Core]>([])
+
+    func connect(_ cores: [Core]) { self.cores.withLock { $0 = cores } }
+
+    func disconnect() { connect([]) }
+
+    var all: [Core] { cores.withLock { $0 } }
+
+    /// Events for a node that has ended are dropped: nobody waits for them any more.
+    @Sendable func post(_ core: Int, _ events: [(UnitAddress.Unit, Event)]) {
+        let cores = all
+        if core < cores.count { cores[core].post(events) }
+    }
+}

@@ -1,0 +1,130 @@
+/// A node that runs: its data directory, its engine, its threads, its cores, its listeners.
+///
+/// Built once, in the order in which things need each other, and taken down in the opposite order: listeners,
+/// requests in flight, disk worker, engine, directory. It leaves out everything that a person sees while it
+/// starts, which is the command line's.
+internal import Base
+internal import CMalloc
+package import HTTP
+package import Logging
+package import NIOCore
+internal import NIOPosix
+internal import Node
+internal import Regions
+package import RocksStorage
+internal import Storage
+internal import Telemetry
+
+package final class RunningNode: Sendable {
+    /// How often free space is looked at between writes.
+    private static let diskInterval = TimeAmount.milliseconds(500)
+
+    package let identity: StoreIdentity
+    /// Where it listens, in the order of the settings.
+    package let addresses: [SocketAddress]
+    private let tls: TLSAcceptor?
+    private let parts: NodeParts
+    private let listeners: [any Channel]
+    private let diskWatch: RepeatedTask
+
+    /// Ready means ready: when this returns, requests are served.
+    package static func start(
+        _ settings: NodeSettings, directory: DataDirectory, logger: Logger
+    ) async throws -> RunningNode {
+        Limits.checkRelations()
+        keepLargeBuffersReturnable()
+        let tls = try settings.tls.map { files in
+            try TLSAcceptor(certificate: files.certificate, key: files.key, now: Clocks.wall())
+        }
+        let engine = try directory.openEngine(Self.options(settings))
+        let parts = NodeParts(
+            settings, directory: directory, engine: engine, tls: tls, logger: logger)
+        do {
+            var listeners: [any Channel] = []
+            for address in settings.listen {
+                let channel = try await Front.bind(
+                    host: address.host, port: address.port, fronts: parts.cores.map(\.front),
+                    group: parts.group
+                ).get()
+                listeners.append(channel)
+            }
+            return try RunningNode(parts, directory: directory, tls: tls, listeners: listeners)
+        } catch {
+            try await parts.shutDown()
+            throw error
+        }
+    }
+
+    private init(
+        _ parts: NodeParts, directory: DataDirectory, tls: TLSAcceptor?,
+        listeners: [any Channel]
+    ) throws {
+        identity = directory.identity
+        self.tls = tls
+        self.parts = parts
+        self.listeners = listeners
+        addresses = try listeners.map { channel in
+            guard let address = channel.localAddress else {
+                throw ChannelError.unknownLocalAddress
+            }
+            return address
+        }
+        let cores = parts.cores
+        let logger = parts.logger
+        diskWatch = parts.group.next().scheduleRepeatedTask(
+            initialDelay: Self.diskInterval, delay: Self.diskInterval
+        ) { _ in
+            do {
+                let event = Event.diskSpace(try directory.diskSpace())
+                for core in cores { core.post([(.shard, event), (.gateway, event)]) }
+            } catch {
+                logger.warning("free space cannot be told", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Answers what is in flight, takes nothing new, then closes everything. Requests that take longer than
+    /// `grace` are cut off.
+    package func drain(grace: TimeAmount = .seconds(30)) async throws {
+        for core in parts.cores { core.post([(.gateway, .stopping)]) }
+        for listener in listeners { try await listener.close() }
+        for core in parts.cores {
+            let empty = core.loop.makePromise(of: Void.self)
+            core.loop.execute { core.front.drain { empty.succeed() } }
+            let cutOff = core.loop.scheduleTask(in: grace) { empty.succeed() }
+            try await empty.futureResult.get()
+            cutOff.cancel()
+        }
+        diskWatch.cancel()
+        try await parts.shutDown()
+    }
+
+    /// Reads the certificate's files again, for connections to come. nil without TLS.
+    package func reloadCertificate() -> TLSAcceptor.Reload? {
+        tls?.reload(now: Clocks.wall())
+    }
+
+    private static func options(_ settings: NodeSettings) -> RocksOptions {
+        let machine = MachineResources.measured()
+        var options = RocksOptions(for: machine)
+        if let cacheBytes = settings.cacheBytes { options.blockCacheBytes = cacheBytes }
+        options.isGarbage = [.raw: { RawRecord.isExpired($0, at: Clocks.wall()) }]
+        return options
+    }
+
+    /// Fixes glibc's threshold above which a buffer is mapped and, when freed, given back to the system. Left to
+    /// itself it rises with each large buffer that is freed, and a node that served a few 4 MiB values would
+    /// keep their memory for good.
+    private static func keepLargeBuffersReturnable() {
+        let threshold: Int32 = 256 << 10
+        let accepted = mallopt(M_MMAP_THRESHOLD, threshold)
+        invariant(accepted == 1, "glibc takes a threshold of \(threshold)")
+    }
+}
+
+extension DataDirectory {
+    func diskSpace() throws(StorageError) -> DiskSpace {
+        let space = try space()
+        return DiskSpace(freeBytes: space.free, capacityBytes: space.capacity)
+    }
+}

@@ -1,0 +1,53 @@
+// A whole node in this process: real sockets, real RocksDB, real time.
+import Base
+import Foundation
+import HTTP
+import Logging
+import NIOCore
+import RocksStorage
+import Runtime
+import Testing
+
+@Suite struct RunningNodeTests {
+    static func start(_ path: String, cores: Int) async throws -> RunningNode {
+        var generator = SystemRandomNumberGenerator()
+        let now = WallTime(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000))
+        let directory = try DataDirectory(path: path, now: now, using: &generator)
+        let settings = NodeSettings(
+            dataDirectory: path, listen: [NodeSettings.Endpoint(host: "127.0.0.1", port: 0)],
+            cores: cores, tls: nil, cacheBytes: 32 << 20, connections: 100, allowedHosts: [],
+            version: "0.0.0")
+        return try await RunningNode.start(
+            settings, directory: directory,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    static func temporaryFolder() -> String {
+        NSTemporaryDirectory() + "martlet-test-\(UUID().uuidString)"
+    }
+
+    @Test(arguments: [1, 2]) func whatWasStoredIsThereAfterAStop(cores: Int) async throws {
+        let path = Self.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        for round in 0..<2 { try await Self.useNode(path, cores: cores, isNew: round == 0) }
+    }
+
+    /// In a function of its own, so that nothing refers to the node when it returns.
+    static func useNode(_ path: String, cores: Int, isNew: Bool) async throws {
+        let node = try await Self.start(path, cores: cores)
+        let port = try #require(node.addresses[0].port)
+        let client = HTTPClient(Origin(scheme: .http, host: "127.0.0.1", port: port))
+        for index in 0..<20 {
+            let target = "/v1/raw/kv/key-\(index)"
+            if isNew {
+                let put = ClientRequest("PUT", target, body: Bytes("v\(index)".utf8))
+                #expect(try await client.send(put).status == 200)
+            }
+            let read = try await client.send(ClientRequest("GET", target))
+            #expect(read.body == Bytes("v\(index)".utf8))
+        }
+        let metrics = try await client.send(ClientRequest("GET", "/metrics"))
+        #expect(String(decoding: metrics.body, as: UTF8.self).contains("martlet_wal_fsync"))
+        try await node.drain()
+    }
+}
