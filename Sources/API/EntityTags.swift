@@ -155,7 +155,7 @@ package struct Preconditions: Hashable, Sendable {
 
     /// What a write must find, both fields holding (RFC 9110 §13.2.2: If-Match first, then
     /// If-None-Match).
-    func writeCondition() throws(Problem) -> RawCondition {
+    func writeCondition() -> RawCondition {
         switch (ifMatch, ifNoneMatch) {
         case (nil, nil): return .none
         case (.any, nil): return .present
@@ -168,10 +168,8 @@ package struct Preconditions: Hashable, Sendable {
             let refused = refused.compactMap(\.fingerprint)
             return .matchesAny(
                 wanted.compactMap(\.strongFingerprint).filter { !refused.contains($0) })
-        case (.any, .tags):
-            throw .mistake(
-                .invalidArgument, at: HeaderName.ifMatch.rawValue,
-                "If-Match: * together with a list in If-None-Match is not supported for writes.")
+        case (.any, .tags(let refused)):
+            return .presentMatchingNone(refused.compactMap(\.fingerprint))
         }
     }
 }

@@ -25,7 +25,9 @@ package struct JSONValue {
             csimdjson_parse($0.baseAddress, $0.count, Limits.jsonDepth, &tape, &strings)
         }
         defer { csimdjson_release(Limits.jsonWorkspaceBytes) }
-        guard status == CSIMDJSON_OK, let tape, let strings else { throw problem(status) }
+        guard status == CSIMDJSON_OK, let tape, let strings else {
+            throw problem(status, document)
+        }
         // Word 0 is the root; the top value follows it.
         return try body(JSONValue(tape: tape, strings: strings, index: 1))
     }
@@ -118,8 +120,8 @@ package struct JSONValue {
         }
     }
 
-    private static func problem(_ status: csimdjson_status) -> Problem {
-        let detail =
+    private static func problem(_ status: csimdjson_status, _ document: Bytes) -> Problem {
+        let kind =
             switch status {
             case CSIMDJSON_TOO_DEEP: "is nested deeper than \(Limits.jsonDepth) levels"
             case CSIMDJSON_NOT_UTF8: "is not UTF-8; bytes that are not text go into *_base64 fields"
@@ -130,11 +132,13 @@ package struct JSONValue {
             case CSIMDJSON_UNFINISHED_STRING: "ends inside a string"
             case CSIMDJSON_EMPTY: "is empty; an object is expected"
             case CSIMDJSON_NO_MEMORY: "needs more memory than is left"
-            default: "is not well-formed: a brace, bracket, colon, comma or quote is out of place"
+            default: "is not well-formed"
             }
         if status == CSIMDJSON_NO_MEMORY {
-            return Problem(.overloaded, "The JSON body \(detail).", retryAfter: 1)
+            return Problem(.overloaded, "The JSON body \(kind).", retryAfter: 1)
         }
+        let place = status == CSIMDJSON_EMPTY ? nil : JSONDiagnosis.find(in: document)
+        let detail = place.map { "\(kind): \($0)" } ?? kind
         return Problem(
             .malformedJSON, "The JSON body \(detail).",
             errors: [Problem.FieldError(pointer: "", detail: detail)])

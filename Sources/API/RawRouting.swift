@@ -72,13 +72,13 @@ extension Router {
             }
             let put = RawPut(
                 key: key, value: body, timeToLive: try fields.timeToLive(),
-                condition: try preconditions.writeCondition(),
+                condition: preconditions.writeCondition(),
                 returnPrevious: try fields.flag(.returnPrevious) ?? false)
             return Self.single(put)
         case .delete:
             return Self.single(
                 RawDelete(
-                    key: key, condition: try preconditions.writeCondition(),
+                    key: key, condition: preconditions.writeCondition(),
                     returnPrevious: try fields.flag(.returnPrevious) ?? false))
         default:
             return RawRequest(commands: [.get(key)], answer: RawAnswer(.value(preconditions)))
@@ -147,7 +147,7 @@ extension Router {
                 .invalidArgument, named == .absent ? .ifAbsent : .ifEntityTag,
                 "Give if_etag or if_absent, or the header field, not both.")
         }
-        return try preconditions.writeCondition()
+        return preconditions.writeCondition()
     }
 
     private func scan(_ request: Request, _ fields: Fields) throws(Problem) -> RawRequest {

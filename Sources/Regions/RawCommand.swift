@@ -16,6 +16,8 @@ package enum RawCondition: Hashable, Sendable {
     case matchesAny([Fingerprint])
     /// `If-None-Match: "…", …`
     case matchesNone([Fingerprint])
+    /// `If-Match: *` and `If-None-Match: "…", …`
+    case presentMatchingNone([Fingerprint])
 }
 
 package struct RawPut: Hashable, Sendable {

@@ -47,6 +47,8 @@ extension RawCondition {
         case .matchesAny(let tags): current.map { tags.contains(Fingerprint(of: $0.value)) } ?? false
         case .matchesNone(let tags):
             current.map { !tags.contains(Fingerprint(of: $0.value)) } ?? true
+        case .presentMatchingNone(let tags):
+            current.map { !tags.contains(Fingerprint(of: $0.value)) } ?? false
         }
     }
 }

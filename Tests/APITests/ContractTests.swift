@@ -1,12 +1,14 @@
-// What the code has and what openapi.yaml says, held against each other where that needs no YAML
-// parser: the JSON copy is read instead. That the copy is the same document, the contract tests
-// prove.
+// What the code has and what openapi.yaml says, held against each other. The copy in JSON is read for
+// it, and shown to be the same document.
 import API
 import Base
 import Foundation
 import Testing
 
 @Suite struct ContractTests {
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+    private static let python = root.appending(path: ".venv/bin/python")
     private let document: [String: Any]
 
     init() throws {
@@ -16,10 +18,20 @@ import Testing
     }
 
     @Test func theServedYAMLIsTheFile() throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        let file = try Data(contentsOf: root.appending(path: "openapi.yaml"))
+        let file = try Data(contentsOf: Self.root.appending(path: "openapi.yaml"))
         #expect(Data(Response.openAPI(.yaml, requestID: []).body) == file)
+    }
+
+    /// Needs the Python of `make test`, which has a YAML parser.
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: Self.python.path)))
+    func theCopyInJSONIsTheSameDocument() throws {
+        let check = Process()
+        check.executableURL = Self.python
+        check.arguments = [".ci/openapi-json", "--check"]
+        check.currentDirectoryURL = Self.root
+        try check.run()
+        check.waitUntilExit()
+        #expect(check.terminationStatus == 0)
     }
 
     @Test func versionIsTheOneAtTheRoot() throws {
