@@ -52,10 +52,15 @@ enum Shape {
     }
 
     private static func declaredTypes(in file: SourceText) -> [(line: Int, name: String)] {
-        file.code.enumerated().flatMap { index, line in
-            line.matches(of: /\b(?:struct|class|enum|actor|protocol|typealias) +([A-Z]\w*)/)
-                .map { (index + 1, String($0.1)) }
+        let words = ["struct ", "class ", "enum ", "actor ", "protocol ", "typealias "]
+        return file.code.enumerated().flatMap { index, line in
+            words.contains { line.contains($0) } ? Shape.types(in: line, index) : []
         }
+    }
+
+    private static func types(in line: String, _ index: Int) -> [(line: Int, name: String)] {
+        line.matches(of: /\b(?:struct|class|enum|actor|protocol|typealias) +([A-Z]\w*)/)
+            .map { (index + 1, String($0.1)) }
     }
 
     struct Function {
@@ -79,20 +84,15 @@ enum Shape {
             if line.allSatisfy(\.isWhitespace), file.comments[index].allSatisfy(\.isWhitespace) {
                 declared = nil
             }
-            if let match = line.firstMatch(
-                of: /\bfunc +([^ (<]+)|\b(init|deinit|subscript)\b *[?(<{]/),
-                !line.contains(/\.init\b|self\.init/)
-            {
-                declared = (String(match.1 ?? match.2 ?? ""), index + 1)
-            }
-            for character in line {
-                if character == "{" {
+            if let name = declaredFunction(in: line) { declared = (name, index + 1) }
+            for character in line.utf8 {
+                if character == UInt8(ascii: "{") {
                     depth += 1
                     if let name = declared {
                         open.append((name.name, name.line, depth))
                         declared = nil
                     }
-                } else if character == "}" {
+                } else if character == UInt8(ascii: "}") {
                     if let last = open.last, last.depth == depth {
                         result.append(
                             Function(
@@ -105,5 +105,14 @@ enum Shape {
             }
         }
         return result
+    }
+
+    private static func declaredFunction(in line: String) -> String? {
+        guard ["func ", "init", "subscript"].contains(where: { line.contains($0) }),
+            let match = line.firstMatch(
+                of: /\bfunc +([^ (<]+)|\b(init|deinit|subscript)\b *[?(<{]/),
+            !line.contains(/\.init\b/)
+        else { return nil }
+        return String(match.1 ?? match.2 ?? "")
     }
 }

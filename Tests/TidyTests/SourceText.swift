@@ -49,6 +49,10 @@ private struct Lexer {
     private(set) var code: [UInt8]
     private(set) var comments: [UInt8]
 
+    private static let specialInStrings = Set("\"\\\n".utf8)
+    /// What begins a comment, a string or a nesting; anything else is code as it stands.
+    private static let special = Set("/\"#()".utf8)
+
     init(_ text: [UInt8]) {
         self.text = text
         code = text
@@ -65,6 +69,10 @@ private struct Lexer {
     }
 
     private mutating func stepInCode(_ depth: Int) {
+        guard Lexer.special.contains(text[index]) else {
+            index += 1
+            return
+        }
         if at("//") {
             while index < text.count, text[index] != UInt8(ascii: "\n") { takeComment() }
         } else if at("/*") {
@@ -88,6 +96,7 @@ private struct Lexer {
     }
 
     private mutating func stepInString(_ pounds: Int, _ multiline: Bool) {
+        guard Lexer.specialInStrings.contains(text[index]) else { return blank() }
         let hashes = String(repeating: "#", count: pounds)
         let closing = (multiline ? "\"\"\"" : "\"") + hashes
         if at(closing) {
