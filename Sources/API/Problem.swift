@@ -30,6 +30,8 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     case preconditionFailed = "precondition_failed"
     case valueTooLarge = "value_too_large"
     case requestTooLarge = "request_too_large"
+    /// Only inside a batch's result.
+    case answerTooLarge = "answer_too_large"
     case targetTooLong = "target_too_long"
     case expectationFailed = "expectation_failed"
     case headersTooLarge = "headers_too_large"
@@ -56,7 +58,7 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
         case .requestTimeout: 408
         case .unsupportedMediaType: 415
         case .preconditionFailed: 412
-        case .valueTooLarge, .requestTooLarge: 413
+        case .valueTooLarge, .requestTooLarge, .answerTooLarge: 413
         case .targetTooLong: 414
         case .expectationFailed: 417
         case .headersTooLarge: 431

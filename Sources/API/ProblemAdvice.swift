@@ -38,6 +38,9 @@ extension ProblemCode {
                 + "actual_etag is what is there, and is left out if the key is absent."
         case .valueTooLarge: "The value is longer than the limit; see GET /v1/limits."
         case .requestTooLarge: "The body, or the number of operations, is over the limit."
+        case .answerTooLarge:
+            "The batch's answer is full; ask for this in a request of its own. It was a read: "
+                + "nothing was changed."
         case .targetTooLong: "The URL is longer than the limit; put the key into a JSON body."
         case .expectationFailed: "Of the Expect field only 100-continue is known."
         case .headersTooLarge: "The header fields are too many or too long; see GET /v1/limits."

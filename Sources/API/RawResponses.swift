@@ -113,7 +113,7 @@ private func linesResponse(
 private func batchResponse(
     _ outcomes: [RawOutcome], _ items: [RawItem], _ answer: RawAnswer, requestID: Bytes
 ) -> Response {
-    let capacity = outcomes.reduce(64) { $0 + estimatedBytes($1) }
+    let capacity = min(outcomes.reduce(64) { $0 + estimatedBytes($1) }, Limits.batchAnswerBytes)
     return .json(pretty: answer.isPretty, requestID: requestID, capacity: capacity) { json in
         var failed = 0
         json.beginObject()
@@ -124,20 +124,53 @@ private func batchResponse(
             if case .missing = outcome {
                 json.member("ok", true)
                 json.member("found", false)
-            } else if let problem = problem(of: outcome) {
+            } else if let problem = problem(of: outcome) ?? overflow(outcome, json.bytes.count) {
                 failed += 1
                 json.member("ok", false)
                 json.name("error")
                 problem.write(to: &json, requestID: nil)
             } else {
                 json.member("ok", true)
-                writeResult(of: outcome, item, forcesBase64: answer.forcesBase64, to: &json)
+                let isFull = json.bytes.count + estimatedBytes(outcome) > Limits.batchAnswerBytes
+                writeResult(
+                    of: isFull ? outcome.withoutPrevious : outcome, item,
+                    forcesBase64: answer.forcesBase64, to: &json)
+                if isFull, outcome != outcome.withoutPrevious {
+                    json.member("previous_omitted", true)
+                }
             }
             json.endObject()
         }
         json.endArray()
         json.member("failed", failed)
         json.endObject()
+    }
+}
+
+/// A read whose answer no longer fits. A write has happened and is reported, if need be without
+/// what was there before.
+private func overflow(_ outcome: RawOutcome, _ written: Int) -> Problem? {
+    switch outcome {
+    case .found, .page:
+        let count = written + estimatedBytes(outcome)
+        guard count > Limits.batchAnswerBytes else { return nil }
+        return Problem(
+            .answerTooLarge,
+            "The answer of a batch has about \(Limits.batchAnswerBytes) bytes at most; "
+                + "ask for this in a request of its own.",
+            limit: Limits.batchAnswerBytes, actual: count)
+    default: return nil
+    }
+}
+
+extension RawOutcome {
+    fileprivate var withoutPrevious: RawOutcome {
+        switch self {
+        case .written: .written(previous: nil)
+        case .deleted: .deleted(previous: nil)
+        case .notSwapped: .notSwapped(previous: nil)
+        default: self
+        }
     }
 }
 
@@ -157,6 +190,8 @@ private func estimatedBytes(_ outcome: RawOutcome) -> Int {
     switch outcome {
     case .found(let value): value.value.count * 9 / 8 + 256
     case .page(let page): page.byteCount * 9 / 8 + page.count * 32 + 256
+    case .written(let previous?), .deleted(let previous?), .notSwapped(let previous?):
+        previous.value.count * 9 / 8 + 256
     default: 128
     }
 }

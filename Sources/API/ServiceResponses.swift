@@ -43,6 +43,7 @@ extension Response {
             json.member("header_bytes", Limits.headerBytes)
             json.member("header_fields", Limits.headerFields)
             json.member("batch_operations", Limits.operationsPerBatch)
+            json.member("batch_answer_bytes", Limits.batchAnswerBytes)
             json.member("page_entries", Limits.entriesPerPage)
             json.member("page_entries_default", Limits.entriesPerPageDefault)
             json.member("page_bytes", Limits.bytesPerPage)

@@ -14,6 +14,9 @@ package enum Limits {
     package static let bodyBytes = 16 << 20
     /// Operations in one batch or transaction: bounds the time one request holds a core.
     package static let operationsPerBatch = 10_000
+    /// Bytes of a batch's answer from which on values are left out: ten thousand reads of a large
+    /// value are a request of a few kilobytes and would be an answer of many gigabytes.
+    package static let batchAnswerBytes = 16 << 20
     /// Entries on one page of a scan.
     package static let entriesPerPage = 10_000
     /// Entries on a page when the client names no limit.
@@ -108,6 +111,7 @@ package enum Limits {
     package static func checkRelations() {
         invariant(valueBytes * 4 / 3 + 64 < bodyBytes, "a value in base64 fits a body")
         invariant(keyBytes * 3 + 1024 < targetBytes, "a percent-encoded key fits a target")
+        invariant(bytesPerPage < batchAnswerBytes, "one page fits a batch's answer")
         invariant(valueBytes <= bytesPerPage, "one entry fits a page")
         invariant(requestBytesPerCore < unsyncedBytes, "flow control comes before refusal")
         invariant(bodyBytes * 2 <= requestBytesPerCore, "two bodies fit a core")

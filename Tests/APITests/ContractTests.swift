@@ -1,5 +1,5 @@
-// What the code has and what openapi.yaml says, held against each other. The copy in JSON is read for
-// it, and shown to be the same document.
+// What the code has and what openapi.yaml says, held against each other. The copy in JSON is read
+// for it, and shown to be the same document.
 import API
 import Base
 import Foundation
@@ -110,5 +110,6 @@ import Testing
         #expect(text.contains("maximum: \(Limits.timeToLiveSecondsMax)"))
         #expect(text.contains("\(Limits.entriesPerPageDefault) if left out"))
         #expect(text.contains("at \(Limits.bytesPerPage) bytes"))
+        #expect(text.contains("answer of \(Limits.batchAnswerBytes) bytes"))
     }
 }
