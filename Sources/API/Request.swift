@@ -5,10 +5,13 @@
 /// no strings.
 package import Base
 
-package enum Method: Hashable, Sendable {
+package enum Method: Int, CaseIterable, Hashable, Sendable {
     case get, head, put, post, delete, options
     /// A method that no route takes; answered with 405 or 404.
     case other
+
+    /// `0 ..< allCases.count`
+    package var ordinal: Int { rawValue }
 
     package var name: String {
         switch self {

@@ -3,7 +3,7 @@
 /// The template, never the path itself, is what metrics and logs are labelled with.
 internal import Base
 
-package enum Route: CaseIterable, Hashable, Sendable {
+package enum Route: Int, CaseIterable, Hashable, Sendable {
     case rawValue
     case rawEntry
     case rawScan
@@ -22,6 +22,9 @@ package enum Route: CaseIterable, Hashable, Sendable {
     case problem
     /// Any path that is none of these.
     case unknown
+
+    /// `0 ..< allCases.count`
+    package var ordinal: Int { rawValue }
 
     package var template: String {
         switch self {

@@ -69,7 +69,8 @@ package struct AccessRecord: Sendable {
     /// The problem's code; nil for a success.
     package var code: ProblemCode?
     package var requestID: Bytes
-    package var duration: Duration
+    /// From the request to its answer.
+    package var nanoseconds: UInt64
     package var responseBytes: Int
 }
 

@@ -4,19 +4,25 @@ internal import Base
 package import Telemetry
 
 package struct GatewayCounters: Sendable {
-    private struct Answered: Hashable, Sendable {
-        var route: Route
-        var method: Method
-        var status: Int
+    /// One route's answers to one method. Few statuses each, so a short list beats a dictionary.
+    private struct Answers: Sendable {
+        var byStatus: [(status: Int, count: UInt64)] = []
+        var durations = Histogram(.requestDuration)
+
+        mutating func count(_ status: Int, nanoseconds: UInt64) {
+            durations.observe(nanoseconds)
+            for index in byStatus.indices where byStatus[index].status == status {
+                byStatus[index].count += 1
+                return
+            }
+            byStatus.append((status, 1))
+        }
     }
 
-    private struct Timed: Hashable, Sendable {
-        var route: Route
-        var method: Method
-    }
-
-    private var answered: [Answered: UInt64] = [:]
-    private var durations: [Timed: Histogram] = [:]
+    private static let methods = Method.allCases.count
+    /// By route, then method.
+    private var answers = [Answers?](
+        repeating: nil, count: Route.allCases.count * methods)
     private var problems: [ProblemCode: UInt64] = [:]
     var requestSize = Histogram(.size)
     private var responseSize = Histogram(.size)
@@ -27,26 +33,27 @@ package struct GatewayCounters: Sendable {
 
     // Hot path: once per request.
     mutating func count(
-        _ context: ExchangeContext, _ response: Response, _ duration: Duration
+        _ context: ExchangeContext, _ response: Response, nanoseconds: UInt64
     ) {
-        let key = Answered(route: context.route, method: context.method, status: response.status)
-        answered[key, default: 0] += 1
-        durations[
-            Timed(route: context.route, method: context.method),
-            default: Histogram(.requestDuration)
-        ].observe(duration.wholeNanoseconds)
+        let place = context.route.ordinal * Self.methods + context.method.ordinal
+        if answers[place] == nil { answers[place] = Answers() }
+        answers[place]?.count(response.status, nanoseconds: nanoseconds)
         responseSize.observe(UInt64(response.body.count))
         if let code = response.problem { problems[code, default: 0] += 1 }
     }
 
     fileprivate func measure(into scrape: inout Scrape) {
-        for (key, count) in answered {
-            scrape.add(
-                .httpRequests, count,
-                [key.route.template, key.method.name, String(key.status)])
-        }
-        for (key, histogram) in durations {
-            scrape.add(.httpRequestDuration, histogram, [key.route.template, key.method.name])
+        for route in Route.allCases {
+            for method in Method.allCases {
+                let place = route.ordinal * Self.methods + method.ordinal
+                guard let answers = answers[place] else { continue }
+                for (status, count) in answers.byStatus {
+                    scrape.add(
+                        .httpRequests, count, [route.template, method.name, String(status)])
+                }
+                scrape.add(
+                    .httpRequestDuration, answers.durations, [route.template, method.name])
+            }
         }
         for code in ProblemCode.allCases {
             scrape.add(.errors, problems[code] ?? 0, [code.rawValue])

@@ -9,25 +9,29 @@ struct RequestNames: Sendable {
     private static let alphabet = Bytes("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
     private static let digits = 8
 
-    private let prefix: Bytes
+    private let prefix: UInt64
     private var count: UInt64 = 0
 
     init(generator: inout SeededGenerator) {
-        var prefix = Self.text(generator.next())
-        prefix.append(UInt8(ascii: "-"))
-        self.prefix = prefix
+        prefix = generator.next()
     }
 
     mutating func next() -> Bytes {
         count += 1
-        var name = Bytes()
-        name.reserveCapacity(prefix.count + Self.digits)
-        name.append(contentsOf: prefix)
-        name.append(contentsOf: Self.text(count))
-        return name
+        return Bytes(unsafeUninitializedCapacity: 2 * Self.digits + 1) { buffer, initialized in
+            Self.write(prefix, to: buffer, at: 0)
+            buffer[Self.digits] = UInt8(ascii: "-")
+            Self.write(count, to: buffer, at: Self.digits + 1)
+            initialized = 2 * Self.digits + 1
+        }
     }
 
-    private static func text(_ number: UInt64) -> Bytes {
-        (0..<UInt64(digits)).reversed().map { alphabet[Int(number >> ($0 * 5) & 31)] }
+    private static func write(
+        _ number: UInt64, to buffer: UnsafeMutableBufferPointer<UInt8>, at start: Int
+    ) {
+        for index in 0..<digits {
+            let digit = Int(number >> UInt64((digits - 1 - index) * 5) & 31)
+            buffer[start + index] = alphabet[digit]
+        }
     }
 }

@@ -16,7 +16,7 @@ struct AccessLog: Sendable {
             "method": "\(record.method.name)",
             "route": "\(record.route.template)",
             "status": "\(record.status)",
-            "duration_us": "\(record.duration.wholeNanoseconds / 1000)",
+            "duration_us": "\(record.nanoseconds / 1000)",
             "bytes": "\(record.responseBytes)",
             "request_id": "\(String(decoding: record.requestID, as: UTF8.self))",
         ]

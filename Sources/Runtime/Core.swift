@@ -21,20 +21,28 @@ internal import Storage
 internal import Synchronization
 internal import Telemetry
 
+/// An event and the unit of a core that it is for.
+struct Delivery: Sendable {
+    var unit: UnitAddress.Unit
+    var event: Event
+
+    init(to unit: UnitAddress.Unit, _ event: Event) {
+        self.unit = unit
+        self.event = event
+    }
+}
+
 /// `@unchecked Sendable`: every stored property but `inbox` is touched only on `loop`, which `assertInEventLoop` guards at
 /// each entry; `inbox` is a mutex.
 final class Core: Serving, @unchecked Sendable {
     let index: Int
     let loop: any EventLoop
     let front: Front
-    private var gateway: Gateway
-    private var shard: Shard
+    private var units: Units
     private let services: Services
     private let inbox = Mutex(Inbox())
 
-    private var queue: Deque<(UnitAddress.Unit, Event)> = []
-    private var effects: Effects = []
-    private var executing: Effects = []
+    private var queue: Deque<Delivery> = []
     private var isRunning = false
     private var turnIsOpen = false
     private var persists: [DiskWorker.Job] = []
@@ -42,7 +50,28 @@ final class Core: Serving, @unchecked Sendable {
     private var deadline: (at: Instant, task: Scheduled<Void>)?
 
     private struct Inbox: Sendable {
-        var events: [(UnitAddress.Unit, Event)] = []
+        var events: [Delivery] = []
+    }
+
+    /// The units and the buffers that their effects travel in. Apart from the rest of the core, so that a run of
+    /// many events borrows them once: what effects call back into touches only `queue`.
+    private struct Units: ~Copyable {
+        var gateway: Gateway
+        var shard: Shard
+        var effects: Effects = []
+        var executing: Effects = []
+
+        mutating func step(_ delivery: Delivery, at now: Now, _ execute: (Effect) -> Void) {
+            switch delivery.unit {
+            case .gateway: gateway.step(delivery.event, at: now, into: &effects)
+            case .shard: shard.step(delivery.event, at: now, into: &effects)
+            }
+            while !effects.isEmpty {
+                swap(&effects, &executing)
+                for effect in executing { execute(effect) }
+                executing.removeAll(keepingCapacity: true)
+            }
+        }
     }
 
     /// What the core uses of the node around it.
@@ -51,7 +80,7 @@ final class Core: Serving, @unchecked Sendable {
         var readers: ReaderPool
         var coreCount: Int
         var log: AccessLog
-        var post: @Sendable (_ core: Int, _ events: [(UnitAddress.Unit, Event)]) -> Void
+        var post: @Sendable (_ core: Int, _ events: [Delivery]) -> Void
         var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void
     }
 
@@ -62,8 +91,7 @@ final class Core: Serving, @unchecked Sendable {
         self.index = index
         self.loop = loop
         self.front = front
-        self.gateway = gateway
-        self.shard = shard
+        units = Units(gateway: gateway, shard: shard)
         self.services = services
         outgoing = Array(repeating: [], count: services.coreCount)
     }
@@ -81,7 +109,7 @@ final class Core: Serving, @unchecked Sendable {
     // MARK: From other threads
 
     /// Hands events to this core's units, in order, from any thread.
-    func post(_ events: [(UnitAddress.Unit, Event)]) {
+    func post(_ events: [Delivery]) {
         let mustWake = inbox.withLock { inbox in
             defer { inbox.events.append(contentsOf: events) }
             return inbox.events.isEmpty
@@ -96,7 +124,7 @@ final class Core: Serving, @unchecked Sendable {
             inbox.events = []
             return events
         }
-        for (unit, event) in events { queue.append((unit, event)) }
+        queue.append(contentsOf: events)
         run()
     }
 
@@ -104,7 +132,7 @@ final class Core: Serving, @unchecked Sendable {
 
     private func handle(_ unit: UnitAddress.Unit, _ event: Event) {
         loop.assertInEventLoop()
-        queue.append((unit, event))
+        queue.append(Delivery(to: unit, event))
         run()
     }
 
@@ -113,27 +141,17 @@ final class Core: Serving, @unchecked Sendable {
         isRunning = true
         openTurn()
         let now = Clocks.now()
-        while let (unit, event) = queue.popFirst() { step(unit, event, now) }
+        while let next = queue.popFirst() {
+            units.step(next, at: now) { execute($0) }
+        }
         isRunning = false
-    }
-
-    private func step(_ unit: UnitAddress.Unit, _ event: Event, _ now: Now) {
-        switch unit {
-        case .gateway: gateway.step(event, at: now, into: &effects)
-        case .shard: shard.step(event, at: now, into: &effects)
-        }
-        while !effects.isEmpty {
-            swap(&effects, &executing)
-            for effect in executing { execute(effect) }
-            executing.removeAll(keepingCapacity: true)
-        }
     }
 
     private func execute(_ effect: Effect) {
         switch effect {
         case .send(let envelope):
             if envelope.to.core == index {
-                queue.append((envelope.to.unit, .received(envelope)))
+                queue.append(Delivery(to: envelope.to.unit, .received(envelope)))
             } else {
                 outgoing[envelope.to.core].append(envelope)
             }
@@ -144,7 +162,7 @@ final class Core: Serving, @unchecked Sendable {
             persists.append(DiskWorker.Job(core: index, token: token, batch: batch))
         case .read(let token, let read, let wall):
             services.readers.run(read, at: wall) { [self] result in
-                post([(.shard, .readFinished(token, result))])
+                post([Delivery(to: .shard, .readFinished(token, result))])
             }
         case .scrape(let token):
             services.scrape(index, token)
@@ -164,15 +182,17 @@ final class Core: Serving, @unchecked Sendable {
         turnIsOpen = false
         isRunning = true
         let now = Clocks.now()
-        step(.shard, .turnEnded, now)
-        while let (unit, event) = queue.popFirst() { step(unit, event, now) }
+        queue.append(Delivery(to: .shard, .turnEnded))
+        while let next = queue.popFirst() {
+            units.step(next, at: now) { execute($0) }
+        }
         isRunning = false
         if !persists.isEmpty {
             services.disk.submit(persists)
             persists.removeAll(keepingCapacity: true)
         }
         for core in outgoing.indices where !outgoing[core].isEmpty {
-            services.post(core, outgoing[core].map { ($0.to.unit, .received($0)) })
+            services.post(core, outgoing[core].map { Delivery(to: $0.to.unit, .received($0)) })
             outgoing[core].removeAll(keepingCapacity: true)
         }
         front.flush()
@@ -180,7 +200,7 @@ final class Core: Serving, @unchecked Sendable {
     }
 
     private func scheduleDeadline(at now: Instant) {
-        guard let next = gateway.nextDeadline else { return }
+        guard let next = units.gateway.nextDeadline else { return }
         if let deadline, deadline.at <= next { return }
         deadline?.task.cancel()
         let delay = TimeAmount.nanoseconds(Int64(clamping: next.since(now).wholeNanoseconds))
@@ -195,8 +215,8 @@ final class Core: Serving, @unchecked Sendable {
     func measure() -> Scrape {
         loop.assertInEventLoop()
         var scrape = Scrape()
-        gateway.measure(into: &scrape)
-        shard.measure(into: &scrape)
+        units.gateway.measure(into: &scrape)
+        units.shard.measure(into: &scrape)
         front.measure(into: &scrape)
         return scrape
     }

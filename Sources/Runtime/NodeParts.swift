@@ -35,7 +35,7 @@ struct NodeParts {
         let disk = DiskWorker(
             engine: engine, thread: writer, space: directory.diskSpace,
             report: { core, events in
-                switchboard.post(core, events.map { (.shard, $0) })
+                switchboard.post(core, events.map { Delivery(to: .shard, $0) })
             })
         let scraper = Scraper(
             switchboard: switchboard, disk: disk, engine: engine, directory: directory,
@@ -91,7 +91,7 @@ final class Switchboard: Sendable {
     var all: [Core] { cores.withLock { $0 } }
 
     /// Events for a node that has ended are dropped: nobody waits for them any more.
-    @Sendable func post(_ core: Int, _ events: [(UnitAddress.Unit, Event)]) {
+    @Sendable func post(_ core: Int, _ events: [Delivery]) {
         let cores = all
         if core < cores.count { cores[core].post(events) }
     }

@@ -76,7 +76,7 @@ package final class RunningNode: Sendable {
         ) { _ in
             do {
                 let event = Event.diskSpace(try directory.diskSpace())
-                for core in cores { core.post([(.shard, event), (.gateway, event)]) }
+                for core in cores { core.post([Delivery(to: .shard, event), Delivery(to: .gateway, event)]) }
             } catch {
                 logger.warning("free space cannot be told", metadata: ["error": "\(error)"])
             }
@@ -86,7 +86,7 @@ package final class RunningNode: Sendable {
     /// Answers what is in flight, takes nothing new, then closes everything. Requests that take longer than
     /// `grace` are cut off.
     package func drain(grace: TimeAmount = .seconds(30)) async throws {
-        for core in parts.cores { core.post([(.gateway, .stopping)]) }
+        for core in parts.cores { core.post([Delivery(to: .gateway, .stopping)]) }
         for listener in listeners { try await listener.close() }
         for core in parts.cores {
             let empty = core.loop.makePromise(of: Void.self)

@@ -26,7 +26,7 @@ struct Scraper: Sendable {
         guard index < cores.count else {
             var scrape = soFar
             measureHost(into: &scrape)
-            switchboard.post(asker, [(.gateway, .scraped(token, scrape))])
+            switchboard.post(asker, [Delivery(to: .gateway, .scraped(token, scrape))])
             return
         }
         let core = cores[index]

@@ -1,21 +1,24 @@
 /// Items by small integer handles that go stale when their item is removed.
 ///
 /// Removal frees a place for the next item and raises the place's generation, so that a late completion
-/// that names a removed item finds nothing instead of a stranger. No allocation once it has grown.
-package struct Slab<Item: Sendable>: Sendable {
-    package struct Handle: Hashable, Sendable {
-        package var index: UInt32
-        package var generation: UInt32
+/// that names a removed item finds nothing instead of a stranger. No allocation once it has grown. It lives beside
+/// its users: a generic type of another module is not specialised for them, and costs ten times as much.
+internal import Base
 
-        package init(index: UInt32, generation: UInt32) {
+struct Slab<Item: Sendable>: Sendable {
+    struct Handle: Hashable, Sendable {
+        var index: UInt32
+        var generation: UInt32
+
+        init(index: UInt32, generation: UInt32) {
             self.index = index
             self.generation = generation
         }
 
         /// The handle as one number, and back.
-        package var number: UInt64 { UInt64(generation) << 32 | UInt64(index) }
+        var number: UInt64 { UInt64(generation) << 32 | UInt64(index) }
 
-        package init(number: UInt64) {
+        init(number: UInt64) {
             index = UInt32(truncatingIfNeeded: number)
             generation = UInt32(truncatingIfNeeded: number >> 32)
         }
@@ -24,13 +27,13 @@ package struct Slab<Item: Sendable>: Sendable {
     private var items: [Item?] = []
     private var generations: [UInt32] = []
     private var free: [UInt32] = []
-    package private(set) var count = 0
+    private(set) var count = 0
 
-    package init() {}
+    init() {}
 
-    package var isEmpty: Bool { count == 0 }
+    var isEmpty: Bool { count == 0 }
 
-    package mutating func insert(_ item: Item) -> Handle {
+    mutating func insert(_ item: Item) -> Handle {
         count += 1
         if let index = free.popLast() {
             items[Int(index)] = item
@@ -41,13 +44,13 @@ package struct Slab<Item: Sendable>: Sendable {
         return Handle(index: UInt32(items.count - 1), generation: 0)
     }
 
-    package func contains(_ handle: Handle) -> Bool {
+    func contains(_ handle: Handle) -> Bool {
         Int(handle.index) < items.count && generations[Int(handle.index)] == handle.generation
             && items[Int(handle.index)] != nil
     }
 
     /// The item; nil if the handle is stale. Setting through a stale handle does nothing.
-    package subscript(_ handle: Handle) -> Item? {
+    subscript(_ handle: Handle) -> Item? {
         get { contains(handle) ? items[Int(handle.index)] : nil }
         _modify {
             if contains(handle) {
@@ -61,7 +64,7 @@ package struct Slab<Item: Sendable>: Sendable {
     }
 
     @discardableResult
-    package mutating func remove(_ handle: Handle) -> Item? {
+    mutating func remove(_ handle: Handle) -> Item? {
         guard contains(handle) else { return nil }
         let item = items[Int(handle.index)]
         items[Int(handle.index)] = nil
@@ -72,7 +75,7 @@ package struct Slab<Item: Sendable>: Sendable {
     }
 
     /// Every handle in use, in the order of their places.
-    package var handles: [Handle] {
+    var handles: [Handle] {
         items.indices.compactMap { index in
             items[index].map { _ in
                 Handle(index: UInt32(index), generation: generations[index])
