@@ -36,9 +36,12 @@ extension Problem {
                 .deadlineExceeded,
                 "The request's time was over before it was carried out. Nothing was written.",
                 retryAfter: 1)
-        case .stopping:
+        case .answerTooLarge:
             self.init(
-                .notReady, "This node is stopping. Nothing was done.", retryAfter: 1)
+                .answerTooLarge,
+                "The answer of a batch has about \(Limits.batchAnswerBytes) bytes at most, and the reads "
+                    + "before this one have filled it. Ask again in a batch of its own.",
+                limit: Limits.batchAnswerBytes)
         case .outcomeUnknown(let reason):
             self.init(
                 .outcomeUnknown,

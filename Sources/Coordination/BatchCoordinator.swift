@@ -3,11 +3,19 @@
 /// What a batch promises: its commands are independent (one that fails does not stop the others), and a
 /// read sees the writes that stand before it in the batch. So a run of writes goes out together and is
 /// durable before the reads behind it are asked, and the other way round. A single command is a batch of one.
+///
+/// Memory: ten thousand reads of 4 MiB each would be 40 GiB in hand before the first byte is answered. So reads go
+/// out a few at a time, and once what they brought exceeds what a batch's answer may hold the rest are refused
+/// without being read.
 internal import Base
 package import Regions
 
 package struct BatchCoordinator: Sendable {
+    /// Reads asked for at once: what is in hand stays below this many values and the answer's limit.
+    private static let readsPerRun = 16
+
     private let commands: [RawCommand]
+    private var answerBytes = 0
     private var sent: Range<Int>
     /// In the order of the commands; one for each once `nextRun` is nil.
     package private(set) var outcomes: [RawOutcome]
@@ -27,20 +35,44 @@ package struct BatchCoordinator: Sendable {
             sent = 0..<1
             return commands
         }
-        let writes = commands[start].isWrite
-        let end = commands[start...].firstIndex { $0.isWrite != writes } ?? commands.count
-        sent = start..<end
+        if commands[start].isWrite {
+            let end = commands[start...].firstIndex { !$0.isWrite } ?? commands.count
+            sent = start..<end
+        } else if answerBytes > Limits.batchAnswerBytes {
+            let end = commands[start...].firstIndex(where: \.isWrite) ?? commands.count
+            for _ in start..<end { outcomes.append(.refused(.answerTooLarge)) }
+            sent = start..<end
+            return nextRun()
+        } else {
+            let reads = commands[start...].prefix(Self.readsPerRun).prefix { !$0.isWrite }
+            sent = start..<reads.endIndex
+        }
         return Array(commands[sent])
     }
 
     package mutating func received(_ run: [RawOutcome]) {
         invariant(run.count == sent.count, "an outcome for each command of the run")
         if outcomes.isEmpty { outcomes = run } else { outcomes.append(contentsOf: run) }
+        if commands.count > 1 { answerBytes += run.reduce(0) { $0 + $1.byteCount } }
     }
 
     /// The request ends here: every command that has no outcome yet gets this one.
     package mutating func abandon(_ refusal: Refusal) {
         while outcomes.count < commands.count { outcomes.append(.refused(refusal)) }
         sent = commands.count..<commands.count
+    }
+}
+
+extension RawOutcome {
+    /// Bytes of keys and values that the outcome holds.
+    fileprivate var byteCount: Int {
+        switch self {
+        case .found(let value): value.value.count
+        case .page(let page): page.byteCount
+        case .written(let previous), .deleted(let previous), .swapped(let previous),
+            .notSwapped(let previous):
+            previous?.value.count ?? 0
+        case .missing, .conditionFailed, .counted, .rangeDeleted, .refused: 0
+        }
     }
 }

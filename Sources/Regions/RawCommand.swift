@@ -131,8 +131,8 @@ package enum Refusal: Error, Hashable, Sendable {
     /// A bounded queue is full; its name tells which.
     case overloaded(resource: String)
     case deadlineExceeded
-    /// The node is stopping and takes no more work.
-    case stopping
+    /// A read of a batch whose answer is as large already as one may become.
+    case answerTooLarge
     /// The store has failed; a write that was in flight may or may not survive.
     case outcomeUnknown(String)
     /// A read met a failing or corrupt store.

@@ -21,7 +21,8 @@ import Testing
         arguments: [
             (.diskFull(freeBytes: 1, floorBytes: 2), 507, "disk_full", "30"),
             (.overloaded(resource: "queue"), 429, "overloaded", "1"),
-            (.deadlineExceeded, 504, "deadline_exceeded", "1"), (.stopping, 503, "not_ready", "1"),
+            (.deadlineExceeded, 504, "deadline_exceeded", "1"),
+            (.answerTooLarge, 413, "answer_too_large", nil),
             (.outcomeUnknown("lost"), 504, "outcome_unknown", nil),
             (.storageFailed("corrupt"), 500, "internal", nil),
         ] as [(Refusal, Int, String, String?)])

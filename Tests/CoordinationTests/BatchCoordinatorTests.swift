@@ -27,7 +27,9 @@ import Testing
                 }
                 #expect(sent == commands)
                 #expect(batch.outcomes.count == length)
-                #expect(zip(kinds, kinds.dropFirst()).allSatisfy { $0 != $1 })
+                #expect(
+                    zip(kinds, kinds.dropFirst()).allSatisfy { $0 != $1 },
+                    "shorter than a run of reads, so neighbours of a kind go out together")
             }
         }
     }
@@ -43,5 +45,24 @@ import Testing
             #expect(batch.outcomes[2] == .refused(.deadlineExceeded))
             #expect(batch.nextRun() == nil)
         }
+    }
+
+    @Test func readsBehindAFullAnswerAreRefusedUnreadAndWritesGoOn() {
+        let value = RawOutcome.found(RawValue(value: Bytes(repeating: 1, count: 4 << 20)))
+        let letters = String(repeating: "r", count: 100) + "w" + String(repeating: "r", count: 9)
+        let commands = letters.enumerated().map { Self.command($1, $0) }
+        var batch = BatchCoordinator(commands: commands)
+        var held = 0
+        var wrote = 0
+        while let run = batch.nextRun() {
+            if run[0].isWrite { wrote += run.count } else { held += run.count }
+            batch.received(run.map { $0.isWrite ? .deleted(previous: nil) : value })
+        }
+        #expect(wrote == 1)
+        #expect(held < 32, "\(held) values of 4 MiB in hand")
+        #expect(batch.outcomes.count == commands.count)
+        #expect(batch.outcomes[100] == .deleted(previous: nil))
+        #expect(batch.outcomes[99] == .refused(.answerTooLarge))
+        #expect(batch.outcomes.last == .refused(.answerTooLarge))
     }
 }
