@@ -91,7 +91,8 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Base", "Settings", "Terminal", "API", "HTTP", "Runtime", log, nio("NIOCore"),
+                "Base", "Settings", "Terminal", "Storage", "API", "RocksStorage", "HTTP", "Runtime",
+                log, nio("NIOCore"),
                 nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
@@ -112,6 +113,8 @@ let package = Package(
         tests(of: "Base"),
         tests(of: "Settings", ["Base"]),
         tests(of: "Terminal", ["Base", log]),
+        // The built program, started as a user would.
+        .testTarget(name: "ProcessTests", dependencies: ["martlet"], swiftSettings: strict),
         tests(of: "Regions", ["Base", "Storage"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry"]),

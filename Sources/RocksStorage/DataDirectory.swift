@@ -52,7 +52,7 @@ package final class DataDirectory: Sendable {
     }
 
     /// Nil if the directory is empty as far as we are concerned.
-    private static func readIdentity(_ path: String) throws(DataDirectoryError) -> StoreIdentity? {
+    static func readIdentity(_ path: String) throws(DataDirectoryError) -> StoreIdentity? {
         let names: [String]
         var bytes = Bytes()
         do throws(SystemFailure) {

@@ -37,7 +37,7 @@ final class DirectoryLock: Sendable {
     deinit { close(descriptor) }
 
     /// Nil if the holder has not written itself down yet, or is no Martlet.
-    private static func readHolder(
+    static func readHolder(
         _ descriptor: Int32, _ path: String
     ) throws(DataDirectoryError) -> DataDirectoryError.Holder? {
         let bytes: Bytes

@@ -36,7 +36,10 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    package var description: String { isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    /// With the brackets that an IPv6 address has in a URL.
+    package var urlHost: String { isIPv6 ? "[\(host)]" : host }
+
+    package var description: String { "\(urlHost):\(port)" }
 
     /// Only programs on this machine can reach it: 127.0.0.0/8, ::1, and the former mapped into
     /// IPv6.

@@ -111,8 +111,8 @@ private struct ValueReader {
         case (nil, nil): return nil
         case (let certificate?, let key?):
             return ServeSettings.TLSFiles(certificate: certificate, key: key)
-        case (_?, nil): throw incomplete(.tlsCert, without: .tlsKey)
-        case (nil, _?): throw incomplete(.tlsKey, without: .tlsCert)
+        case (let path?, nil): throw incomplete(.tlsCert, path, without: .tlsKey)
+        case (nil, let path?): throw incomplete(.tlsKey, path, without: .tlsCert)
         }
     }
 
@@ -163,8 +163,11 @@ private struct ValueReader {
             expected: expected, example: example)
     }
 
-    private func incomplete(_ given: SettingName, without missing: SettingName) -> SettingsError {
+    private func incomplete(
+        _ given: SettingName, _ path: String, without missing: SettingName
+    ) -> SettingsError {
         .incompleteTLS(
-            given: given, missing: missing, origin: layers.stated[given]?.origin ?? .default)
+            given: given, path: path, missing: missing,
+            origin: layers.stated[given]?.origin ?? .default)
     }
 }

@@ -37,7 +37,9 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
 
     /// Variables with our prefix that are not settings of a node: where the file is, and what the
     /// client commands read.
-    package static let otherVariables = ["MARTLET_CONFIG", "MARTLET_URL", "MARTLET_TIMEOUT"]
+    package static let otherVariables = [
+        "MARTLET_CONFIG", "MARTLET_URL", "MARTLET_TIMEOUT", "MARTLET_TLS_CA",
+    ]
 
     package var kind: Kind {
         switch self {
@@ -66,7 +68,7 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
     /// What holds when there is no value, in words.
     package var unstated: String {
         switch self {
-        case .cores: "all cores of the machine"
+        case .cores: "half of the machine's cores"
         case .cacheSize: "a quarter of the memory"
         case .tlsCert, .tlsKey: "no TLS"
         case .allowHost: "none beside IP addresses and localhost"

@@ -8,7 +8,8 @@ package enum SettingsError: Error, Hashable, Sendable {
     case invalid(
         SettingName, value: String, origin: SettingOrigin, expected: String, example: String)
     /// `tls_cert` without `tls_key`, or the other way round.
-    case incompleteTLS(given: SettingName, missing: SettingName, origin: SettingOrigin)
+    case incompleteTLS(
+        given: SettingName, path: String, missing: SettingName, origin: SettingOrigin)
 
     package var code: String {
         switch self {
@@ -23,7 +24,7 @@ package enum SettingsError: Error, Hashable, Sendable {
     /// A value given as a flag is the command line's fault; everything else is the configuration's.
     package var exitStatus: ExitStatus {
         switch self {
-        case .invalid(_, _, .flag, _, _): .usage
+        case .invalid(_, _, .flag, _, _), .incompleteTLS(_, _, _, .flag): .usage
         default: .configuration
         }
     }
@@ -37,7 +38,7 @@ package enum SettingsError: Error, Hashable, Sendable {
                 + (nearest.map { ". Did you mean \($0)?" } ?? "")
         case .invalid(let name, let value, let origin, let expected, _):
             "\(origin.naming(name)) is \"\(value)\", and must be \(expected)"
-        case .incompleteTLS(let given, let missing, let origin):
+        case .incompleteTLS(let given, _, let missing, let origin):
             "\(origin.naming(given)) is set without \(origin.spelling(missing)): TLS needs both"
         }
     }
@@ -49,10 +50,13 @@ package enum SettingsError: Error, Hashable, Sendable {
         case .syntax(let path, let line, _): "sed -n \(line)p \(shellQuoted(path))"
         case .unknownKey(let key, let path, let line, let nearest?):
             "sed -i '\(line)s/\(key)/\(nearest)/' \(shellQuoted(path))"
-        case .unknownKey: "martlet config show --origin    (lists every key)"
+        case .unknownKey: "martlet config show --origin   # lists every key"
         case .invalid(let name, _, let origin, _, let example):
             origin.statement(name, example)
-        case .incompleteTLS(_, let missing, let origin):
+        case .incompleteTLS(let given, let path, let missing, .flag):
+            "martlet serve \(given.flag) \(shellQuoted(path)) "
+                + "\(missing.flag) \(missing == .tlsKey ? "node.key" : "node.crt")"
+        case .incompleteTLS(_, _, let missing, let origin):
             origin.statement(missing, missing == .tlsKey ? "node.key" : "node.crt")
         }
     }

@@ -17,9 +17,11 @@ package enum StartError: Error, Hashable, Sendable {
     case dataInUse(path: String, ProcessName?, command: String)
     case dataBelongsToOther(path: String, reason: String, command: String)
     case dataNewerFormat(path: String, found: Int, supported: Int)
-    case dataCorrupt(path: String, reason: String)
+    case dataCorrupt(path: String, reason: String, directory: String)
     case dataUnwritable(path: String, reason: String, command: String)
     case diskFull(path: String, freeBytes: Int, neededBytes: Int)
+    /// The device or the file system fails.
+    case diskFailed(path: String, reason: String)
     /// A fault that no check foresaw.
     case unforeseen(String)
 
@@ -37,6 +39,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataCorrupt: "data_corrupt"
         case .dataUnwritable: "data_unwritable"
         case .diskFull: "disk_full"
+        case .diskFailed: "disk_failed"
         case .unforeseen: "internal"
         }
     }
@@ -49,7 +52,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .portInUse, .addressUnavailable: .unreachable
         case .dataInUse: .tryAgain
         case .dataBelongsToOther, .dataCorrupt: .dataWrong
-        case .diskFull: .disk
+        case .diskFull, .diskFailed: .disk
         case .unforeseen: .fault
         }
     }
@@ -73,11 +76,12 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataBelongsToOther(let path, let reason, _): "\(path) \(reason)"
         case .dataNewerFormat(let path, let found, let supported):
             "\(path) has format \(found); this binary knows formats up to \(supported)"
-        case .dataCorrupt(let path, let reason): "\(path): \(reason)"
+        case .dataCorrupt(let path, let reason, _): "\(path): \(reason)"
         case .dataUnwritable(let path, let reason, _): "\(path): \(reason)"
         case .diskFull(let path, let free, let needed):
             "\(path) has \(ByteSize(bytes: free)) left, "
                 + "a start needs \(ByteSize(bytes: needed))"
+        case .diskFailed(let path, let reason): "\(path): \(reason)"
         case .unforeseen(let what): what
         }
     }
@@ -90,11 +94,13 @@ package enum StartError: Error, Hashable, Sendable {
             .addressUnavailable(_, _, let command), .portForbidden(_, let command),
             .dataBelongsToOther(_, _, let command), .dataUnwritable(_, _, let command):
             command
-        case .dataInUse(_, let holder?, _): "kill -TERM \(holder.pid)"
+        case .diskFailed: "dmesg | tail"
+        case .dataInUse(_, let holder?, _): "kill -TERM \(holder.pid)   # or another --data-dir"
         case .dataInUse(_, nil, let command): command
-        case .dataNewerFormat: "install a newer martlet; `martlet version` prints this one's"
-        case .dataCorrupt(let path, _):
-            "mv \(shellQuoted(path)) \(shellQuoted(path)).broken    (then restore a backup)"
+        case .dataNewerFormat:
+            "martlet version   # older than what wrote the data; install that one"
+        case .dataCorrupt(_, _, let path):
+            "mv \(shellQuoted(path)) \(shellQuoted(path)).broken   # then restore a backup"
         case .diskFull(let path, _, _): "df -h \(shellQuoted(path))"
         case .unforeseen: nil
         }

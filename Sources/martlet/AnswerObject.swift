@@ -6,24 +6,29 @@ internal import Base
 internal import HTTP
 internal import Settings
 
-struct AnswerObject {
-    indirect enum Value {
-        case text(Bytes)
-        case number(UInt64)
-        case boolean(Bool)
-        case list([Value])
-        case object(AnswerObject)
-        /// Null, and numbers that are not whole and positive: nothing here asks for them.
-        case other
-    }
+enum AnswerValue {
+    case text(Bytes)
+    case number(UInt64)
+    case boolean(Bool)
+    case list([AnswerValue])
+    case object([AnswerMember])
+    /// Null, and numbers that are not whole and positive: nothing here asks for them.
+    case other
+}
 
-    private(set) var members: [(name: String, value: Value)] = []
+struct AnswerMember {
+    var name: String
+    var value: AnswerValue
+}
+
+struct AnswerObject {
+    let members: [AnswerMember]
 
     /// A document that is no object comes from someone else.
     init(_ document: Bytes, of origin: Origin) throws(CommandFailure) {
         do throws(Problem) {
-            self = try JSONValue.read(document) { (value) throws(Problem) in
-                try AnswerObject(value)
+            members = try JSONValue.read(document) { (value) throws(Problem) in
+                try AnswerObject.members(value)
             }
         } catch {
             throw CommandFailure(
@@ -33,29 +38,32 @@ struct AnswerObject {
         }
     }
 
-    private init(_ value: JSONValue) throws(Problem) {
-        var members: [(name: String, value: Value)] = []
+    init(_ members: [AnswerMember]) { self.members = members }
+
+    private static func members(_ value: JSONValue) throws(Problem) -> [AnswerMember] {
+        var members: [AnswerMember] = []
         try value.forEachMember { (name, value) throws(Problem) in
-            members.append((String(decoding: name, as: UTF8.self), try AnswerObject.read(value)))
+            let name = String(decoding: name, as: UTF8.self)
+            members.append(AnswerMember(name: name, value: try read(value)))
         }
-        self.members = members
+        return members
     }
 
-    private static func read(_ value: JSONValue) throws(Problem) -> Value {
+    private static func read(_ value: JSONValue) throws(Problem) -> AnswerValue {
         switch value.kind {
         case .string: return value.text.map { .text(Bytes($0)) } ?? .other
         case .integer: return value.unsigned.map { .number($0) } ?? .other
         case .boolean: return value.boolean.map { .boolean($0) } ?? .other
-        case .object: return .object(try AnswerObject(value))
+        case .object: return .object(try members(value))
         case .array:
-            var items: [Value] = []
+            var items: [AnswerValue] = []
             try value.forEachElement { (item) throws(Problem) in items.append(try read(item)) }
             return .list(items)
         case .fraction, .null: return .other
         }
     }
 
-    subscript(_ name: String) -> Value? { members.first { $0.name == name }?.value }
+    subscript(_ name: String) -> AnswerValue? { members.first { $0.name == name }?.value }
 
     func number(_ name: String) -> UInt64? {
         if case .number(let number)? = self[name] { number } else { nil }
@@ -71,7 +79,9 @@ struct AnswerObject {
 
     func objects(_ name: String) -> [AnswerObject] {
         guard case .list(let items)? = self[name] else { return [] }
-        return items.compactMap { if case .object(let object) = $0 { object } else { nil } }
+        return items.compactMap {
+            if case .object(let members) = $0 { AnswerObject(members) } else { nil }
+        }
     }
 
     /// The bytes of `name`, or of its twin in base64.

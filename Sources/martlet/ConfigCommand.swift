@@ -80,17 +80,19 @@ struct ConfigValidateCommand: ParsableCommand {
     }
 }
 
-/// The settings, or the failure that a command ends with.
+/// The settings, or the failure that a command ends with, in `format` unless the log's format is
+/// stated.
 func settingsOrFailure(
-    _ options: ServeOptions
+    _ options: ServeOptions, format: LogFormat = .text
 ) throws(CommandFailure) -> (layers: LayeredSettings, settings: ServeSettings) {
     do throws(SettingsError) {
         let layers = try options.layers()
         return (layers, try ServeSettings(layers))
     } catch {
+        // The file may be what is wrong; so only what can be read without it counts here.
         let asked = options.logFormat ?? environmentVariables()[SettingName.logFormat.variable]
         throw CommandFailure(
-            .settings(error), format: asked == LogFormat.json.rawValue ? .json : .text)
+            .settings(error), format: asked.flatMap { LogFormat(rawValue: $0) } ?? format)
     }
 }
 

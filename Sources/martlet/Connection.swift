@@ -15,14 +15,21 @@ struct ConnectionOptions: ParsableArguments {
             "The node. [MARTLET_URL, else http://127.0.0.1:7171]", valueName: "url"))
     var url: String?
 
-    @OptionGroup var timeout: TimeoutOption
+    @OptionGroup var rules: ClientRules
 
     func connect() throws(CommandFailure) -> Connection {
-        try Connection(url, timeout)
+        try Connection(url, rules)
     }
 }
 
-struct TimeoutOption: ParsableArguments {
+/// How long to wait and whom to trust: of every client command.
+struct ClientRules: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Authorities to trust, PEM. [MARTLET_TLS_CA, else the system's]", valueName: "file"),
+        completion: .file())
+    var tlsCa: String?
+
     @Option(
         help: ArgumentHelp(
             "For the whole command, as in 500ms or 10s. [MARTLET_TIMEOUT, else 10s]",
@@ -43,6 +50,11 @@ struct TimeoutOption: ParsableArguments {
         }
         return span.duration
     }
+
+    var trust: TLSContext.Trust {
+        let path = tlsCa ?? environmentVariables()["MARTLET_TLS_CA"]
+        return path.map { .authorities(path: $0) } ?? .system
+    }
 }
 
 struct Connection {
@@ -52,8 +64,8 @@ struct Connection {
     /// For the first connection: longer, and a person thinks that nothing happens.
     private static let connectTimeoutMax = Duration.seconds(1)
 
-    init(_ url: String?, _ option: TimeoutOption) throws(CommandFailure) {
-        let timeout = try option.duration()
+    init(_ url: String?, _ rules: ClientRules) throws(CommandFailure) {
+        let timeout = try rules.duration()
         let text = url ?? environmentVariables()["MARTLET_URL"] ?? "http://127.0.0.1:7171"
         do throws(ClientError) {
             let (origin, target) = try Origin.parse(text)
@@ -62,6 +74,7 @@ struct Connection {
             }
             var options = ClientOptions()
             options.connectTimeout = min(timeout, Connection.connectTimeoutMax)
+            options.trust = rules.trust
             client = HTTPClient(origin, options: options)
         } catch {
             throw CommandFailure(
@@ -168,7 +181,8 @@ struct ServerProblem {
             return CommandFailure(
                 Diagnosis(
                     .error, "not_martlet",
-                    "\(origin) answered, but it is not Martlet (\(server)status \(response.status))",
+                    "\(origin) answered, but it is not Martlet "
+                        + "(\(server)status \(response.status))",
                     advice: "curl -v \(origin)/"), .unreachable)
         }
         if json {

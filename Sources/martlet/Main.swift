@@ -14,7 +14,8 @@ struct Martlet: AsyncParsableCommand {
         commandName: "martlet",
         abstract: "A key-value service over HTTP and JSON.",
         subcommands: [
-            GetCommand.self, PutCommand.self, DeleteCommand.self, ScanCommand.self,
+            ServeCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self,
+            ScanCommand.self,
             StatusCommand.self, HealthcheckCommand.self, DoctorCommand.self, ConfigCommand.self,
             VersionCommand.self, CompletionCommand.self,
         ])

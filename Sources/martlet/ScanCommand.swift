@@ -1,9 +1,9 @@
 /// `martlet scan`: entries in key order, page after page, so that a scan of any length needs the
 /// memory of one page.
 ///
-/// On a terminal each page is a table; in a pipe each entry is a line, key and value with a tab between.
-/// Backslashes, control characters and bytes that are not UTF-8 are escaped, so that a line is one entry;
-/// `--base64` prints without loss, `--json` prints the server's pages.
+/// On a terminal each page is a table; in a pipe each entry is a line, key and value with a tab
+/// between. Backslashes, control characters and bytes that are not UTF-8 are escaped, so that a
+/// line is one entry; `--base64` prints without loss, `--json` prints the server's pages.
 internal import ArgumentParser
 internal import Base
 internal import Glibc

@@ -4,7 +4,10 @@
 /// Nothing is changed and nothing is left behind: no file is made, no port listens.
 internal import Base
 internal import Glibc
+internal import HTTP
+internal import RocksStorage
 internal import Settings
+internal import Terminal
 
 struct StartChecks {
     enum Subject: String, CaseIterable {
@@ -22,6 +25,9 @@ struct StartChecks {
 
     /// Less than this and RocksDB cannot write the log and the manifest that an opening writes.
     static let bytesToStart = 4 << 20
+
+    /// A certificate that ends within two weeks should have been renewed by now.
+    static let renewalSeconds: UInt64 = 14 * 86_400
 
     func verdict(on subject: Subject) -> Verdict {
         do throws(StartError) {
@@ -55,14 +61,32 @@ struct StartChecks {
     }
 
     private func certificate() throws(StartError) -> Verdict {
-        guard let tls = settings.tls else { return .fine("no TLS") }
-        for path in [tls.certificate, tls.key] {
-            if case .failure(let error) = readFile(path, limit: 1 << 20) {
-                throw .certificateUnreadable(
-                    fact: "\(path): \(error.reason)", advice: "ls -l \(shellQuoted(path))")
-            }
+        guard let tls = settings.tls, let identity = try certificateIdentity() else {
+            return .fine("no TLS")
         }
-        return .fine("\(tls.certificate) and its key can be used")
+        let names = identity.names.joined(separator: ", ")
+        let end = String(decoding: identity.notAfter.rfc3339.prefix(10), as: UTF8.self)
+        let fact = "\(tls.certificate) is for \(names.isEmpty ? "no name" : names), until \(end)"
+        guard identity.notAfter > WallTime.current.adding(seconds: StartChecks.renewalSeconds)
+        else {
+            return .warning(
+                Diagnosis(
+                    .warning, "certificate_expires", fact,
+                    advice: "openssl x509 -in \(shellQuoted(tls.certificate)) -noout -dates"))
+        }
+        return .fine(fact)
+    }
+
+    /// What the certificate says; nil in cleartext.
+    func certificateIdentity() throws(StartError) -> TLSIdentity? {
+        guard let tls = settings.tls else { return nil }
+        do throws(TLSFileError) {
+            return try TLSContext.server(
+                certificate: tls.certificate, key: tls.key, now: .current
+            ).identity
+        } catch {
+            throw StartError(error)
+        }
     }
 
     private func data() throws(StartError) -> Verdict {
@@ -80,13 +104,22 @@ struct StartChecks {
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
             throw unwritable(SystemError.last.reason)
         }
-        return .fine(resolvedPath(path) ?? path)
+        let shown = resolvedPath(path) ?? path
+        do throws(DataDirectoryError) {
+            switch try DataDirectory.inspect(path) {
+            case .empty: return .fine("\(shown) is empty")
+            case .store(let identity):
+                return .fine("\(shown) is of cluster \"\(identity.clusterName)\"")
+            }
+        } catch {
+            throw startError(error)
+        }
     }
 
     private func unwritable(_ reason: String) -> StartError {
         .dataUnwritable(
             path: settings.dataDirectory, reason: reason,
-            command: layers.command(changing: .dataDir, to: ["/tmp/martlet-data"]))
+            command: layers.command(changing: .dataDir, to: ["martlet-data-2"]))
     }
 
     private func disk() throws(StartError) -> Verdict {
@@ -165,7 +198,7 @@ struct StartChecks {
     // MARK: Files
 
     /// The data directory, or the nearest directory above it that exists.
-    private var existingAncestor: String {
+    var existingAncestor: String {
         var path = settings.dataDirectory
         while access(path, F_OK) != 0 {
             guard let slash = path.lastIndex(of: "/") else { return "." }
@@ -176,24 +209,27 @@ struct StartChecks {
     }
 }
 
-/// Binds without listening, so that nobody can connect, and lets go again. Nil if that works.
-private func bindingError(_ address: ListenAddress) -> Int32? {
-    let family = address.isIPv6 ? AF_INET6 : AF_INET
-    let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { return errno }
-    defer { close(descriptor) }
-    // As the listener will: without it, connections of an earlier run that linger would be in the
-    // way.
-    var yes: Int32 = 1
-    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-    var storage = sockaddr_storage()
-    let size = withUnsafeMutableBytes(of: &storage) { buffer in
-        address.write(to: buffer)
+extension StartChecks {
+    /// Binds without listening, so that nobody can connect, and lets go again. Nil if that works.
+    func bindingError(_ address: ListenAddress) -> Int32? {
+        let family = address.isIPv6 ? AF_INET6 : AF_INET
+        let descriptor = socket(
+            family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return errno }
+        defer { close(descriptor) }
+        // As the listener will: without it, connections of an earlier run that linger would be in
+        // the way.
+        var yes: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        var storage = sockaddr_storage()
+        let size = withUnsafeMutableBytes(of: &storage) { buffer in
+            address.write(to: buffer)
+        }
+        let result = withUnsafePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+        }
+        return result == 0 ? nil : errno
     }
-    let result = withUnsafePointer(to: &storage) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
-    }
-    return result == 0 ? nil : errno
 }
 
 extension ListenAddress {
@@ -213,5 +249,11 @@ extension ListenAddress {
         withUnsafeMutableBytes(of: &address.sin_addr) { $0.copyBytes(from: bytes) }
         buffer.storeBytes(of: address, as: sockaddr_in.self)
         return socklen_t(MemoryLayout<sockaddr_in>.size)
+    }
+}
+
+extension StartError {
+    init(_ error: TLSFileError) {
+        self = .certificateUnreadable(fact: error.description, advice: error.advice)
     }
 }

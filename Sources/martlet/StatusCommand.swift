@@ -18,23 +18,23 @@ struct StatusCommand: AsyncParsableCommand {
 
     @Argument(help: "The node. [MARTLET_URL, else http://127.0.0.1:7171]") var url: String?
     @Flag(help: "Print the server's answer unchanged.") var json = false
-    @OptionGroup var timeout: TimeoutOption
+    @OptionGroup var rules: ClientRules
 
     func run() async throws {
-        let server = try Connection(url, timeout)
+        let server = try Connection(url, rules)
         let response = try await server.call("GET", Bytes("/v1/status".utf8), json: json)
         if json { return emit(response.body) }
         var table = Table("name", "value")
-        add(try AnswerObject(response.body, of: server.origin), under: "", to: &table)
+        add(try AnswerObject(response.body, of: server.origin).members, under: "", to: &table)
         emit(Bytes(table.text(aligned: Terminal.isInteractive(STDOUT_FILENO)).utf8))
     }
 
     /// Members of members by their path, with dots between the names.
-    private func add(_ object: AnswerObject, under path: String, to table: inout Table) {
-        for (name, value) in object.members { add(value, path + name, to: &table) }
+    private func add(_ members: [AnswerMember], under path: String, to table: inout Table) {
+        for member in members { add(member.value, path + member.name, to: &table) }
     }
 
-    private func add(_ value: AnswerObject.Value, _ name: String, to table: inout Table) {
+    private func add(_ value: AnswerValue, _ name: String, to table: inout Table) {
         switch value {
         case .text(let bytes): table.add(name, String(decoding: bytes, as: UTF8.self))
         case .number(let number):
@@ -42,7 +42,7 @@ struct StatusCommand: AsyncParsableCommand {
                 name.hasSuffix("_bytes") ? " (\(ByteSize(bytes: Int(clamping: number))))" : ""
             table.add(name, "\(number)\(size)")
         case .boolean(let flag): table.add(name, flag ? "yes" : "no")
-        case .object(let object): add(object, under: name + ".", to: &table)
+        case .object(let members): add(members, under: name + ".", to: &table)
         case .list(let items):
             for (index, item) in items.enumerated() { add(item, "\(name).\(index)", to: &table) }
         case .other: break
@@ -60,10 +60,10 @@ struct HealthcheckCommand: AsyncParsableCommand {
 
     @Argument(help: "The node. [MARTLET_URL, else http://127.0.0.1:7171]") var url: String?
     @Flag(help: "Print the server's answer unchanged.") var json = false
-    @OptionGroup var timeout: TimeoutOption
+    @OptionGroup var rules: ClientRules
 
     func run() async throws {
-        let server = try Connection(url, timeout)
+        let server = try Connection(url, rules)
         let response: ClientResponse
         do throws(CommandFailure) {
             response = try await server.exchange("GET", Bytes("/readyz".utf8))

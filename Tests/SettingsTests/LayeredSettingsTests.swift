@@ -146,7 +146,8 @@ import Testing
 
     @Test func halfATLSPairIsRefused() {
         #expect(
-            throws: SettingsError.incompleteTLS(given: .tlsCert, missing: .tlsKey, origin: .flag)
+            throws: SettingsError.incompleteTLS(
+                given: .tlsCert, path: "c", missing: .tlsKey, origin: .flag)
         ) {
             try ServeSettings(
                 LayeredSettings(flags: [.tlsCert: ["c"]], environment: [:], file: nil))

@@ -89,9 +89,9 @@ import Testing
             .portForbidden(address, command: "c"), .dataInUse(path: "x", nil, command: "c"),
             .dataBelongsToOther(path: "x", reason: "r", command: "c"),
             .dataNewerFormat(path: "x", found: 2, supported: 1),
-            .dataCorrupt(path: "x", reason: "r"),
+            .dataCorrupt(path: "x/y", reason: "r", directory: "x"),
             .dataUnwritable(path: "x", reason: "r", command: "c"),
-            .diskFull(path: "x", freeBytes: 1, neededBytes: 2), .unforeseen("u"),
+            .diskFull(path: "x", freeBytes: 1, neededBytes: 2), .diskFailed(path: "x", reason: "r"), .unforeseen("u"),
         ]
         #expect(Set(errors.map(\.code)).count == errors.count)
         for error in errors {

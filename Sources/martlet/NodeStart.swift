@@ -1,0 +1,163 @@
+/// From settings to a running node, every failure as a `StartError`.
+internal import Base
+internal import Glibc
+internal import HTTP
+internal import Logging
+internal import NIOCore
+internal import RocksStorage
+internal import Runtime
+internal import Settings
+internal import Storage
+internal import Terminal
+
+struct NodeStart {
+    struct Started {
+        var node: RunningNode
+        /// What the certificate says; nil in cleartext.
+        var certificate: TLSIdentity?
+        var logger: Logger
+        var directory: String
+        /// Of what was there before this start; nil for a new directory.
+        var bytesFound: UInt64?
+    }
+
+    let settings: ServeSettings
+    let checks: StartChecks
+    let format: LogFormat
+
+    func run() async throws(StartError) -> Started {
+        var warnings: [Diagnosis] = []
+        for subject in StartChecks.Subject.allCases {
+            switch checks.verdict(on: subject) {
+            case .fine: break
+            case .warning(let diagnosis): warnings.append(diagnosis)
+            case .failed(let error): throw error
+            }
+        }
+        // Not before it is certain that there is nothing worse to say.
+        for warning in warnings { report(warning, format: format) }
+        let logger = makeLogger()
+        let certificate = try checks.certificateIdentity()
+        let (directory, bytesFound) = try openDirectory()
+        do {
+            let node = try await RunningNode.start(
+                nodeSettings, directory: directory, logger: logger)
+            return Started(
+                node: node, certificate: certificate, logger: logger,
+                directory: resolvedPath(settings.dataDirectory) ?? settings.dataDirectory,
+                bytesFound: bytesFound)
+        } catch let error as StorageError {
+            throw checks.startError(error)
+        } catch let error as TLSFileError {
+            throw StartError(error)
+        } catch let error as IOError {
+            throw bindError(error)
+        } catch {
+            throw .unforeseen("the node did not start: \(error)")
+        }
+    }
+
+    private func makeLogger() -> Logger {
+        let level = Logger.Level(rawValue: settings.logLevel.rawValue) ?? .info
+        let form: StandardErrorLog.Form = format == .json ? .json : .logfmt
+        return Logger(label: "martlet") { _ in StandardErrorLog(form, level: level) }
+    }
+
+    private func openDirectory() throws(StartError) -> (DataDirectory, bytesFound: UInt64?) {
+        var generator = SystemRandomNumberGenerator()
+        let directory: DataDirectory
+        do throws(DataDirectoryError) {
+            directory = try DataDirectory(
+                path: settings.dataDirectory, now: .current, using: &generator)
+        } catch {
+            throw checks.startError(error)
+        }
+        guard directory.identity.hasDatabase else { return (directory, nil) }
+        do throws(StorageError) {
+            return (directory, try directory.bytesUsed())
+        } catch {
+            throw checks.startError(error)
+        }
+    }
+
+    private var nodeSettings: NodeSettings {
+        NodeSettings(
+            dataDirectory: settings.dataDirectory,
+            listen: settings.listen.map {
+                NodeSettings.Endpoint(host: $0.host, port: Int($0.port))
+            },
+            // The kernel and the storage's own threads want the other half.
+            cores: settings.cores ?? max(1, MachineResources.measured().cores / 2),
+            tls: settings.tls.map {
+                NodeSettings.TLSFiles(certificate: $0.certificate, key: $0.key)
+            },
+            cacheBytes: settings.cacheBytes,
+            connections: DescriptorBudget.raised().connections,
+            allowedHosts: settings.allowedHosts, version: Build.version)
+    }
+
+    /// Somebody was quicker, between the check and now.
+    private func bindError(_ error: IOError) -> StartError {
+        for address in settings.listen {
+            if let number = checks.bindingError(address) {
+                return checks.startError(binding: address, number)
+            }
+        }
+        return checks.startError(binding: settings.listen[0], error.errnoCode)
+    }
+}
+
+extension StartChecks {
+    func startError(_ error: StorageError) -> StartError {
+        switch error {
+        case .full: noSpace()
+        case .failed(let reason): .diskFailed(path: settings.dataDirectory, reason: reason)
+        case .corrupt(let reason):
+            .dataCorrupt(
+                path: settings.dataDirectory, reason: reason, directory: settings.dataDirectory)
+        }
+    }
+
+    func startError(_ error: DataDirectoryError) -> StartError {
+        let elsewhere = layers.command(changing: .dataDir, to: ["martlet-data-2"])
+        switch error {
+        case .inUse(let path, let holder):
+            return .dataInUse(path: path, holder.map { name(of: $0) }, command: elsewhere)
+        case .newerFormat(let path, let found, let supported):
+            return .dataNewerFormat(
+                path: path, found: Int(clamping: found), supported: Int(clamping: supported))
+        case .corrupt(let path, let detail):
+            return .dataCorrupt(path: path, reason: detail, directory: settings.dataDirectory)
+        case .belongsToOther(let path, let found):
+            return .dataBelongsToOther(
+                path: path, reason: "is no data directory of Martlet: it holds \(found)",
+                command: elsewhere)
+        case .notDirectory(let path):
+            return .dataUnwritable(path: path, reason: "it is no directory", command: elsewhere)
+        case .unwritable(let path, let reason):
+            return .dataUnwritable(path: path, reason: reason, command: elsewhere)
+        case .full: return noSpace()
+        case .failed(let path, let reason): return .diskFailed(path: path, reason: reason)
+        }
+    }
+
+    private func noSpace() -> StartError {
+        let path = existingAncestor
+        // Unknown is as good as none here.
+        let free = if case .success(let free) = freeBytes(path) { free } else { 0 }
+        return .diskFull(
+            path: settings.dataDirectory, freeBytes: free, neededBytes: StartChecks.bytesToStart)
+    }
+
+    /// What the lock says, in the form of the process table.
+    private func name(of holder: DataDirectoryError.Holder) -> ProcessName {
+        let words = holder.command.split(separator: " ")
+        let program = words.first?.split(separator: "/").last.map(String.init) ?? "unknown"
+        let command = words.count > 1 ? "\(program) \(words[1])" : program
+        let time = String(decoding: holder.since.rfc3339, as: UTF8.self)
+        let isToday =
+            time.prefix(10) == String(decoding: WallTime.current.rfc3339.prefix(10), as: UTF8.self)
+        let since = isToday ? "\(time.dropFirst(11).prefix(5)) UTC" : String(time.prefix(10))
+        return ProcessName(pid: Int(holder.pid), program: "\(command), since \(since)")
+    }
+}

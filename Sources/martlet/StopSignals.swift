@@ -1,0 +1,65 @@
+/// SIGTERM and SIGINT ask a node to stop, SIGHUP to read its certificates again; but the SIGHUP of
+/// a terminal that has gone asks to stop. A second request to stop ends the process at once,
+/// whatever the drain is waiting for.
+///
+/// Dispatch sources and not swift-service-lifecycle: there is one service, and that library knows
+/// no second signal that overtakes the first; below, it uses the same sources.
+private import Dispatch
+private import Glibc
+private import Synchronization
+
+final class StopSignals {
+    enum Request: Sendable {
+        case stop, reload
+    }
+
+    let requests: AsyncStream<Request>
+    /// Held as long as signals are to be heard.
+    private let sources: [any DispatchSourceSignal]
+
+    /// From here on, these signals no longer end the process by themselves.
+    init() {
+        let (stream, continuation) = AsyncStream.makeStream(of: Request.self)
+        let queue = DispatchQueue(label: "martlet.signals")
+        let stops = StopCount()
+        let hadTerminal = isatty(STDERR_FILENO) == 1
+        requests = stream
+        sources = [SIGTERM, SIGINT, SIGHUP].map { number in
+            // Dispatch sees signals beside their action; the default one would end us first.
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler {
+                // After a hang-up the terminal answers nothing any more, not even what it is.
+                let isHangUp = hadTerminal && isatty(STDERR_FILENO) == 0
+                if number == SIGHUP, !isHangUp {
+                    continuation.yield(.reload)
+                } else if stops.next() == 1 {
+                    continuation.yield(.stop)
+                } else {
+                    StopSignals.endAtOnce(number)
+                }
+            }
+            source.resume()
+            return source
+        }
+    }
+
+    /// As the signal would have done, so that whoever waits for the process sees why it ended.
+    private static func endAtOnce(_ number: Int32) {
+        signal(number, SIG_DFL)
+        // Dispatch's threads have signals blocked.
+        var unblocked = sigset_t()
+        sigemptyset(&unblocked)
+        sigaddset(&unblocked, number)
+        pthread_sigmask(SIG_UNBLOCK, &unblocked, nil)
+        raise(number)
+        // The first process of a container is not killed by its own signals.
+        _exit(128 + number)
+    }
+}
+
+private final class StopCount: Sendable {
+    private let count = Atomic(0)
+
+    func next() -> Int { count.add(1, ordering: .relaxed).newValue }
+}

@@ -1,0 +1,113 @@
+// What the program says and how it ends when it never reaches a server.
+import Foundation
+import Testing
+
+@Suite struct CommandLineTests {
+    @Test func aloneItPrintsAtMostTwelveLines() throws {
+        let outcome = try Program().run()
+        #expect(outcome.status == 0 && outcome.messages.isEmpty)
+        #expect(outcome.text.split(separator: "\n", omittingEmptySubsequences: false).count <= 13)
+        #expect(outcome.text.contains("martlet serve"))
+    }
+
+    @Test(arguments: [
+        (["vresion"], "error[unknown_command]: unknown command vresion. Did you mean version?"),
+        (["doctor", "--lisen", "x"], "Unknown option '--lisen'. Did you mean '--listen'?"),
+        (
+            ["config", "validate", "--cores", "two"],
+            "--cores is \"two\", and must be a number from 1 to 1024"
+        ),
+        (["completion", "tcsh"], "error[unknown_shell]: there is no completion for tcsh"),
+        (["get"], "Missing expected argument '<key>'"),
+        (["get", ""], "error[key_empty]: a key has at least one byte"),
+        (["get", "--base64", "?"], "error[invalid_base64]: the key is not base64"),
+        (["get", "k", "--timeout", "soon"], "error[invalid_timeout]"),
+        (["get", "k", "--url", "ftp://x"], "error[invalid_url]"),
+        (["put", "k", "v", "--ttl", "0"], "error[invalid_ttl]"),
+        (["put", "k", "v", "--if-absent", "--if-etag", "x"], "exclude each other"),
+        (["delete", "--prefix", "x"], "needs --yes, or --dry-run"),
+        (["delete"], "Give a key or --prefix"), (["scan", "a", "--start", "b"], "not both"),
+    ])
+    func misuse(arguments: [String], message: String) throws {
+        let outcome = try Program(arguments: arguments).run()
+        #expect(outcome.status == 64)
+        #expect(outcome.messages.contains(message), "\(outcome.messages)")
+        #expect(outcome.output.isEmpty)
+    }
+
+    @Test(arguments: ["bash", "zsh", "fish"])
+    func completion(shell: String) throws {
+        let outcome = try Program("completion", shell).run()
+        #expect(outcome.status == 0)
+        #expect(outcome.text.contains("doctor") && outcome.text.contains("data-dir"))
+    }
+
+    @Test func theBashCompletionParses() throws {
+        try withFolder { folder in
+            let script = folder.appending(path: "martlet.bash")
+            try Program("completion", "bash").run().output.write(to: script)
+            let bash = try Process.run(
+                URL(filePath: "/bin/bash"), arguments: ["-n", script.path])
+            bash.waitUntilExit()
+            #expect(bash.terminationStatus == 0)
+        }
+    }
+
+    @Test func version() throws {
+        let text = try Program("version").run().text
+        #expect(text.hasPrefix("Martlet 0.1.0 (Swift "))
+        let json = try Program("version", "--json").run().output
+        let object = try #require(JSONSerialization.jsonObject(with: json) as? [String: Any])
+        #expect(object["version"] as? String == "0.1.0")
+    }
+
+    @Test func precedenceIsShownWithOrigins() throws {
+        try withFolder { folder in
+            let file = folder.appending(path: "m.toml")
+            try Data("cores = 1\nlog_level = \"debug\"\ndata_dir = \"from-file\"\n".utf8)
+                .write(to: file)
+            let outcome = try Program(
+                "config", "show", "--origin", "--config", file.path, "--cores", "3"
+            ).with("MARTLET_CORES", "2").with("MARTLET_DATA_DIR", "from-env").run()
+            #expect(outcome.status == 0)
+            let rows = outcome.text.split(separator: "\n").map(String.init)
+            #expect(rows.contains("cores\t3\tflag"))
+            #expect(rows.contains("data_dir\tfrom-env\tenvironment"))
+            #expect(rows.contains("log_level\tdebug\t\(file.path):2"))
+            #expect(rows.contains("listen\t127.0.0.1:7171\tdefault"))
+        }
+    }
+
+    @Test func anUnknownKeyIsNamedWithItsLine() throws {
+        try withFolder { folder in
+            try Data("cores = 1\ndata_dri = \"x\"\n".utf8)
+                .write(to: folder.appending(path: "m.toml"))
+            let program = Program("config", "validate", "--config", "m.toml").in(folder)
+            let outcome = try program.run()
+            #expect(outcome.status == 78)
+            #expect(
+                outcome.messages == """
+                    error[configuration_unknown_key]: m.toml, line 2: unknown key data_dri. \
+                    Did you mean data_dir?
+                         try: sed -i '2s/data_dri/data_dir/' m.toml
+
+                    """)
+            // The line to try does what it says.
+            let sed = Process()
+            sed.executableURL = URL(filePath: "/bin/sh")
+            sed.arguments = ["-c", "sed -i '2s/data_dri/data_dir/' m.toml"]
+            sed.currentDirectoryURL = folder
+            try sed.run()
+            sed.waitUntilExit()
+            #expect(try program.run().status == 0)
+        }
+    }
+
+    @Test func anUnknownVariableIsAWarning() throws {
+        let outcome = try Program("config", "validate").with("MARTLET_LISTN", "x").run()
+        #expect(outcome.status == 0)
+        #expect(
+            outcome.messages == "warning[unknown_variable]: unknown variable MARTLET_LISTN is "
+                + "ignored. Did you mean MARTLET_LISTEN?\n")
+    }
+}
