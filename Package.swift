@@ -73,7 +73,7 @@ let package = Package(
         library(
             "HTTP",
             [
-                "Base", "API", "Telemetry", "CNghttp2", "COpenSSL", collections, log,
+                "Base", "API", "CNghttp2", "COpenSSL", collections, log,
                 nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
             ]),
         // 2: the hosts that execute effects.

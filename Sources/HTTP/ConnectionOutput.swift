@@ -153,7 +153,7 @@ extension Connection {
 
     private func outputEnded(closesNow: Bool) {
         guard let context else { return }
-        if closesNow || isEncrypted {
+        if closesNow {
             context.close(promise: nil)
         } else {
             // The client sees the end of our bytes; we throw away its own until it ends too, or the

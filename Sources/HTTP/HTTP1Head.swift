@@ -41,7 +41,7 @@ struct HTTP1Head {
         persists = head.isKeepAlive
         for (name, value) in head.headers {
             let field = name.utf8.withContiguousStorageIfAvailable { FieldName.recognise($0) }
-            if let field, let field { take(field, Bytes(value.utf8)) }
+            if let field, let field { take(field, Self.trimmed(Bytes(value.utf8))) }
         }
         isChunked = !transferEncodings.isEmpty
         expectsContinue =
@@ -123,6 +123,13 @@ struct HTTP1Head {
             return Refusal.malformed("A request has one Content-Length field.")
         }
         return nil
+    }
+
+    /// The decoder leaves white space at the end of a value.
+    private static func trimmed(_ value: Bytes) -> Bytes {
+        guard let last = value.last, last == 0x20 || last == 0x09 else { return value }
+        let end = value.lastIndex { $0 != 0x20 && $0 != 0x09 }
+        return end.map { Bytes(value[...$0]) } ?? []
     }
 
     /// Saturates; the decoder has checked that these are digits.

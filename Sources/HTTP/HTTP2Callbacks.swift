@@ -9,6 +9,7 @@ enum HTTP2Callbacks {
     // Made once, never changed, shared by all threads: nghttp2 copies from both when it makes a
     // session.
     nonisolated(unsafe) static let shared: OpaquePointer = make()
+    // The same holds for these.
     nonisolated(unsafe) static let options: OpaquePointer = makeOptions()
 
     private static func makeOptions() -> OpaquePointer {
@@ -26,9 +27,10 @@ enum HTTP2Callbacks {
         nghttp2_option_set_max_settings(made, 32)
         // A header section of `Limits.headerBytes` takes two frames of 16 KiB.
         nghttp2_option_set_max_continuations(made, 8)
-        // Beside the connection's own budget, which counts these too.
+        // The connection's own budget is to decide: it counts these together with all else, and by
+        // the front's clock.
         nghttp2_option_set_stream_reset_rate_limit(
-            made, UInt64(Limits.glitchBurst), UInt64(Limits.glitchesPerSecond))
+            made, UInt64(Limits.glitchBurst) * 100, UInt64(Limits.glitchesPerSecond) * 100)
         return made
     }
 
@@ -62,8 +64,8 @@ enum HTTP2Callbacks {
         nghttp2_session_callbacks_set_on_stream_close_callback(made) { _, stream, code, user in
             HTTP2Callbacks.session(user) { $0.streamCloses(stream, code) }
         }
-        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made) { _, _, _, user in
-            HTTP2Callbacks.session(user) { $0.spend(.other) ? 0 : HTTP2Callbacks.failed }
+        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made) { _, frame, _, user in
+            HTTP2Callbacks.session(user) { $0.frameIsInvalid(frame!.pointee.hd.stream_id) }
         }
         return made
     }

@@ -249,30 +249,43 @@ extension HTTP2Session {
         events.append(.request(request, stream: slab[index].id))
     }
 
+    /// nghttp2 refuses a frame. A stream that is reset for it is paid for when it closes.
+    func frameIsInvalid(_ stream: Int32) -> Int32 {
+        nghttp2_session_find_stream(session, stream) != nil || spend(.other)
+            ? 0 : HTTP2Callbacks.failed
+    }
+
     func streamCloses(_ id: Int32, _ code: UInt32) -> Int32 {
-        guard let index = index(of: id) else { return 0 }
-        let stream = slab[index]
-        if stream.remoteClosed || stream.resetByClient { history.end(id) }
-        if index == headerStream { headerStream = -1 }
-        refusals[index] = nil
-        state.responses.release(stream.answer)
-        if stream.phase == .serving {
-            abandoned.append(
-                AbandonedRequest(stream: id, since: state.tick, held: stream.held))
-            events.append(.cancelled(stream: id))
-        } else {
-            state.releaseRequestBytes(stream.held)
-        }
-        slab.close(index)
-        if isIdle { idleSince = state.tick }
+        let resetByClient = index(of: id).map { forget($0, id) } ?? false
         guard code != NGHTTP2_NO_ERROR.rawValue else { return 0 }
-        if stream.resetByClient {
+        if resetByClient {
             state.counters.streamsResetByClient += 1
             return 0  // paid for when the frame began
         }
         // MadeYouReset (CVE-2025-8671): a reset that the client provokes costs it as much as its
-        // own.
+        // own. No failure from here: frames are being sent, and GOAWAY is to be the next.
         state.counters.streamsResetByServer += 1
-        return spend(.serverReset) ? 0 : HTTP2Callbacks.failed
+        _ = spend(.serverReset)
+        return 0
+    }
+
+    /// Gives up a stream's place; what the core still works on is abandoned. True if the client
+    /// reset it.
+    private func forget(_ index: Int, _ id: Int32) -> Bool {
+        let resetByClient = slab[index].resetByClient
+        if slab[index].remoteClosed || resetByClient { history.end(id) }
+        if index == headerStream { headerStream = -1 }
+        if slab[index].isRefused { refusals[index] = nil }
+        state.responses.release(slab[index].answer)
+        if slab[index].phase == .serving {
+            abandoned.append(
+                AbandonedRequest(stream: id, since: state.tick, held: slab[index].held))
+            events.append(.cancelled(stream: id))
+        } else {
+            state.releaseRequestBytes(slab[index].held)
+        }
+        slab.close(index)
+        if isIdle { idleSince = state.tick }
+        return resetByClient
     }
 }

@@ -134,6 +134,7 @@ package final class HTTP2Session {
                 break
             }
             buffer.writeBytes(UnsafeRawBufferPointer(start: frame, count: count))
+            if let failure { terminate(failure.code, failure.reason) }
         }
         noteEnd()
     }

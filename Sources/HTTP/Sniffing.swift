@@ -23,6 +23,8 @@ extension Connection {
         {
             return count == preface.utf8CodeUnitCount ? .http2 : .undecided
         }
+        // An empty line may come before a request (RFC 9112 §2.2).
+        if first == 0x0D || first == 0x0A { return .http1 }
         return first >= UInt8(ascii: "A") && first <= UInt8(ascii: "Z") ? .http1 : .unknown
     }
 
