@@ -44,7 +44,7 @@ struct ConfigShowCommand: ParsableCommand {
                 table.add(name.key, value)
             }
         }
-        print(table.text(aligned: Terminal.isInteractive(STDOUT_FILENO)), terminator: "")
+        print(table.text(aligned: StandardStream.isInteractive(STDOUT_FILENO)), terminator: "")
     }
 }
 

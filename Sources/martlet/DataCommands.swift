@@ -79,7 +79,7 @@ struct GetCommand: AsyncParsableCommand {
         }
         let value = form.text(try await server.call("GET", valueTarget(key)).body)
         let needsNewline =
-            form.base64 || (Terminal.isInteractive(STDOUT_FILENO) && value.last != 0x0A)
+            form.base64 || (StandardStream.isInteractive(STDOUT_FILENO) && value.last != 0x0A)
         emit(needsNewline ? value + [0x0A] : value)
     }
 }
@@ -142,7 +142,7 @@ struct PutCommand: AsyncParsableCommand {
 
     private func payload() throws(CommandFailure) -> Bytes {
         if let value, value != "-" { return try form.bytes(value, "the value") }
-        if value == nil, Terminal.isInteractive(STDIN_FILENO) {
+        if value == nil, StandardStream.isInteractive(STDIN_FILENO) {
             writeLine(
                 "Type the value, and Ctrl-D on a line of its own to end it.", to: STDERR_FILENO)
         }

@@ -45,7 +45,7 @@ struct DoctorCommand: ParsableCommand {
             object.add("checks", findings.map(\.object))
             print(object.text)
         } else {
-            let isPainted = Terminal.isPainted(STDOUT_FILENO)
+            let isPainted = StandardStream.isPainted(STDOUT_FILENO)
             for finding in findings { print(finding.text(isPainted: isPainted)) }
         }
         if !isHealthy { throw CommandFailure(.no) }

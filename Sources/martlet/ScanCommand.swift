@@ -93,6 +93,6 @@ struct ScanCommand: AsyncParsableCommand {
                 table.addPrintable(key, Table.printable(form.text(entry.bytes("value") ?? [])))
             }
         }
-        emit(Bytes(table.text(aligned: Terminal.isInteractive(STDOUT_FILENO)).utf8))
+        emit(Bytes(table.text(aligned: StandardStream.isInteractive(STDOUT_FILENO)).utf8))
     }
 }

@@ -28,7 +28,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let began = ContinuousClock.now
-        let isPerson = Terminal.isInteractive(STDERR_FILENO)
+        let isPerson = StandardStream.isInteractive(STDERR_FILENO)
         let (layers, settings) = try settingsOrFailure(
             options, format: isPerson ? .text : .json)
         let format = settings.logFormat ?? (isPerson ? .text : .json)

@@ -26,7 +26,7 @@ struct StatusCommand: AsyncParsableCommand {
         if json { return emit(response.body) }
         var table = Table("name", "value")
         add(try AnswerObject(response.body, of: server.origin).members, under: "", to: &table)
-        emit(Bytes(table.text(aligned: Terminal.isInteractive(STDOUT_FILENO)).utf8))
+        emit(Bytes(table.text(aligned: StandardStream.isInteractive(STDOUT_FILENO)).utf8))
     }
 
     /// Members of members by their path, with dots between the names.

@@ -1,7 +1,7 @@
 /// What the other end of a standard stream is, and what it wants.
 private import Glibc
 
-package enum Terminal {
+package enum StandardStream {
     package static func isInteractive(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
     /// Colour only for a person, and not against their will (no-color.org).
