@@ -39,7 +39,8 @@ let package = Package(
     ],
     targets: [
         // C libraries, found by pkg-config.
-        .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+        .systemLibrary(
+            name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
         .systemLibrary(
             name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CMalloc"),
@@ -114,7 +115,8 @@ let package = Package(
         tests(of: "Settings", ["Base"]),
         tests(of: "Terminal", ["Base", log]),
         // The built program, started as a user would.
-        .testTarget(name: "ProcessTests", dependencies: ["martlet"], swiftSettings: strict),
+        .testTarget(
+            name: "ProcessTests", dependencies: ["martlet", "Base"], swiftSettings: strict),
         tests(of: "Regions", ["Base", "Storage"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry"]),

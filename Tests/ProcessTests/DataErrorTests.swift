@@ -1,4 +1,5 @@
 // Data directories that cannot be used: in use, another's, newer, damaged, not writable, full.
+import Base
 import Foundation
 import Testing
 
@@ -95,6 +96,27 @@ import Testing
             let node = try serve(folder).start()
             defer { node.kill() }
             #expect(node.line(with: "event=ready") != nil, "\(node.messages)")
+        }
+    }
+
+    @Test func newerFormat() throws {
+        try withFolder { folder in
+            let data = folder.appending(path: "data")
+            try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
+            let body = "martlet data directory\nformat: 9\nsomething: new\n"
+            let sum = Fingerprint(of: Bytes(body.utf8))
+            func hex(_ word: UInt64) -> String {
+                let digits = String(word, radix: 16)
+                return String(repeating: "0", count: 16 - digits.count) + digits
+            }
+            try Data("\(body)checksum: \(hex(sum.high))\(hex(sum.low))\n".utf8)
+                .write(to: data.appending(path: "IDENTITY"))
+            try expect(
+                serve(folder), status: 78,
+                """
+                error[data_newer_format]: data has format 9; this binary knows formats up to 1
+                     try: martlet version   # older than what wrote the data; install that one
+                """)
         }
     }
 
