@@ -3,22 +3,6 @@ import Foundation
 import Testing
 
 @Suite struct ServeTests {
-    /// Runs a node in a folder of its own, calls `body` with it and its URL, and ends it.
-    private func withNode(
-        _ arguments: String..., body: (RunningProgram, String, URL) throws -> Void
-    ) throws {
-        try withFolder { folder in
-            let program = Program(
-                arguments: ["serve", "--data-dir", "data", "--listen", "127.0.0.1:0"] + arguments)
-            let node = try program.in(folder).start()
-            defer { node.kill() }
-            let line = try #require(node.line(with: "\"event\":\"ready\""), "\(node.messages)")
-            let ready = try #require(
-                JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
-            try body(node, try #require(ready["base"] as? String), folder)
-        }
-    }
-
     private func run(_ url: String, _ arguments: String...) throws -> Program.Outcome {
         try Program(arguments: arguments + ["--url", url]).run()
     }

@@ -1,0 +1,105 @@
+// The README's curl lines, run by a shell against a real node and compared with what it says they
+// answer. `…` there stands for anything. What the README promises is thereby kept true.
+import Foundation
+import Testing
+
+@Suite struct ReadmeTests {
+    struct Step: Equatable {
+        var command: String
+        var answer: String
+    }
+
+    static let readme = URL(filePath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "README.md")
+
+    @Test func whatTheReadmeShowsIsWhatHappens() throws {
+        let steps = Self.steps(in: try String(contentsOf: Self.readme, encoding: .utf8))
+        #expect(steps.count >= 15, "the README is not read as it is written")
+        try withNode { _, url, folder in
+            let photo = Data((0...255).map { UInt8($0) })
+            try photo.write(to: folder.appending(path: "photo.png"))
+            var variables = ""
+            for step in steps {
+                let command = step.command.replacing("http://127.0.0.1:7171", with: url)
+                if command.contains(/^\w+=\S*$/) {
+                    variables += command + "\n"
+                    continue
+                }
+                let said = try shell(variables + command, in: folder)
+                #expect(
+                    Self.matches(said, step.answer),
+                    "\n$ \(step.command)\n\(said)\nbut the README says\n\(step.answer)")
+            }
+            #expect(try Data(contentsOf: folder.appending(path: "copy.png")) == photo)
+        }
+    }
+
+    @Test func linesOfAConsoleAreTakenApart() {
+        let text = """
+            ```console
+            $ A=1
+            $ one
+            x
+            y
+            ```
+            ```
+            $ not this
+            ```
+            ```console
+            $ two
+            ```
+            """
+        #expect(
+            Self.steps(in: text) == [
+                Step(command: "A=1", answer: ""), Step(command: "one", answer: "x\ny"),
+                Step(command: "two", answer: ""),
+            ])
+    }
+
+    @Test func anEllipsisStandsForAnythingAndTheRestForItself() {
+        #expect(Self.matches("{\"etag\":\"12\"}\n", "{\"etag\":\"…\"}"))
+        #expect(Self.matches("abc", "…"))
+        #expect(Self.matches("", ""))
+        #expect(!Self.matches("{\"etag\":\"12\"}", "{\"tag\":\"…\"}"))
+        #expect(!Self.matches("axb.", "a…b"))
+        #expect(!Self.matches("xab", "a…b"))
+        #expect(!Self.matches("ab", ""))
+    }
+
+    private func shell(_ command: String, in folder: URL) throws -> String {
+        var program = Program("-c", command).in(folder)
+        program.executable = URL(filePath: "/bin/bash")
+        return try program.run().text
+    }
+
+    private static func steps(in markdown: String) -> [Step] {
+        var steps: [Step] = []
+        var isConsole = false
+        for line in markdown.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.hasPrefix("```") {
+                isConsole = line == "```console"
+            } else if isConsole, line.hasPrefix("$ ") {
+                steps.append(Step(command: String(line.dropFirst(2)), answer: ""))
+            } else if isConsole, let last = steps.indices.last {
+                steps[last].answer += (steps[last].answer.isEmpty ? "" : "\n") + line
+            }
+        }
+        return steps
+    }
+
+    private static func matches(_ said: String, _ pattern: String) -> Bool {
+        let parts = pattern.split(separator: "…", omittingEmptySubsequences: false)
+        var rest = said[...]
+        while rest.last == "\n" { rest.removeLast() }
+        guard parts.count > 1, let first = parts.first, let last = parts.last else {
+            return rest == pattern
+        }
+        guard rest.hasPrefix(first) else { return false }
+        rest = rest.dropFirst(first.count)
+        for part in parts.dropFirst().dropLast() where !part.isEmpty {
+            guard let found = rest.firstRange(of: part) else { return false }
+            rest = rest[found.upperBound...]
+        }
+        return rest.hasSuffix(last)
+    }
+}
