@@ -34,6 +34,21 @@ import Testing
         }
     }
 
+    /// A put that stands behind a range delete must not reach the shard before that is over, nor one that
+    /// stands before it after.
+    @Test func aRangeDeleteGoesAlone() {
+        let range = RawCommand.deleteRange(.all, dryRun: false)
+        let put = RawCommand.put(RawPut(key: Key(utf8: "k"), value: []))
+        let dry = RawCommand.deleteRange(.all, dryRun: true)
+        var batch = BatchCoordinator(commands: [put, put, range, range, put, dry, .get(Key([1]))])
+        var runs: [[RawCommand]] = []
+        while let run = batch.nextRun() {
+            runs.append(run)
+            batch.received(run.map { _ in .missing })
+        }
+        #expect(runs == [[put, put], [range], [range], [put], [dry, .get(Key([1]))]])
+    }
+
     @Test func anAbandonedBatchHasAnOutcomeForEachCommandAndNoMoreRuns() {
         let commands = ["w", "r", "w"].enumerated().map { Self.command($1, $0) }
         for answered in 0...1 {
