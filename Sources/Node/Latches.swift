@@ -43,6 +43,11 @@ struct Latches: Sendable {
 
     private var slots: [Slot]
 
+    /// Whether nobody holds a latch or waits for one.
+    var areFree: Bool {
+        slots.allSatisfy { $0.shared == 0 && !$0.exclusive && $0.waiting.isEmpty }
+    }
+
     init(slotCount: Int = 4096) {
         invariant(slotCount.nonzeroBitCount == 1, "a power of two, so that a mask picks the slot")
         slots = Array(repeating: Slot(), count: slotCount)

@@ -21,6 +21,9 @@ struct RangeGate: Sendable {
     /// Writes under way in each epoch that has any.
     private var underWay: [UInt64: Int] = [:]
 
+    /// Whether no range is closed and no write is under way.
+    var isIdle: Bool { closed.isEmpty && underWay.isEmpty }
+
     /// True if the write has to wait for a range delete; it is queued there.
     mutating func holdsBack(_ key: Key, _ write: WriteTask.Handle) -> Bool {
         guard !closed.isEmpty else { return false }

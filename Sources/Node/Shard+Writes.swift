@@ -12,6 +12,8 @@ struct WriteTask: Sendable {
     /// Which latch the task holds or waits for; nil for the delete of a range.
     var slot: Int?
     var mode: Latches.Mode = .shared
+    /// It has the latch, and not only a place in its queue.
+    var holdsLatch = false
     var state: State = .waiting
     /// Which range deletes it is older than (`RangeGate`).
     var epoch: UInt64 = 0
@@ -80,6 +82,7 @@ extension Shard {
             counters.latchWaits += 1
             return
         }
+        writes[write]?.holdsLatch = true
         latched(write, at: now, into: &effects)
     }
 
@@ -92,6 +95,7 @@ extension Shard {
         if ranges.holdsBack(key, write) {
             releaseLatch(of: task)
             writes[write]?.slot = nil
+            writes[write]?.holdsLatch = false
             return
         }
         writes[write]?.epoch = ranges.enter()
@@ -192,6 +196,10 @@ extension Shard {
     }
 
     /// Takes back a write that has not begun; one whose rule is waiting for a read ends when that returns.
+    ///
+    /// It may hold its latch already. History: (1) two writes of one key in one batch wait for it, (2) the batch
+    /// is withdrawn, (3) the first one's going lets the second one in, (4) the second one is withdrawn before it
+    /// could go on. What it holds has to be given back, or nobody will write that key again.
     mutating func withdraw(_ write: WriteTask.Handle) {
         guard let task = writes[write], task.state == .waiting else { return }
         writes.remove(write)
@@ -199,9 +207,13 @@ extension Shard {
         if case .deleteRange = task.command {
             for next in ranges.open(write) { runnable.append(.admit(next)) }
         } else if let slot = task.slot {
+            guard !task.holdsLatch else {
+                releaseLatch(of: task)
+                return
+            }
             var admitted: [WriteTask.Handle] = []
             latches.withdraw(slot, write, admitted: &admitted)
-            for next in admitted { runnable.append(.latched(next)) }
+            goOn(admitted)
         }
     }
 
@@ -223,6 +235,13 @@ extension Shard {
         guard let slot = task.slot else { return }
         var admitted: [WriteTask.Handle] = []
         latches.release(slot, task.mode, admitted: &admitted)
-        for next in admitted { runnable.append(.latched(next)) }
+        goOn(admitted)
+    }
+
+    private mutating func goOn(_ admitted: [WriteTask.Handle]) {
+        for next in admitted {
+            writes[next]?.holdsLatch = true
+            runnable.append(.latched(next))
+        }
     }
 }

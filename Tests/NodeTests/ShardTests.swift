@@ -131,6 +131,23 @@ import Testing
         }
     }
 
+    /// The first of two withdrawn writes lets the second one have the latch, which must give it back.
+    @Test func twoWithdrawnWritesOfOneKeyLeaveNothingBehind() {
+        var host = ShardHost()
+        let put = host.send(.put("k", "1"))
+        host.endTurn()
+        let batch = host.sendAll([.swap("k", "1", "2"), .put("k", "3")])
+        host.expire(batch)
+        #expect(
+            host.replies[batch] == [.refused(.deadlineExceeded), .refused(.deadlineExceeded)])
+        host.settle()
+        #expect(host.replies[put] == [.written(previous: nil)])
+        let previous = RawValue(value: Bytes("1".utf8))
+        #expect(host.run(.swap("k", "1", "4")) == .swapped(previous: previous))
+        let held = host.shard.heldResource
+        #expect(held == nil)
+    }
+
     @Test func tooManyUnsyncedBytesAreRefusedAndNothingIsQueued() {
         var host = ShardHost(settings: ShardSettings(unsyncedBytesLimit: 100))
         let big = String(repeating: "x", count: 200)
