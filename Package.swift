@@ -85,6 +85,13 @@ let package = Package(
                 "RocksStorage", "HTTP", "CMalloc", log, collections, nio("NIOCore"),
                 nio("NIOPosix"),
             ]),
+        // `martlet bench` without its command line.
+        library(
+            "LoadGenerator",
+            [
+                "Base", "HTTP", collections, nio("NIOCore"), nio("NIOPosix"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
         library(
             "Simulation",
             ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API", "Node"]),
@@ -92,9 +99,8 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Base", "Settings", "Terminal", "Storage", "API", "RocksStorage", "HTTP", "Runtime",
-                log, nio("NIOCore"),
-                nio("NIOPosix"),
+                "Base", "Settings", "Terminal", "Storage", "API", "RocksStorage", "HTTP",
+                "LoadGenerator", "Runtime", log, nio("NIOCore"), nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ], swiftSettings: strict),
@@ -133,6 +139,12 @@ let package = Package(
         .testTarget(
             name: "APITests", dependencies: ["API", "Base", "Regions", "Storage", "Telemetry"],
             exclude: ["Scenarios"], swiftSettings: strict),
+        tests(
+            of: "LoadGenerator",
+            [
+                "Base", "HTTP", nio("NIOCore"), nio("NIOPosix"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -17,7 +17,7 @@ struct Martlet: AsyncParsableCommand {
             ServeCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self,
             ScanCommand.self,
             StatusCommand.self, HealthcheckCommand.self, DoctorCommand.self, ConfigCommand.self,
-            VersionCommand.self, CompletionCommand.self,
+            BenchCommand.self, VersionCommand.self, CompletionCommand.self,
         ])
 
     /// What `martlet` alone prints: at most twelve lines.

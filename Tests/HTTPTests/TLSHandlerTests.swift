@@ -13,20 +13,22 @@ private final class Recorder: ChannelInboundHandler {
     var text = ""
     var handshakes: [TLSProtocol?] = []
     var errors: [String] = []
-    var isInactive = false
+    var inputEnds = 0
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         text += String(buffer: unwrapInboundIn(data))
     }
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? TLSHandshakeCompleted { handshakes.append(event.selectedProtocol) }
+        guard case ChannelEvent.inputClosed? = event as? ChannelEvent else { return }
+        inputEnds += 1
+        context.close(promise: nil)
     }
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         errors.append("\(error)")
         // As a front does: it gives the connection up at once.
         context.close(promise: nil)
     }
-    func channelInactive(context: ChannelHandlerContext) { isInactive = true }
 }
 
 private struct Rig {
@@ -130,6 +132,18 @@ struct TLSHandlerTests {
         #expect(rig.peer.read().end == "close_notify")
         #expect(!rig.channel.isActive)
         #expect(rig.recorder.errors.isEmpty)
+        #expect(rig.recorder.inputEnds == 1)
+    }
+
+    @Test func theSocketsEndOfInputIsPassedOnOnceAndOurOwnEndAnswersIt() throws {
+        let rig = try Rig()
+        try rig.connect()
+        rig.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        rig.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        #expect(rig.recorder.inputEnds == 1)
+        rig.peer.feed(try rig.sent())
+        #expect(rig.peer.read().end == "close_notify")
+        #expect(!rig.channel.isActive)
     }
 
     @Test func aSilentPeerIsClosedAfterTheHandshakeTimeout() throws {

@@ -160,6 +160,8 @@ package final class ClientConnection: ChannelInboundHandler {
     }
 
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // close_notify; without TLS the channel closes by itself.
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { return end(nil) }
         guard let agreed = event as? TLSHandshakeCompleted else {
             return context.fireUserInboundEventTriggered(event)
         }

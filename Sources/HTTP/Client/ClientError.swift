@@ -88,3 +88,23 @@ package enum ClientError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 }
+
+extension ClientError {
+    /// A word or two without addresses, to count by.
+    package var briefName: String {
+        switch self {
+        case .invalidURL: "invalid URL"
+        case .nameHasNoAddress: "no address"
+        case .connectionRefused: "connection refused"
+        case .connectTimedOut: "connect timeout"
+        case .connectFailed: "connect failed"
+        case .peerSpeaksTLS, .peerSpeaksCleartext, .certificateRejected, .tlsFailed: "TLS"
+        case .closed: "closed"
+        case .notProcessed: "not processed"
+        case .responseTimedOut: "timeout"
+        case .malformedResponse: "malformed answer"
+        case .streamReset: "stream reset"
+        case .responseTooLarge: "answer too large"
+        }
+    }
+}

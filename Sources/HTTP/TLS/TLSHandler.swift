@@ -36,6 +36,8 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var closePromise: EventLoopPromise<Void>?
     /// A read that was asked for while our output was blocked.
     private var isReadHeld = false
+    /// By close_notify or by the socket, whichever came first.
+    private var isInputEnded = false
 
     /// The buffers of the event loop on whose thread this is called.
     package static func scratchOfThisLoop() -> TLSScratch {
@@ -66,7 +68,9 @@ package final class TLSHandler: ChannelDuplexHandler {
         if context.channel.isActive { feed(context, ByteBuffer()) }
     }
 
-    package func handlerRemoved(context: ChannelHandlerContext) {
+    package func handlerRemoved(context: ChannelHandlerContext) { gone() }
+
+    private func gone() {
         timer?.cancel()
         state = .closed
         closePromise?.succeed()
@@ -79,8 +83,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
-        timer?.cancel()
-        state = .closed
+        gone()
         context.fireChannelInactive()
     }
 
@@ -150,10 +153,22 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
-        // Reading goes on to the end of input: closing a socket that holds unread bytes resets the
-        // connection, and the peer would lose the alert.
-        if state == .closing { return context.read() }
         context.fireChannelReadComplete()
+        if state == .closing { context.read() }
+    }
+
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case ChannelEvent.inputClosed? = event as? ChannelEvent else {
+            return context.fireUserInboundEventTriggered(event)
+        }
+        if state == .closing { finish(context) } else { inputEnded(context) }
+    }
+
+    /// As if the socket had said it: what is being answered may still be sent.
+    private func inputEnded(_ context: ChannelHandlerContext) {
+        guard !isInputEnded else { return }
+        isInputEnded = true
+        context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
     }
 
     private func feed(_ context: ChannelHandlerContext, _ ciphertext: ByteBuffer) {
@@ -178,7 +193,7 @@ package final class TLSHandler: ChannelDuplexHandler {
                 TLSHandshakeCompleted(selectedProtocol: session.selectedProtocol))
         }
         if plaintext.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(plaintext)) }
-        if session.isInputClosed { beginClosing(context, nil) }
+        if session.isInputClosed { inputEnded(context) }
     }
 
     // MARK: Buffers
@@ -223,21 +238,23 @@ package final class TLSHandler: ChannelDuplexHandler {
             if let promise { attach(promise, context) }
             return
         }
+        closePromise = promise
+        guard session.phase != .handshake else { return finish(context) }
         scratch.clear()
         session.close(scratch)
-        closePromise = promise
-        leave(context, untilPeerCloses: false)
+        leave(context)
     }
 
     private func fail(_ context: ChannelHandlerContext, _ failure: TLSFailure) {
         guard state == .active else { return }
-        leave(context, untilPeerCloses: true)
+        leave(context)
         context.fireErrorCaught(failure)
     }
 
-    /// Writes what the scratch holds, a close_notify or an alert, and sees to it that the socket is
-    /// closed.
-    private func leave(_ context: ChannelHandlerContext, untilPeerCloses: Bool) {
+    /// Writes what the scratch holds, a close_notify or an alert, then ends our direction and reads to the
+    /// end of input: a socket closed on unread bytes resets the connection, and the peer would lose
+    /// what was written last (RFC 9112 §9.6).
+    private func leave(_ context: ChannelHandlerContext) {
         state = .closing
         start(timer: Limits.lingerTimeout, context) { handler, context in handler.finish(context) }
         let written = context.eventLoop.makePromise(of: Void.self)
@@ -245,15 +262,14 @@ package final class TLSHandler: ChannelDuplexHandler {
         written.futureResult.whenComplete { _ in
             let (handler, context) = bound.value
             guard handler.state == .closing else { return }
-            if untilPeerCloses {
-                // The peer's end of input, or the timer, closes the rest.
-                context.close(mode: .output, promise: nil)
-            } else {
+            if handler.isInputEnded {
                 handler.finish(context)
+            } else {
+                context.close(mode: .output, promise: nil)
+                context.read()
             }
         }
         writeCiphertext(context, written)
-        if untilPeerCloses { context.read() }
     }
 
     private func finish(_ context: ChannelHandlerContext) {
