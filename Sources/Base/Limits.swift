@@ -87,8 +87,7 @@ package enum Limits {
     // MARK: What the storage engine holds
 
     /// Bytes of a key as stored: a client's key, its space's prefix and a later encoding that
-    /// escapes it. Frozen: a range deleted without an end reaches to the greatest key of this
-    /// length.
+    /// escapes it.
     package static let storedKeyBytes = 8 << 10
 
     // MARK: What one core holds in memory

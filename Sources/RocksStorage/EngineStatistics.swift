@@ -1,8 +1,8 @@
 /// What the engine tells about itself, for metrics and `martlet status`; a plain value.
 ///
 /// Read from RocksDB's properties, which cost microseconds each and take no lock that a write waits
-/// for long. Cache hits are not among them: RocksDB counts those only with statistics that cost every
-/// read a few percent.
+/// for long. Cache hits are not among them: RocksDB counts those only with statistics that cost
+/// every read a few percent.
 private import CRocksDB
 package import Storage
 

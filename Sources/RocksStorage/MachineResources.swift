@@ -1,7 +1,7 @@
+internal import Base
 /// What this process may use of the machine: the least of what the hardware, the control group and
 /// the process's limits allow.
 private import Glibc
-internal import Base
 
 package struct MachineResources: Hashable, Sendable {
     package var memoryBytes: Int
@@ -24,7 +24,8 @@ package struct MachineResources: Hashable, Sendable {
             fileDescriptors: limited ? Int(clamping: limit.rlim_cur) : 1024)
     }
 
-    /// Processors that this process may run on, where the system tells: `Cpus_allowed: ff,ffffffff`.
+    /// Processors that this process may run on, where the system tells: `Cpus_allowed:
+    /// ff,ffffffff`.
     private static func allowedCores() -> Int? {
         guard let status = text("/proc/self/status"),
             let line = status.split(separator: "\n").first(where: {

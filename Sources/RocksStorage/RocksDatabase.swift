@@ -23,6 +23,7 @@ final class RocksDatabase: @unchecked Sendable {
     init(
         path: String, options: RocksOptions, creating: Bool, lease: any Sendable
     ) throws(StorageError) {
+        try LogCheck.verify(folder: path)
         let tuning = RocksTuning(options)
         rocksdb_options_set_create_if_missing(tuning.database, creating ? 1 : 0)
         let families = ColumnFamily.allCases

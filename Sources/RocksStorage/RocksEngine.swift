@@ -25,8 +25,6 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
 
     /// A write batch's buffer larger than this is given back after use.
     private static let batchBytesKept = 1 << 20
-    /// The end of a range without one: greater than every key that fits the engine.
-    private static let beyondAllKeys = Bytes(repeating: 0xFF, count: Limits.storedKeyBytes + 1)
 
     let database: RocksDatabase
     private let writer: Mutex<Writer>
@@ -85,11 +83,8 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
             try calling { rocksdb_flush_wal(database.pointer, 1, $0) }
             return
         }
-        fill(writer.batch, from: batch)
-        let options = sync ? writer.synced : writer.unsynced
-        let target = writer.batch
         defer {
-            if batch.byteCount > Self.batchBytesKept {
+            if rocksdbBytes(writer.batch) > Self.batchBytesKept {
                 rocksdb_writebatch_destroy(writer.batch)
                 guard let fresh = rocksdb_writebatch_create() else { fatalError("out of memory") }
                 writer.batch = fresh
@@ -97,36 +92,78 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
                 rocksdb_writebatch_clear(writer.batch)
             }
         }
+        let target = writer.batch
+        try fill(target, from: batch)
+        let options = sync ? writer.synced : writer.unsynced
         try calling { rocksdb_write(database.pointer, options, target, $0) }
     }
 
+    private func rocksdbBytes(_ batch: OpaquePointer) -> Int {
+        var count = 0
+        _ = rocksdb_writebatch_data(batch, &count)
+        return count
+    }
+
     // Hot path: every operation of every write.
-    private func fill(_ target: OpaquePointer, from batch: WriteBatch) {
-        batch.arena.withUnsafeBytes { arena in
-            for operation in batch.operations {
-                invariant(
-                    operation.key.count <= Limits.storedKeyBytes,
-                    "a key fits the engine: \(operation.key.count)")
-                let family = database.handle(of: operation.family)
+    private func fill(_ target: OpaquePointer, from batch: WriteBatch) throws(StorageError) {
+        for (index, operation) in batch.operations.enumerated() {
+            invariant(
+                operation.key.count <= Limits.storedKeyBytes,
+                "a key fits the engine: \(operation.key.count)")
+            if operation.kind == .deleteRange {
+                try deleteRange(batch, index, target)
+                continue
+            }
+            let family = database.handle(of: operation.family)
+            batch.arena.withUnsafeBytes { arena in
                 let key = bytes(arena, operation.key)
-                switch operation.kind {
-                case .put:
+                if operation.kind == .put {
                     rocksdb_writebatch_put_cf(
                         target, family, key, operation.key.count,
                         bytes(arena, operation.value), operation.value.count)
-                case .delete:
+                } else {
                     rocksdb_writebatch_delete_cf(target, family, key, operation.key.count)
-                case .deleteRange where operation.value.isEmpty:
-                    withCChars(Self.beyondAllKeys) { end, count in
-                        rocksdb_writebatch_delete_range_cf(
-                            target, family, key, operation.key.count, end, count)
-                    }
-                case .deleteRange:
-                    rocksdb_writebatch_delete_range_cf(
-                        target, family, key, operation.key.count,
-                        bytes(arena, operation.value), operation.value.count)
                 }
             }
+        }
+    }
+
+    /// Deletes each key of a range by name: those stored, and those put earlier in the same batch.
+    ///
+    /// RocksDB's own range deletions would cost the same for any number of keys, but in RocksDB 7.8
+    /// their mere possibility makes iterators lose read errors (`RocksScan`), and they slow down
+    /// every read until they are compacted away. The price is a batch in memory as large as the
+    /// keys in the range: callers bound the number of keys.
+    private func deleteRange(
+        _ batch: WriteBatch, _ index: Int, _ target: OpaquePointer
+    ) throws(StorageError) {
+        let operation = batch.operations[index]
+        let family = database.handle(of: operation.family)
+        let range = batch.range(of: operation)
+        var storedKeysAreDeleted = false
+        for earlier in batch.operations[..<index] where earlier.family == operation.family {
+            switch earlier.kind {
+            case .put:
+                let key = Key(Bytes(batch.arena[earlier.key]))
+                guard range.contains(key) else { continue }
+                withCChars(key.bytes) { start, count in
+                    rocksdb_writebatch_delete_cf(target, family, start, count)
+                }
+            case .deleteRange:
+                let other = batch.range(of: earlier)
+                if other.intersection(range) == range { storedKeysAreDeleted = true }
+            case .delete: break
+            }
+        }
+        guard !storedKeysAreDeleted else { return }
+        let options = makeReadOptions(.disk)
+        defer { rocksdb_readoptions_destroy(options) }
+        // What is about to go is not worth a place in the cache.
+        rocksdb_readoptions_set_fill_cache(options, 0)
+        _ = try database.scan(operation.family, range, false, options, byteBudget: .max) { key, _ in
+            rocksdb_writebatch_delete_cf(
+                target, family, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count)
+            return .more
         }
     }
 
@@ -140,5 +177,13 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
 
     private static var noBytes: UnsafePointer<CChar> {
         UnsafeRawPointer(StaticString("").utf8Start).assumingMemoryBound(to: CChar.self)
+    }
+}
+
+extension WriteBatch {
+    fileprivate func range(of operation: Operation) -> KeyRange {
+        KeyRange(
+            start: Key(Bytes(arena[operation.key])),
+            end: operation.value.isEmpty ? nil : Key(Bytes(arena[operation.value])))
     }
 }

@@ -27,6 +27,8 @@ enum RocksStatus {
             // In front of a fixed set of correct calls, an argument is invalid only because of what
             // the files say: an unknown column family, a comparator of another name.
             self = .error(.corrupt(text))
+        } else if text.hasPrefix("IO error: No such file or directory") {
+            self = .error(.corrupt("a file is missing: \(text)"))
         } else if text.hasPrefix("IO error: No space left on device"), !Self.isSync(text) {
             self = .error(.full(text))
         } else {

@@ -53,7 +53,7 @@ struct RocksTuning: ~Copyable {
         // record that is there and fails its checksum is damage to something that may have been
         // acknowledged: opening fails. The default, mode 2, would drop it and everything after it
         // in silence; mode 1 would refuse to start after an ordinary crash (reliability.md rows 68
-        // to 72).
+        // to 72). What mode 0 still lets pass, `LogCheck` finds first.
         rocksdb_options_set_wal_recovery_mode(made, 0)
         // Old logs are not written over: in a recycled file an old record can pass for a new one
         // (row 68).

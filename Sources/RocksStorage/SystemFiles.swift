@@ -1,9 +1,9 @@
+internal import Base
 /// The few file operations that the data directory needs, with the error number kept.
 ///
 /// Straight on the C library: Foundation reports neither the number nor lets a file be synced by
 /// name.
 private import Glibc
-internal import Base
 
 /// A system call that failed: which one, on what, and why.
 struct SystemFailure: Error, Hashable, Sendable {

@@ -120,7 +120,8 @@ import Testing
 
     @Test func aNewerFormatIsRefused() throws {
         let identity = try take().identity
-        let body = String(decoding: identity.encoded, as: UTF8.self)
+        let body =
+            String(decoding: identity.encoded, as: UTF8.self)
             .split(separator: "\n").dropLast().joined(separator: "\n")
             .replacingOccurrences(of: "format: 1", with: "format: 2") + "\nnew: thing\n"
         let sum = Fingerprint(of: Bytes(body.utf8))
