@@ -115,27 +115,8 @@ package final class DataDirectory: Sendable {
         return engine
     }
 
-    package struct Space: Hashable, Sendable {
-        /// Bytes that a process without privileges may still write.
-        package var free: UInt64
-        package var capacity: UInt64
-
-        package init(free: UInt64, capacity: UInt64) {
-            self.free = free
-            self.capacity = capacity
-        }
-    }
-
     /// Of the file system that holds the directory.
-    package func space() throws(StorageError) -> Space {
-        var status = statvfs()
-        guard statvfs(path, &status) == 0 else {
-            throw .failed("statvfs \(path): \(SystemFailure("statvfs", path).reason)")
-        }
-        let unit = UInt64(status.f_frsize)
-        return Space(
-            free: UInt64(status.f_bavail) * unit, capacity: UInt64(status.f_blocks) * unit)
-    }
+    package func space() throws(StorageError) -> FileSystemSpace { try fileSystemSpace(at: path) }
 
     /// Bytes of all files in the directory.
     package func bytesUsed() throws(StorageError) -> UInt64 {

@@ -93,7 +93,7 @@ extension RocksEngine {
         return ((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds
     }
 
-    private func number(_ name: String, _ family: ColumnFamily) -> UInt64 {
+    func number(_ name: String, _ family: ColumnFamily) -> UInt64 {
         var value: UInt64 = 0
         _ = rocksdb_property_int_cf(
             database.pointer, database.handle(of: family), name, &value)

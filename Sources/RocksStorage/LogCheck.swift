@@ -1,4 +1,3 @@
-internal import Base
 /// Tells a write-ahead log that a crash cut off from one that was damaged, before RocksDB replays
 /// it.
 ///
@@ -17,6 +16,7 @@ internal import Base
 /// The format: blocks of 32 KiB; in them records of a masked CRC-32C of type and payload (4 bytes),
 /// the payload's length (2), a type (1: whole, 2 to 4: first, middle and last part), and the
 /// payload; numbers are little-endian; the last 6 bytes of a block may be padding.
+internal import Base
 private import Glibc
 internal import Storage
 

@@ -1,6 +1,6 @@
-internal import Base
 /// What this process may use of the machine: the least of what the hardware, the control group and
 /// the process's limits allow.
+internal import Base
 private import Glibc
 
 package struct MachineResources: Hashable, Sendable {

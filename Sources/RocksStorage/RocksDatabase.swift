@@ -4,6 +4,7 @@
 private import CRocksDB
 private import Glibc
 internal import Storage
+private import Synchronization
 
 // @unchecked Sendable: the pointers never change after init, and RocksDB's database, column family
 // and option objects may be used from any thread.
@@ -19,6 +20,7 @@ final class RocksDatabase: @unchecked Sendable {
     let diskRead: OpaquePointer
     /// Whatever must stay held while files are open.
     private let lease: any Sendable
+    private let isAbandoned = Mutex(false)
 
     init(
         path: String, options: RocksOptions, creating: Bool, lease: any Sendable
@@ -52,7 +54,15 @@ final class RocksDatabase: @unchecked Sendable {
         self.lease = lease
     }
 
+    /// After a failed write: never to be closed. Closing touches the file that failed, which aborts
+    /// the process in Debian's build; the process has to end anyway.
+    func abandon() { isAbandoned.withLock { $0 = true } }
+
     deinit {
+        if isAbandoned.withLock({ $0 }) {
+            _ = Unmanaged.passRetained(lease as AnyObject)
+            return
+        }
         rocksdb_readoptions_destroy(cachedRead)
         rocksdb_readoptions_destroy(diskRead)
         for family in [raw, meta, unused] { rocksdb_column_family_handle_destroy(family) }

@@ -5,8 +5,8 @@
 ///
 /// **After a failed write.** `.failed` and `.corrupt` are final: what the log holds is unknown, a
 /// second fsync of the same pages may succeed without having written them, so every later write is
-/// refused with the same error and the process must open the store anew. `.full` leaves the store
-/// as it was before the batch, and is answered until space is back: see `write`.
+/// refused with the same error and the process must open the store anew. `.full` is found before
+/// RocksDB sees the batch, leaves the store as it was, and ends when space is back.
 package import Base
 private import CRocksDB
 package import Storage
@@ -23,10 +23,14 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         var refusal: StorageError?
     }
 
+    /// For a manifest, RocksDB's own log and what the file system needs for itself.
+    private static let spareBytes: UInt64 = 4 << 20
     /// A write batch's buffer larger than this is given back after use.
     private static let batchBytesKept = 1 << 20
 
     let database: RocksDatabase
+    private let path: String
+    private let compactionBytesMax: UInt64
     private let writer: Mutex<Writer>
 
     /// Opens the database in the folder `path`, or makes it if `creating`; without that a missing
@@ -35,6 +39,8 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
     package init(
         path: String, options: RocksOptions, creating: Bool, lease: any Sendable
     ) throws(StorageError) {
+        self.path = path
+        compactionBytesMax = UInt64(8 * options.memtableBytes)
         database = try RocksDatabase(
             path: path, options: options, creating: creating, lease: lease)
         guard let batch = rocksdb_writebatch_create(), let synced = rocksdb_writeoptions_create(),
@@ -70,6 +76,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
             } catch {
                 if case .full = error { throw error }
                 writer.refusal = error
+                database.abandon()
                 throw error
             }
         }
@@ -78,6 +85,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
     private func write(
         _ batch: WriteBatch, sync: Bool, _ writer: inout Writer
     ) throws(StorageError) {
+        try checkSpace(for: batch)
         guard !batch.isEmpty else {
             guard sync else { return }
             try calling { rocksdb_flush_wal(database.pointer, 1, $0) }
@@ -96,6 +104,32 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         try fill(target, from: batch)
         let options = sync ? writer.synced : writer.unsynced
         try calling { rocksdb_write(database.pointer, options, target, $0) }
+    }
+
+    /// Refuses a write while everything after it might not find room: the log, a flush of all that
+    /// is in memory, a compaction.
+    ///
+    /// RocksDB does not survive the end of the disk: in Debian's build, which has assertions, every
+    /// file that could not be written aborts the process when it is next touched, and a restart
+    /// that flushes what it replayed meets the same end. On any but a small disk the node above
+    /// stops taking writes earlier than this.
+    private func checkSpace(for batch: WriteBatch) throws(StorageError) {
+        let space = try fileSystemSpace(at: path)
+        let needed = UInt64(2 * batch.byteCount) + reservedBytes
+        guard space.free < needed else { return }
+        throw .full("\(space.free) bytes are free at \(path), this write needs \(needed)")
+    }
+
+    /// Bytes that a flush of all memtables and one compaction may take. A compaction writes at most
+    /// what it reads, and reads level 0 and its part of the level below.
+    private var reservedBytes: UInt64 {
+        var unflushed: UInt64 = 0
+        var tables: UInt64 = 0
+        for family in ColumnFamily.allCases {
+            unflushed += number("rocksdb.cur-size-all-mem-tables", family)
+            tables += number("rocksdb.live-sst-files-size", family)
+        }
+        return Self.spareBytes + unflushed + min(tables, compactionBytesMax)
     }
 
     private func rocksdbBytes(_ batch: OpaquePointer) -> Int {

@@ -29,17 +29,11 @@ enum RocksStatus {
             self = .error(.corrupt(text))
         } else if text.hasPrefix("IO error: No such file or directory") {
             self = .error(.corrupt("a file is missing: \(text)"))
-        } else if text.hasPrefix("IO error: No space left on device"), !Self.isSync(text) {
-            self = .error(.full(text))
         } else {
+            // No space left is a failure like any other here: `RocksEngine` refuses writes long
+            // before RocksDB meets the end of the disk, which it does not survive.
             self = .error(.failed(text))
         }
-    }
-
-    /// A failed sync leaves unknown what the disk holds, even where the reason is a lack of space
-    /// (delayed allocation, network file systems, quotas).
-    private static func isSync(_ text: String) -> Bool {
-        text.contains("fdatasync") || text.contains("fsync") || text.contains("sync_file_range")
     }
 
     var error: StorageError {

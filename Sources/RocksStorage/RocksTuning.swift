@@ -84,6 +84,19 @@ struct RocksTuning: ~Copyable {
         rocksdb_options_set_keep_log_file_num(made, 4)
         rocksdb_options_set_stats_dump_period_sec(made, 0)
         rocksdb_options_set_stats_persist_period_sec(made, 0)
+        return withTextOptions(made)
+    }
+
+    /// What the C interface can set only by name.
+    private static func withTextOptions(_ base: OpaquePointer) -> OpaquePointer {
+        // A restart keeps what it replays in memory instead of writing it out at once: it is ready
+        // sooner, and it does not need free space to come up.
+        let text = "avoid_flush_during_recovery=true"
+        guard let made = rocksdb_options_create() else { fatalError("out of memory") }
+        var error: ErrorText = nil
+        rocksdb_get_options_from_string(base, text, made, &error)
+        rocksdb_options_destroy(base)
+        if let error { fatalError("RocksDB refuses its options: \(String(cString: error))") }
         return made
     }
 

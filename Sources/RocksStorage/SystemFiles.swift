@@ -1,8 +1,8 @@
-internal import Base
 /// The few file operations that the data directory needs, with the error number kept.
 ///
 /// Straight on the C library: Foundation reports neither the number nor lets a file be synced by
 /// name.
+internal import Base
 private import Glibc
 
 /// A system call that failed: which one, on what, and why.

@@ -1,8 +1,8 @@
-/// What Martlet asks of a storage engine: ordered bytes in column families, atomic batches, consistent
-/// views, one sync when asked.
+/// What Martlet asks of a storage engine: ordered bytes in column families, atomic batches,
+/// consistent views, one sync when asked.
 ///
-/// Two engines stand behind it and pass one test suite: `RocksEngine` on disk, and `MemoryEngine` in
-/// memory, which in simulation loses what was not synced. The seam knows neither. It leaves out
+/// Two engines stand behind it and pass one test suite: `RocksEngine` on disk, and `MemoryEngine`
+/// in memory, which in simulation loses what was not synced. The seam knows neither. It leaves out
 /// transactions, TTL and regions: those are rules above it.
 package import Base
 
@@ -16,7 +16,8 @@ package enum ColumnFamily: String, CaseIterable, Hashable, Sendable {
 
 /// How far a read may go to get its answer.
 package enum ReadTier: Hashable, Sendable {
-    /// Memory only; what is not there is `notCached`. For event loops, which must not wait for a disk.
+    /// Memory only; what is not there is `notCached`. For event loops, which must not wait for a
+    /// disk.
     case cached
     /// Memory, then disk. For threads that may block.
     case disk
@@ -25,8 +26,8 @@ package enum ReadTier: Hashable, Sendable {
 package enum StorageError: Error, Hashable, Sendable {
     /// No space left to write; nothing of the batch was written.
     case full(String)
-    /// The device or the file system failed. After it no write may be tried again: what the disk holds is
-    /// unknown until the store is opened anew.
+    /// The device or the file system failed. After it no write may be tried again: what the disk
+    /// holds is unknown until the store is opened anew.
     case failed(String)
     /// Stored bytes do not match their checksum or their format.
     case corrupt(String)
@@ -53,7 +54,8 @@ package enum ScanStep: Hashable, Sendable {
     case stop
 }
 
-/// A consistent view of everything written before it was taken. Holding one keeps old data alive: release soon.
+/// A consistent view of everything written before it was taken. Holding one keeps old data alive:
+/// release soon.
 package protocol EngineView: AnyObject, Sendable {
     func get(
         _ family: ColumnFamily, _ key: Key, tier: ReadTier
@@ -75,7 +77,8 @@ package protocol KeyValueEngine: AnyObject, Sendable {
 
     func view() -> any EngineView
 
-    /// Writes the batch as one atomic step, visible to reads that begin after it returns. With `sync` it is
-    /// on disk, with everything written before it, when this returns. Blocks; one caller at a time.
+    /// Writes the batch as one atomic step, visible to reads that begin after it returns. With
+    /// `sync` it is on disk, with everything written before it, when this returns. Blocks; one
+    /// caller at a time.
     func write(_ batch: WriteBatch, sync: Bool) throws(StorageError)
 }

@@ -1,14 +1,16 @@
-/// Writes that happen together or not at all, in order; what a rule collects and a disk worker merges.
+/// Writes that happen together or not at all, in order; what a rule collects and a disk worker
+/// merges.
 ///
-/// One arena for all bytes, so that a batch of thousands costs two growing arrays and travels between
-/// threads as a value.
+/// One arena for all bytes, so that a batch of thousands costs two growing arrays and travels
+/// between threads as a value.
 package import Base
 
 package struct WriteBatch: Sendable {
     package enum Kind: UInt8, Hashable, Sendable {
         case put
         case delete
-        /// Deletes `key ..< value`: the value slot holds the end; an empty end means to the end of the family.
+        /// Deletes `key ..< value`: the value slot holds the end; an empty end means to the end of
+        /// the family.
         case deleteRange
     }
 

@@ -1,0 +1,24 @@
+/// How full a file system is.
+private import Glibc
+internal import Storage
+
+package struct FileSystemSpace: Hashable, Sendable {
+    /// Bytes that a process without privileges may still write.
+    package var free: UInt64
+    package var capacity: UInt64
+
+    package init(free: UInt64, capacity: UInt64) {
+        self.free = free
+        self.capacity = capacity
+    }
+}
+
+func fileSystemSpace(at path: String) throws(StorageError) -> FileSystemSpace {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else {
+        throw .failed("statvfs \(path): \(SystemFailure("statvfs", path).reason)")
+    }
+    let unit = UInt64(status.f_frsize)
+    return FileSystemSpace(
+        free: UInt64(status.f_bavail) * unit, capacity: UInt64(status.f_blocks) * unit)
+}
