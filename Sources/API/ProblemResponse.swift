@@ -39,8 +39,8 @@ extension Problem {
         case .answerTooLarge:
             self.init(
                 .answerTooLarge,
-                "The answer of a batch has about \(Limits.batchAnswerBytes) bytes at most, and the reads "
-                    + "before this one have filled it. Ask again in a batch of its own.",
+                "The answer of a batch has about \(Limits.batchAnswerBytes) bytes at most, and the "
+                    + "reads before this one have filled it. Ask again in a batch of its own.",
                 limit: Limits.batchAnswerBytes)
         case .outcomeUnknown(let reason):
             self.init(

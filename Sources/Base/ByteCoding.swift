@@ -1,9 +1,9 @@
-/// Reading and writing small binary records: fixed-width big-endian integers, varints (protobuf's), and
-/// length-prefixed bytes.
+/// Reading and writing small binary records: fixed-width big-endian integers, varints (protobuf's),
+/// and length-prefixed bytes.
 ///
-/// Decoding is total: any bytes give a value or a `DecodeError`, never a trap; lengths are checked before
-/// anything is allocated. An offset cursor over an array rather than a stored `RawSpan`, which would need
-/// the experimental lifetime annotations.
+/// Decoding is total: any bytes give a value or a `DecodeError`, never a trap; lengths are checked
+/// before anything is allocated. An offset cursor over an array rather than a stored `RawSpan`,
+/// which would need the experimental lifetime annotations.
 
 package struct DecodeError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What was expected, for a person.

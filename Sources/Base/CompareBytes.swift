@@ -1,7 +1,7 @@
 /// Bytewise order by `memcmp`: negative, zero or positive.
 ///
-/// The one place below the hosts that imports the C library, for a comparison that every read and every
-/// engine makes and that no loop in Swift matches.
+/// The one place below the hosts that imports the C library, for a comparison that every read and
+/// every engine makes and that no loop in Swift matches.
 private import Glibc
 
 @usableFromInline

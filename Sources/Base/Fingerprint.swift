@@ -1,9 +1,9 @@
 /// A 128-bit hash of a value, the same on every node and in every release: MurmurHash3_x64_128
 /// (Austin Appleby, public domain) with seed 0.
 ///
-/// Serves as the raw space's entity tag. It tells versions of a value apart; it is no defence against
-/// someone who constructs two values with one hash, which is why compare-and-swap compares values.
-/// Frozen: clients keep entity tags over upgrades.
+/// Serves as the raw space's entity tag. It tells versions of a value apart; it is no defence
+/// against someone who constructs two values with one hash, which is why compare-and-swap compares
+/// values. Frozen: clients keep entity tags over upgrades.
 package struct Fingerprint: Hashable, Sendable {
     package var high: UInt64
     package var low: UInt64

@@ -1,7 +1,7 @@
 /// Keys and ranges of keys: byte strings in bytewise order.
 ///
-/// Never `String`: two different byte strings can be "equal" as Swift strings (canonical equivalence),
-/// and a key may be any bytes at all.
+/// Never `String`: two different byte strings can be "equal" as Swift strings (canonical
+/// equivalence), and a key may be any bytes at all.
 
 package typealias Bytes = [UInt8]
 
@@ -24,7 +24,8 @@ package struct Key: Hashable, Sendable, Comparable {
     /// The least key greater than this one.
     package var successor: Key { Key(bytes + [0]) }
 
-    /// The least key greater than every key with this prefix; nil if there is none (all bytes 0xFF).
+    /// The least key greater than every key with this prefix; nil if there is none (all bytes
+    /// 0xFF).
     package var prefixSuccessor: Key? {
         guard let last = bytes.lastIndex(where: { $0 != 0xFF }) else { return nil }
         var next = Bytes(bytes[...last])

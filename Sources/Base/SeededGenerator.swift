@@ -1,8 +1,8 @@
 /// Randomness from a seed: xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64.
 ///
-/// Every random choice below the hosts draws from one of these, handed in by the host, so that a run is
-/// replayed from its seed. `split()` gives a stream of its own to each concern: a draw added to one does
-/// not shift the others. Not for secrets.
+/// Every random choice below the hosts draws from one of these, handed in by the host, so that a
+/// run is replayed from its seed. `split()` gives a stream of its own to each concern: a draw added
+/// to one does not shift the others. Not for secrets.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 

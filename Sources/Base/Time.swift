@@ -1,10 +1,11 @@
 /// Time as an argument.
 ///
-/// Nothing below the hosts reads a clock: an event carries the `Now` at which it happened. `Instant` is
-/// monotonic and decides deadlines and leases; `WallTime` is what people and expiry dates mean and
-/// decides nothing about safety.
+/// Nothing below the hosts reads a clock: an event carries the `Now` at which it happened.
+/// `Instant` is monotonic and decides deadlines and leases; `WallTime` is what people and expiry
+/// dates mean and decides nothing about safety.
 
-/// A point on a node's monotonic clock, in nanoseconds since an origin that only this process knows.
+/// A point on a node's monotonic clock, in nanoseconds since an origin that only this process
+/// knows.
 package struct Instant: Hashable, Comparable, Sendable {
     package var nanoseconds: UInt64
 
@@ -64,7 +65,8 @@ extension Duration {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
         let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, overflowToo) = product.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
+        let (sum, overflowToo) = product.addingReportingOverflow(
+            UInt64(attoseconds / 1_000_000_000))
         return overflow || overflowToo ? .max : sum
     }
 }

@@ -1,5 +1,5 @@
-// OpenSSL's macros are not visible to Swift; this header gives the few that are needed a function form.
-// Everything here is one call; what decides is in Sources/HTTP/TLS.
+// OpenSSL's macros are not visible to Swift; this header gives the few that are needed a function
+// form. Everything here is one call; what decides is in Sources/HTTP/TLS.
 #pragma once
 
 #include <openssl/bio.h>
@@ -18,7 +18,8 @@ static inline int martlet_ctx_set_versions(SSL_CTX *ctx) {
         && SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1;
 }
 
-// The server's cipher order counts; tickets are stateless; what has been a source of attacks is off.
+// The server's cipher order counts; tickets are stateless; what has been a source of attacks is
+// off.
 static inline void martlet_ctx_set_options(SSL_CTX *ctx) {
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION
                                  | SSL_OP_CIPHER_SERVER_PREFERENCE);

@@ -1,1 +1,2 @@
+// RocksDB's C API, as it is.
 #include <rocksdb/c.h>

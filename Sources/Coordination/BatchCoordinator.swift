@@ -1,22 +1,26 @@
-/// Runs the commands of one request in order, as runs of reads, runs of writes, and range deletes alone.
+/// Runs the commands of one request in order, as runs of reads, runs of writes, and range deletes
+/// alone.
 ///
-/// What a batch promises: its commands are independent (one that fails does not stop the others), and a
-/// read sees the writes that stand before it in the batch. So a run of writes goes out together and is
-/// durable before the reads behind it are asked, and the other way round. A single command is a batch of one.
+/// What a batch promises: its commands are independent (one that fails does not stop the others),
+/// and a read sees the writes that stand before it in the batch. So a run of writes goes out
+/// together and is durable before the reads behind it are asked, and the other way round. A single
+/// command is a batch of one.
 ///
-/// Writes of one key keep their order in a run, because they queue for one latch. A range delete shares no
-/// queue with them. History that sending it alone prevents: (1) a range delete of another request has closed
-/// b to c, (2) a batch deletes everything and then puts z: its delete waits for b to c, (3) z waits for
-/// nothing, is written, and then deleted by the command that stood before it.
+/// Writes of one key keep their order in a run, because they queue for one latch. A range delete
+/// shares no queue with them. History that sending it alone prevents: (1) a range delete of another
+/// request has closed b to c, (2) a batch deletes everything and then puts z: its delete waits for
+/// b to c, (3) z waits for nothing, is written, and then deleted by the command that stood before
+/// it.
 ///
-/// Memory: ten thousand reads of 4 MiB each would be 40 GiB in hand before the first byte is answered. So reads go
-/// out a few at a time, and once what they brought exceeds what a batch's answer may hold the rest are refused
-/// without being read.
+/// Memory: ten thousand reads of 4 MiB each would be 40 GiB in hand before the first byte is
+/// answered. So reads go out a few at a time, and once what they brought exceeds what a batch's
+/// answer may hold the rest are refused without being read.
 internal import Base
 package import Regions
 
 package struct BatchCoordinator: Sendable {
-    /// Reads asked for at once: what is in hand stays below this many values and the answer's limit.
+    /// Reads asked for at once: what is in hand stays below this many values and the answer's
+    /// limit.
     private static let readsPerRun = 16
 
     private let commands: [RawCommand]
@@ -31,7 +35,8 @@ package struct BatchCoordinator: Sendable {
         outcomes = []
     }
 
-    /// The next run to send: all reads, all writes, or one range delete. nil once every command has its outcome.
+    /// The next run to send: all reads, all writes, or one range delete. nil once every command has
+    /// its outcome.
     package mutating func nextRun() -> [RawCommand]? {
         invariant(outcomes.count == sent.upperBound, "one run is out at a time")
         let start = sent.upperBound

@@ -21,8 +21,8 @@ package struct Envelope: Sendable {
     package enum Body: Sendable {
         case request(RegionRequest)
         case reply(RegionReply)
-        /// The requester's deadline has passed, or its client has left: what has not begun need not begin,
-        /// and a reply says at once what is known.
+        /// The requester's deadline has passed, or its client has left: what has not begun need not
+        /// begin, and a reply says at once what is known.
         case expire(RegionRequest.Number)
     }
 

@@ -1,8 +1,9 @@
 /// What can happen to a unit of a node, and what a unit can want done.
 ///
-/// A `Gateway` and a `Shard` have one entry, `step(event, at:, into:)`. A host executes the effects: `Runtime`
-/// with sockets, threads and RocksDB, `Simulation` in one thread from a seed. Durability is an event
-/// (`persisted`), never a return; a unit answers a write only when its token has come back.
+/// A `Gateway` and a `Shard` have one entry, `step(event, at:, into:)`. A host executes the
+/// effects: `Runtime` with sockets, threads and RocksDB, `Simulation` in one thread from a seed.
+/// Durability is an event (`persisted`), never a return; a unit answers a write only when its token
+/// has come back.
 package import API
 package import Base
 package import Regions
@@ -74,5 +75,6 @@ package struct AccessRecord: Sendable {
     package var responseBytes: Int
 }
 
-/// Effects in the order in which they were wanted. Two buffers trade places for all steps of a core.
+/// Effects in the order in which they were wanted. Two buffers trade places for all steps of a
+/// core.
 package typealias Effects = [Effect]

@@ -1,11 +1,12 @@
 /// The client side of a node on one core: routes requests, asks shards, answers.
 ///
-/// A request goes: route → commands → envelopes to the shard that owns them → outcomes → response. The gateway
-/// owns what a client is promised: order within a batch, the deadline, the request id, one answer for each
-/// request, and an answer that says what is known. It never waits: what is not there yet is in `pending`.
+/// A request goes: route → commands → envelopes to the shard that owns them → outcomes → response.
+/// The gateway owns what a client is promised: order within a batch, the deadline, the request id,
+/// one answer for each request, and an answer that says what is known. It never waits: what is not
+/// there yet is in `pending`.
 ///
-/// It leaves out bytes on the wire (`HTTP`), what the routes and answers look like (`API`), and storage
-/// (`Shard`).
+/// It leaves out bytes on the wire (`HTTP`), what the routes and answers look like (`API`), and
+/// storage (`Shard`).
 internal import API
 package import Base
 internal import Coordination
@@ -20,7 +21,8 @@ package struct Gateway: ~Copyable {
     let router = Router()
 
     var pending = Slab<PendingExchange>()
-    /// No request of `pending` has an earlier deadline. It may be too early: then a look finds nothing due.
+    /// No request of `pending` has an earlier deadline. It may be too early: then a look finds
+    /// nothing due.
     var earliestDeadline = Instant.distantFuture
     var names: RequestNames
     var largeValues = LargeValues()
@@ -118,7 +120,8 @@ package struct Gateway: ~Copyable {
         effects.append(.send(Envelope(from: address, to: shard, body: .request(request))))
     }
 
-    // Hot path: taken out and, if the batch goes on, put back under a new name, so that nothing is copied.
+    // Hot path: taken out and, if the batch goes on, put back under a new name, so that nothing is
+    // copied.
     private mutating func received(
         _ reply: RegionReply, at now: Now, into effects: inout Effects
     ) {

@@ -1,8 +1,9 @@
 /// Lets answers that carry the same large value share one copy of it.
 ///
-/// A hundred clients that ask for one value of 4 MiB and read slowly would else hold 400 MiB of equal bytes. The last few
-/// large values that were answered are remembered; one that is read again and is still equal is replaced by
-/// the remembered array, which Swift shares by reference. Bounded by count, so by 32 MiB a core.
+/// A hundred clients that ask for one value of 4 MiB and read slowly would else hold 400 MiB of
+/// equal bytes. The last few large values that were answered are remembered; one that is read again
+/// and is still equal is replaced by the remembered array, which Swift shares by reference. Bounded
+/// by count, so by 32 MiB a core.
 internal import Base
 internal import Regions
 

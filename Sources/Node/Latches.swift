@@ -1,14 +1,16 @@
 /// Keeps writes of one key from overtaking a decision about it.
 ///
-/// A write that is decided blindly holds its key *shared*: the order of such writes is the order in which
-/// they enter the log, and any order is a legal one. A write whose rule reads the key first holds it
-/// *exclusively* from before the read until its write is durable, so that what the rule saw is still true.
-/// History it prevents: (1) PUT k=2 is queued for the disk, (2) a compare-and-swap reads k=1 from the
-/// engine and queues k=3, (3) both are acknowledged, and the swap has replaced a value it never saw.
+/// A write that is decided blindly holds its key *shared*: the order of such writes is the order in
+/// which they enter the log, and any order is a legal one. A write whose rule reads the key first
+/// holds it *exclusively* from before the read until its write is durable, so that what the rule
+/// saw is still true. History it prevents: (1) PUT k=2 is queued for the disk, (2) a
+/// compare-and-swap reads k=1 from the engine and queues k=3, (3) both are acknowledged, and the
+/// swap has replaced a value it never saw.
 ///
-/// Slots, not keys: keys are hashed to a fixed number of slots (TiKV's scheduler latches), so that the table
-/// never grows and a write costs no dictionary entry; two keys in one slot only wait needlessly. Waiters
-/// are served in their order, blind ones behind exclusive ones, so that none starves.
+/// Slots, not keys: keys are hashed to a fixed number of slots (TiKV's scheduler latches), so that
+/// the table never grows and a write costs no dictionary entry; two keys in one slot only wait
+/// needlessly. Waiters are served in their order, blind ones behind exclusive ones, so that none
+/// starves.
 internal import Base
 private import DequeModule
 
@@ -54,13 +56,15 @@ struct Latches: Sendable {
     }
 
     func slot(of key: Key) -> Int {
-        // FNV-1a: a few nanoseconds for a short key, and an attacker who collides keys only makes them wait.
+        // FNV-1a: a few nanoseconds for a short key, and an attacker who collides keys only makes
+        // them wait.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in key.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return Int(truncatingIfNeeded: hash ^ (hash >> 32)) & (slots.count - 1)
     }
 
-    /// True if the latch is held now; otherwise the waiter stands in the queue and is named by a later release.
+    /// True if the latch is held now; otherwise the waiter stands in the queue and is named by a
+    /// later release.
     mutating func acquire(_ slot: Int, _ mode: Mode, _ waiter: Waiter) -> Bool {
         guard slots[slot].waiting.isEmpty, slots[slot].admits(mode) else {
             slots[slot].waiting.append((waiter, mode))

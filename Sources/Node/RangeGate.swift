@@ -1,8 +1,9 @@
 /// Lets a range be counted and deleted as one step while writes elsewhere go on.
 ///
-/// From the moment a range delete arrives, later writes into its range wait for it; it begins once every
-/// write that was admitted before it is durable. Epochs tell "before": each range delete ends one, and a
-/// write belongs to the epoch in which it was admitted. Two deletes of overlapping ranges follow each other.
+/// From the moment a range delete arrives, later writes into its range wait for it; it begins once
+/// every write that was admitted before it is durable. Epochs tell "before": each range delete ends
+/// one, and a write belongs to the epoch in which it was admitted. Two deletes of overlapping
+/// ranges follow each other.
 internal import Base
 
 struct RangeGate: Sendable {

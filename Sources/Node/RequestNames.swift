@@ -1,7 +1,7 @@
 /// Names for requests that came without one: a part that is this gateway's own, then a count.
 ///
-/// Short enough for a log line, unique over restarts for all that a person will ever compare, and cheap: two
-/// dozen bytes and no random draw per request.
+/// Short enough for a log line, unique over restarts for all that a person will ever compare, and
+/// cheap: two dozen bytes and no random draw per request.
 internal import Base
 
 struct RequestNames: Sendable {

@@ -1,5 +1,5 @@
-/// What a shard holds for someone, asked by tests and by the simulator when nothing is under way any more:
-/// whatever is left then is a leak that would one day hold up a client.
+/// What a shard holds for someone, asked by tests and by the simulator when nothing is under way
+/// any more: whatever is left then is a leak that would one day hold up a client.
 internal import Base
 internal import DequeModule
 internal import Storage

@@ -1,7 +1,7 @@
 /// Deleting a range: wait for older writes, count, then one range tombstone.
 ///
-/// The count in the answer is exact and the delete is one atomic write however many keys go: later writes
-/// into the range wait (`RangeGate`), so nothing comes between the count and the tombstone.
+/// The count in the answer is exact and the delete is one atomic write however many keys go: later
+/// writes into the range wait (`RangeGate`), so nothing comes between the count and the tombstone.
 internal import Base
 internal import Regions
 internal import Storage

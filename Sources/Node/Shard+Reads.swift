@@ -1,7 +1,8 @@
 /// Reads of a shard: from memory on the loop, else on a reader thread.
 ///
-/// The loop never waits for a disk. A point read, and a scan of few entries, asks memory first; what memory
-/// does not have, and every long scan or count, goes to a reader thread and comes back as an event.
+/// The loop never waits for a disk. A point read, and a scan of few entries, asks memory first;
+/// what memory does not have, and every long scan or count, goes to a reader thread and comes back
+/// as an event.
 internal import Base
 internal import Regions
 internal import Storage

@@ -1,4 +1,5 @@
-/// Writes of a shard: admission, latches, the decision, the turn's batch, and the answer once it is durable.
+/// Writes of a shard: admission, latches, the decision, the turn's batch, and the answer once it is
+/// durable.
 internal import Base
 internal import DequeModule
 internal import Regions
@@ -118,7 +119,8 @@ extension Shard {
         }
     }
 
-    /// Lets the rule speak. What it wrote is in the turn's batch; the latch stays until that is durable.
+    /// Lets the rule speak. What it wrote is in the turn's batch; the latch stays until that is
+    /// durable.
     mutating func decide(
         _ write: WriteTask.Handle, current: RawValue?, at now: Now, into effects: inout Effects
     ) {
@@ -195,11 +197,13 @@ extension Shard {
         leave(write, at: now, into: &effects)
     }
 
-    /// Takes back a write that has not begun; one whose rule is waiting for a read ends when that returns.
+    /// Takes back a write that has not begun; one whose rule is waiting for a read ends when that
+    /// returns.
     ///
-    /// It may hold its latch already. History: (1) two writes of one key in one batch wait for it, (2) the batch
-    /// is withdrawn, (3) the first one's going lets the second one in, (4) the second one is withdrawn before it
-    /// could go on. What it holds has to be given back, or nobody will write that key again.
+    /// It may hold its latch already. History: (1) two writes of one key in one batch wait for it,
+    /// (2) the batch is withdrawn, (3) the first one's going lets the second one in, (4) the second
+    /// one is withdrawn before it could go on. What it holds has to be given back, or nobody will
+    /// write that key again.
     mutating func withdraw(_ write: WriteTask.Handle) {
         guard let task = writes[write], task.state == .waiting else { return }
         writes.remove(write)

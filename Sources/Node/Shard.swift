@@ -1,9 +1,10 @@
-/// The owner of a part of the key space on one core: orders writes, decides conditional ones, serves reads.
+/// The owner of a part of the key space on one core: orders writes, decides conditional ones,
+/// serves reads.
 ///
-/// A write goes: latch → rule → the turn's batch → `persist` → `persisted` → reply. Everything that arrives
-/// in one turn of the loop becomes one batch, so that a busy core pays one sync for many writes. A read is
-/// answered from memory at once, or by a reader thread. Raft will stand between the batch and `persist`;
-/// today a shard is the only replica of everything.
+/// A write goes: latch → rule → the turn's batch → `persist` → `persisted` → reply. Everything that
+/// arrives in one turn of the loop becomes one batch, so that a busy core pays one sync for many
+/// writes. A read is answered from memory at once, or by a reader thread. Raft will stand between
+/// the batch and `persist`; today a shard is the only replica of everything.
 ///
 /// It leaves out: routing and deadlines (the gateway's), files and threads (the host's).
 package import Base
@@ -21,8 +22,8 @@ package struct Shard: ~Copyable {
     var reads = Slab<PendingRead>()
     var latches = Latches()
     var ranges = RangeGate()
-    /// Writes that may go on, taken in a loop at the end of each step: ten thousand waiters of one key must
-    /// not become ten thousand nested calls.
+    /// Writes that may go on, taken in a loop at the end of each step: ten thousand waiters of one
+    /// key must not become ten thousand nested calls.
     var runnable: Deque<Runnable> = []
 
     /// The batch of this turn, and who waits for it.

@@ -1,8 +1,9 @@
 /// Items by small integer handles that go stale when their item is removed.
 ///
-/// Removal frees a place for the next item and raises the place's generation, so that a late completion
-/// that names a removed item finds nothing instead of a stranger. No allocation once it has grown. It lives beside
-/// its users: a generic type of another module is not specialised for them, and costs ten times as much.
+/// Removal frees a place for the next item and raises the place's generation, so that a late
+/// completion that names a removed item finds nothing instead of a stranger. No allocation once it
+/// has grown. It lives beside its users: a generic type of another module is not specialised for
+/// them, and costs ten times as much.
 internal import Base
 
 struct Slab<Item: Sendable>: Sendable {

@@ -1,8 +1,8 @@
 /// What can be asked of the raw space, and what comes of it.
 ///
-/// The raw space keeps no versions: the newest value of a key is all there is, and one replicated write
-/// changes it. Commands name user keys; the rules put the space's prefix before them. The raw space knows
-/// nothing of HTTP: `API` turns requests into these and outcomes into responses.
+/// The raw space keeps no versions: the newest value of a key is all there is, and one replicated
+/// write changes it. Commands name user keys; the rules put the space's prefix before them. The raw
+/// space knows nothing of HTTP: `API` turns requests into these and outcomes into responses.
 package import Base
 
 /// A precondition on the value that a key has when its write is ordered (RFC 9110 §13).

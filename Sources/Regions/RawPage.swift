@@ -1,5 +1,5 @@
-/// One page of a scan: all bytes in one arena, so that a thousand entries cost two growing arrays and not
-/// two thousand small ones, here, between cores and between nodes.
+/// One page of a scan: all bytes in one arena, so that a thousand entries cost two growing arrays
+/// and not two thousand small ones, here, between cores and between nodes.
 package import Base
 
 package struct RawPage: Hashable, Sendable {

@@ -1,5 +1,5 @@
-/// Raw reads over an engine: plain functions that run on an event loop when memory has the answer and on a
-/// reader thread when it does not, and give the same answer on every engine.
+/// Raw reads over an engine: plain functions that run on an event loop when memory has the answer
+/// and on a reader thread when it does not, and give the same answer on every engine.
 package import Base
 package import Storage
 
@@ -80,7 +80,8 @@ package enum RawRead: Hashable, Sendable {
     }
 }
 
-/// One seek's worth of a page: stops when the page is full, and at each folder, which the next seek jumps over.
+/// One seek's worth of a page: stops when the page is full, and at each folder, which the next seek
+/// jumps over.
 private struct PageWalk {
     let scan: RawScan
     var page: RawPage
@@ -142,7 +143,8 @@ private struct PageWalk {
                 rest = KeyRange(start: folder, end: folder)
             }
         } else if let last = last ?? lastOnPage {
-            // Clamped: the page's last entry may stand before a folder that this seek has jumped over.
+            // Clamped: the page's last entry may stand before a folder that this seek has jumped
+            // over.
             if scan.reverse {
                 rest.end = rest.end.map { min($0, last) } ?? last
             } else {

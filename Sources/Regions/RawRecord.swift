@@ -3,9 +3,9 @@
 ///     value … | 0x00                          no expiry
 ///     value … | expiry, 8 bytes big-endian | 0x01      expires at that wall time, in milliseconds
 ///
-/// The trailer comes last so that a read hands out its own buffer, cut short, instead of copying a value of
-/// megabytes to take a header off its front. Frozen: the last byte is the record's version, and a reader
-/// refuses one that it does not know.
+/// The trailer comes last so that a read hands out its own buffer, cut short, instead of copying a
+/// value of megabytes to take a header off its front. Frozen: the last byte is the record's
+/// version, and a reader refuses one that it does not know.
 package import Base
 
 package enum RawRecord {
@@ -61,8 +61,8 @@ package enum RawRecord {
         return RawValue(value: value, expiresAt: expiresAt)
     }
 
-    /// Whether a compaction may drop the record: expired before `wall`. What cannot be decoded is kept, so
-    /// that a read can report it.
+    /// Whether a compaction may drop the record: expired before `wall`. What cannot be decoded is
+    /// kept, so that a read can report it.
     package static func isExpired(_ record: UnsafeRawBufferPointer, at wall: WallTime) -> Bool {
         guard record.count >= Trailer.expiringCount, record.last == Trailer.expiring else {
             return false

@@ -1,9 +1,9 @@
 /// The rules of raw writes: from a command and the value that is there to writes and an outcome.
 ///
-/// Pure: what they decide is the same on every engine, and what they collect is applied blindly later.
-/// The expiry of a value is fixed here, once, from the time at which the write is ordered, so that every
-/// replica and every replay stores the same bytes. Reading the current value and keeping others from
-/// changing it meanwhile is the shard's work.
+/// Pure: what they decide is the same on every engine, and what they collect is applied blindly
+/// later. The expiry of a value is fixed here, once, from the time at which the write is ordered,
+/// so that every replica and every replay stores the same bytes. Reading the current value and
+/// keeping others from changing it meanwhile is the shard's work.
 package import Base
 package import Storage
 
@@ -44,7 +44,8 @@ extension RawCondition {
         case .none: true
         case .absent: current == nil
         case .present: current != nil
-        case .matchesAny(let tags): current.map { tags.contains(Fingerprint(of: $0.value)) } ?? false
+        case .matchesAny(let tags):
+            current.map { tags.contains(Fingerprint(of: $0.value)) } ?? false
         case .matchesNone(let tags):
             current.map { !tags.contains(Fingerprint(of: $0.value)) } ?? true
         case .presentMatchingNone(let tags):

@@ -1,5 +1,5 @@
-/// One line per request at debug, and one per failed request where an operator sees it: a refusal by the
-/// node's own state at notice, a failure of the node at error. Never a key, never a value.
+/// One line per request at debug, and one per failed request where an operator sees it: a refusal
+/// by the node's own state at notice, a failure of the node at error. Never a key, never a value.
 internal import API
 internal import Base
 internal import Logging

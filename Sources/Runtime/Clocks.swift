@@ -3,8 +3,8 @@ internal import Base
 private import Glibc
 
 enum Clocks {
-    /// CLOCK_BOOTTIME: goes on while the machine sleeps, never jumps, so that a lease that outlived a
-    /// suspended machine is over when it wakes.
+    /// CLOCK_BOOTTIME: goes on while the machine sleeps, never jumps, so that a lease that outlived
+    /// a suspended machine is over when it wakes.
     static func monotonic() -> Instant { Instant(nanoseconds: read(CLOCK_BOOTTIME)) }
 
     static func wall() -> WallTime { WallTime(milliseconds: read(CLOCK_REALTIME) / 1_000_000) }

@@ -1,13 +1,16 @@
-/// One event loop and everything that lives on it: the front with its connections, a gateway, a shard.
+/// One event loop and everything that lives on it: the front with its connections, a gateway, a
+/// shard.
 ///
-/// The core is the host of habits.md §1: it hands events to the units and executes their effects. Nothing here
-/// decides. Within the core nothing is locked; other cores and the disk reach it through one inbox, an array
-/// behind a mutex that is swapped whole, with a wake-up only when it stops being empty (a wake-up costs tens
-/// of microseconds, performance.md §8). What arrives in one turn of the loop is persisted as one batch and
-/// written to each connection once, when the turn ends.
+/// The core is the host of habits.md §1: it hands events to the units and executes their effects.
+/// Nothing here decides. Within the core nothing is locked; other cores and the disk reach it
+/// through one inbox, an array behind a mutex that is swapped whole, with a wake-up only when it
+/// stops being empty (a wake-up costs tens of microseconds, performance.md §8). What arrives in one
+/// turn of the loop is persisted as one batch and written to each connection once, when the turn
+/// ends.
 ///
-/// A unit's effect can bring about another event at once (an answer frees a connection's next request), so
-/// events wait in a queue and one loop takes them: no unit is ever entered while it is being stepped.
+/// A unit's effect can bring about another event at once (an answer frees a connection's next
+/// request), so events wait in a queue and one loop takes them: no unit is ever entered while it is
+/// being stepped.
 internal import API
 internal import Base
 internal import DequeModule
@@ -32,8 +35,8 @@ struct Delivery: Sendable {
     }
 }
 
-/// `@unchecked Sendable`: every stored property but `inbox` is touched only on `loop`, which `assertInEventLoop` guards at
-/// each entry; `inbox` is a mutex.
+/// `@unchecked Sendable`: every stored property but `inbox` is touched only on `loop`, which
+/// `assertInEventLoop` guards at each entry; `inbox` is a mutex.
 final class Core: Serving, @unchecked Sendable {
     let index: Int
     let loop: any EventLoop
@@ -53,8 +56,9 @@ final class Core: Serving, @unchecked Sendable {
         var events: [Delivery] = []
     }
 
-    /// The units and the buffers that their effects travel in. Apart from the rest of the core, so that a run of
-    /// many events borrows them once: what effects call back into touches only `queue`.
+    /// The units and the buffers that their effects travel in. Apart from the rest of the core, so
+    /// that a run of many events borrows them once: what effects call back into touches only
+    /// `queue`.
     private struct Units: ~Copyable {
         var gateway: Gateway
         var shard: Shard
@@ -171,7 +175,8 @@ final class Core: Serving, @unchecked Sendable {
 
     // MARK: Turns
 
-    /// Everything that the loop has ready runs before this turn's end: NIO takes tasks after I/O events.
+    /// Everything that the loop has ready runs before this turn's end: NIO takes tasks after I/O
+    /// events.
     private func openTurn() {
         guard !turnIsOpen else { return }
         turnIsOpen = true

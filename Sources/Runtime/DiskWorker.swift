@@ -1,10 +1,11 @@
-/// The one thread that writes: everything that queued while the last sync ran becomes one batch and one sync.
+/// The one thread that writes: everything that queued while the last sync ran becomes one batch and
+/// one sync.
 ///
-/// One writer per engine keeps batches in the order in which shards handed them over, and makes the sync,
-/// the dearest thing a node does, shared by everyone who waits for it. Completions go back in one event
-/// list per core. A failed write ends the store (reliability.md §3: an fsync that failed is never tried
-/// again); a full disk refuses batches that take space, checked here before each write because the gap
-/// between two looks of the guard can hold many megabytes.
+/// One writer per engine keeps batches in the order in which shards handed them over, and makes the
+/// sync, the dearest thing a node does, shared by everyone who waits for it. Completions go back in
+/// one event list per core. A failed write ends the store (reliability.md §3: an fsync that failed
+/// is never tried again); a full disk refuses batches that take space, checked here before each
+/// write because the gap between two looks of the guard can hold many megabytes.
 internal import Base
 internal import NIOPosix
 internal import Node
@@ -104,8 +105,9 @@ final class DiskWorker: Sendable {
         return .success(())
     }
 
-    /// Leaves room for the log, the flush and the compaction of what is written: three times its size above
-    /// half of the guard's floor, below which even deletes and flushes would come to a halt.
+    /// Leaves room for the log, the flush and the compaction of what is written: three times its
+    /// size above half of the guard's floor, below which even deletes and flushes would come to a
+    /// halt.
     private func checkSpace(for byteCount: Int) throws(StorageError) {
         let space = try self.space()
         var floor = DiskGuard()

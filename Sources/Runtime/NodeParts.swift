@@ -1,4 +1,5 @@
-/// The parts of a node, made and connected: event loops, fronts, cores, the disk worker, the readers.
+/// The parts of a node, made and connected: event loops, fronts, cores, the disk worker, the
+/// readers.
 internal import Base
 internal import HTTP
 internal import Logging
@@ -79,8 +80,8 @@ struct NodeParts {
 
 /// Finds a core by its number from any thread.
 ///
-/// Cores, workers and scrapes refer to each other through it; emptied when the node has ended, it lets all of
-/// them go, and with the last one the engine and the lock on the data directory.
+/// Cores, workers and scrapes refer to each other through it; emptied when the node has ended, it
+/// lets all of them go, and with the last one the engine and the lock on the data directory.
 final class Switchboard: Sendable {
     private let cores = Mutex<[Core]>([])
 

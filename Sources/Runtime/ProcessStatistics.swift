@@ -9,7 +9,8 @@ enum ProcessStatistics {
     static func measure(into scrape: inout Scrape) {
         if let fields = statFields() {
             let ticks = UInt64(sysconf(Int32(_SC_CLK_TCK)))
-            // proc(5): utime and stime are fields 14 and 15, starttime 22, rss 24; the list begins at 3.
+            // proc(5): utime and stime are fields 14 and 15, starttime 22, rss 24; the list begins
+            // at 3.
             scrape.add(.processCPU, real: Double(fields[11] + fields[12]) / Double(ticks))
             scrape.add(.processResidentMemory, fields[21] * UInt64(getpagesize()))
             if let boot = bootSeconds() {

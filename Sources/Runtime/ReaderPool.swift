@@ -1,13 +1,15 @@
 /// Threads that may wait for a disk: cold reads, long scans and counts.
 ///
-/// The shard bounds how many reads are out at once; the pool only runs them, in the order in which they come.
+/// The shard bounds how many reads are out at once; the pool only runs them, in the order in which
+/// they come.
 internal import Base
 internal import NIOPosix
 internal import Regions
 internal import Storage
 
 struct ReaderPool: Sendable {
-    /// Two: one long count must not hold up a short cold read, and a 2-core machine gains nothing from more.
+    /// Two: one long count must not hold up a short cold read, and a 2-core machine gains nothing
+    /// from more.
     static let threadCount = 2
 
     let threads: NIOThreadPool

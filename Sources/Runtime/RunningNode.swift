@@ -1,8 +1,8 @@
 /// A node that runs: its data directory, its engine, its threads, its cores, its listeners.
 ///
-/// Built once, in the order in which things need each other, and taken down in the opposite order: listeners,
-/// requests in flight, disk worker, engine, directory. It leaves out everything that a person sees while it
-/// starts, which is the command line's.
+/// Built once, in the order in which things need each other, and taken down in the opposite order:
+/// listeners, requests in flight, disk worker, engine, directory. It leaves out everything that a
+/// person sees while it starts, which is the command line's.
 internal import Base
 internal import CMalloc
 package import HTTP
@@ -76,15 +76,17 @@ package final class RunningNode: Sendable {
         ) { _ in
             do {
                 let event = Event.diskSpace(try directory.diskSpace())
-                for core in cores { core.post([Delivery(to: .shard, event), Delivery(to: .gateway, event)]) }
+                for core in cores {
+                    core.post([Delivery(to: .shard, event), Delivery(to: .gateway, event)])
+                }
             } catch {
                 logger.warning("free space cannot be told", metadata: ["error": "\(error)"])
             }
         }
     }
 
-    /// Answers what is in flight, takes nothing new, then closes everything. Requests that take longer than
-    /// `grace` are cut off.
+    /// Answers what is in flight, takes nothing new, then closes everything. Requests that take
+    /// longer than `grace` are cut off.
     package func drain(grace: TimeAmount = .seconds(30)) async throws {
         for core in parts.cores { core.post([Delivery(to: .gateway, .stopping)]) }
         for listener in listeners { try await listener.close() }
@@ -112,9 +114,9 @@ package final class RunningNode: Sendable {
         return options
     }
 
-    /// Fixes glibc's threshold above which a buffer is mapped and, when freed, given back to the system. Left to
-    /// itself it rises with each large buffer that is freed, and a node that served a few 4 MiB values would
-    /// keep their memory for good.
+    /// Fixes glibc's threshold above which a buffer is mapped and, when freed, given back to the
+    /// system. Left to itself it rises with each large buffer that is freed, and a node that served
+    /// a few 4 MiB values would keep their memory for good.
     private static func keepLargeBuffersReturnable() {
         let threshold: Int32 = 256 << 10
         let accepted = mallopt(M_MMAP_THRESHOLD, threshold)

@@ -1,5 +1,5 @@
-/// Gathers everybody's metrics for one scrape: each core's on its own loop, then the disk's, the engine's and
-/// the process's, and hands the sum to the gateway that asked.
+/// Gathers everybody's metrics for one scrape: each core's on its own loop, then the disk's, the
+/// engine's and the process's, and hands the sum to the gateway that asked.
 internal import Base
 internal import HTTP
 internal import NIOCore

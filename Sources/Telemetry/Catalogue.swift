@@ -54,7 +54,7 @@ extension Metric {
         help: "Requests received whole, by protocol.")
     package static let httpRefused = Metric(
         "martlet_http_requests_refused_total", .counter,
-        help: "Requests that were answered before any route saw them: malformed, over a limit, foreign.")
+        help: "Requests answered before any route saw them: malformed, over a limit, foreign.")
     package static let httpResets = Metric(
         "martlet_http_streams_reset_total", .counter, labels: ["by"],
         help: "HTTP/2 streams that were reset, by either side.")

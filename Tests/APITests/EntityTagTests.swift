@@ -1,3 +1,4 @@
+// Entity tags: 32 digits, and the lists of If-Match as RFC 9110 writes them and as people do.
 import API
 import Base
 import Testing

@@ -1,3 +1,4 @@
+// Which route a target takes, and that its key is decoded once and no more.
 import API
 import Base
 import Regions

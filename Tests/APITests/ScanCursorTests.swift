@@ -1,3 +1,4 @@
+// Cursors of scans: golden bytes, round trips, and no forged or damaged one taken for true.
 import API
 import Base
 import Testing

@@ -1,3 +1,4 @@
+// Base64 against RFC 4648, in both alphabets, padded or not.
 import Base
 import Testing
 

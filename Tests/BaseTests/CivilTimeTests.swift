@@ -1,3 +1,4 @@
+// Dates and times of RFC 3339 against a calendar counted off day by day.
 import Base
 import Testing
 

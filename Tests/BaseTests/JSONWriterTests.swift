@@ -1,3 +1,4 @@
+// The JSON writer, read back by Foundation.
 import Base
 import Foundation
 import Testing

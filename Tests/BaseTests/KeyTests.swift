@@ -1,3 +1,4 @@
+// Keys and ranges: the order, successors and intersections, by trying all small ones.
 import Base
 import Testing
 

@@ -1,3 +1,4 @@
+// Percent-encoding, UTF-8 scans and decimal numbers against simpler references.
 import Base
 import Testing
 

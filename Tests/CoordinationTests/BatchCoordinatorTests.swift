@@ -1,4 +1,5 @@
-// A batch as runs: what goes out together, and that every command gets exactly one outcome, in order.
+// A batch as runs: what goes out together, and that every command gets exactly one outcome, in
+// order.
 import Base
 import Coordination
 import Regions
@@ -34,8 +35,8 @@ import Testing
         }
     }
 
-    /// A put that stands behind a range delete must not reach the shard before that is over, nor one that
-    /// stands before it after.
+    /// A put that stands behind a range delete must not reach the shard before that is over, nor
+    /// one that stands before it after.
     @Test func aRangeDeleteGoesAlone() {
         let range = RawCommand.deleteRange(.all, dryRun: false)
         let put = RawCommand.put(RawPut(key: Key(utf8: "k"), value: []))

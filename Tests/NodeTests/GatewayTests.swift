@@ -21,7 +21,8 @@ import Testing
         var host = NodeHost()
         let answer = host.run(
             .post, "/v1/raw/batch",
-            #"{"ops":[{"op":"get","key":"k"},{"op":"put","key":"k","value":"1"},{"op":"get","key":"k"}]}"#,
+            #"{"ops":[{"op":"get","key":"k"},{"op":"put","key":"k","value":"1"},"#
+                + #"{"op":"get","key":"k"}]}"#,
             [.contentType: "application/json"])
         #expect(answer?.status == 200)
         let text = answer?.text ?? ""
@@ -111,7 +112,8 @@ import Testing
         let text = host.run(.get, "/metrics")?.text ?? ""
         #expect(
             text.contains(
-                #"martlet_http_requests_total{route="/v1/raw/kv/{key}",method="PUT",code="200"} 1"#))
+                #"martlet_http_requests_total{route="/v1/raw/kv/{key}",method="PUT",code="200"} 1"#)
+        )
         #expect(text.contains(#"martlet_errors_total{code="key_not_found"} 1"#))
         #expect(
             text.contains(#"martlet_kv_operations_total{space="raw",op="get",result="missing"} 1"#))

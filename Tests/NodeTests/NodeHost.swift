@@ -1,5 +1,5 @@
-// A gateway and its shard on one core, in one thread: requests in, responses out. Disk and readers do their
-// work when `settle` is called, or step by step when a test wants to stand in between.
+// A gateway and its shard on one core, in one thread: requests in, responses out. Disk and readers
+// do their work when `settle` is called, or step by step when a test wants to stand in between.
 import API
 import Base
 import Node

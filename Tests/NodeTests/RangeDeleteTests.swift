@@ -101,7 +101,8 @@ import Testing
         #expect(host.run(.get("k")) == .found("v"))
     }
 
-    /// Ten thousand waiters of one range and one key go on one after the other, not inside each other.
+    /// Ten thousand waiters of one range and one key go on one after the other, not inside each
+    /// other.
     @Test func manyWaitersDoNotNest() {
         var host = ShardHost()
         let delete = host.send(.deleteRange("a", "z"))

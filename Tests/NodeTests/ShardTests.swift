@@ -131,7 +131,8 @@ import Testing
         }
     }
 
-    /// The first of two withdrawn writes lets the second one have the latch, which must give it back.
+    /// The first of two withdrawn writes lets the second one have the latch, which must give it
+    /// back.
     @Test func twoWithdrawnWritesOfOneKeyLeaveNothingBehind() {
         var host = ShardHost()
         let put = host.send(.put("k", "1"))

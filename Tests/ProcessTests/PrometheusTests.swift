@@ -78,10 +78,8 @@ import Testing
             #expect(try query("martlet_build_info == 1").count == 1)
             #expect(try query("martlet_wal_fsync_duration_seconds_count >= 1").count == 1)
             // It asked for OpenMetrics and got it: the type of a counter is known by its family.
-            let type = try bash(
-                "curl -sf 'http://127.0.0.1:\(port)/api/v1/targets/metadata?metric=process_cpu_seconds'",
-                in: folder
-            ).run().text
+            let metadata = "127.0.0.1:\(port)/api/v1/targets/metadata?metric=process_cpu_seconds"
+            let type = try bash("curl -sf '\(metadata)'", in: folder).run().text
             #expect(type.contains("\"type\":\"counter\""), "\(type)")
         }
     }

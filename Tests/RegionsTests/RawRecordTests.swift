@@ -1,4 +1,5 @@
-// The raw record's bytes, which are on disks and must stay readable, and what it makes of any other bytes.
+// The raw record's bytes, which are on disks and must stay readable, and what it makes of any other
+// bytes.
 import Base
 import Regions
 import Testing
@@ -28,7 +29,8 @@ import Testing
 
     @Test func aValueIsGoneFromTheVeryMillisecondOfItsExpiry() throws {
         let record = RawRecord.encode([1], expiresAt: WallTime(milliseconds: 100))
-        for (milliseconds, isThere) in [(99, true), (100, false), (101, false)] as [(UInt64, Bool)] {
+        for (milliseconds, isThere) in [(99, true), (100, false), (101, false)] as [(UInt64, Bool)]
+        {
             let wall = WallTime(milliseconds: milliseconds)
             #expect(try (RawRecord.value(of: record, at: wall) != nil) == isThere)
             let isExpired = record.withUnsafeBytes { RawRecord.isExpired($0, at: wall) }
@@ -46,9 +48,11 @@ import Testing
         var generator = SeededGenerator(seed: 20_261_122)
         for count in 0..<20 {
             for _ in 0..<300 {
-                var record = Bytes((0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) })
+                var record = Bytes(
+                    (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) })
                 if generator.chance(1, in: 2), count > 0 { record[count - 1] &= 3 }
-                let decodes = (try? RawRecord.value(of: record, at: WallTime(milliseconds: 0))) != nil
+                let decodes =
+                    (try? RawRecord.value(of: record, at: WallTime(milliseconds: 0))) != nil
                 let isExpired = record.withUnsafeBytes {
                     RawRecord.isExpired($0, at: WallTime(milliseconds: .max))
                 }

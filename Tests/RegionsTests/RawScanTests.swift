@@ -1,4 +1,5 @@
-// Pages of a scan against a plain model: every combination of small bounds, directions, limits and folders.
+// Pages of a scan against a plain model: every combination of small bounds, directions, limits and
+// folders.
 import Base
 import Regions
 import Storage
@@ -96,13 +97,14 @@ import Testing
     @Test func expiredEntriesAreOnNoPageAndInNoCount() throws {
         let engine = try Self.engine(Self.keys, expired: ["a", "b/1", "d"])
         let left = Self.keys.filter { !["a", "b/1", "d"].contains($0) }
-        #expect(try Self.pages(RawScan(range: .all, limit: 2), engine).flatMap { $0 } == left.sorted())
+        #expect(
+            try Self.pages(RawScan(range: .all, limit: 2), engine).flatMap { $0 } == left.sorted())
         let count = try RawRead.count(.all).run(on: engine, at: Self.wall, tier: .disk)
         #expect(count == .counted(left.count))
     }
 
-    /// Numbered history: (1) an entry fills half a page, (2) a folder follows and is jumped over, (3) an entry
-    /// too large for the page ends it. The next page began again before the folder.
+    /// Numbered history: (1) an entry fills half a page, (2) a folder follows and is jumped over,
+    /// (3) an entry too large for the page ends it. The next page began again before the folder.
     @Test func aPageThatEndsByBytesAfterAFolderDoesNotGoBack() throws {
         let engine = MemoryEngine()
         var batch = WriteBatch()
@@ -123,7 +125,9 @@ import Testing
     @Test func keysOnlyLeavesValuesOut() throws {
         let engine = try Self.engine(["a", "b"])
         let scan = RawScan(range: .all, keysOnly: true)
-        guard case .page(let page)? = try RawRead.scan(scan).run(on: engine, at: Self.wall, tier: .disk)
+        guard
+            case .page(let page)? = try RawRead.scan(scan).run(
+                on: engine, at: Self.wall, tier: .disk)
         else {
             Issue.record("no page")
             return

@@ -91,7 +91,8 @@ import Testing
             .dataNewerFormat(path: "x", found: 2, supported: 1),
             .dataCorrupt(path: "x/y", reason: "r", directory: "x"),
             .dataUnwritable(path: "x", reason: "r", command: "c"),
-            .diskFull(path: "x", freeBytes: 1, neededBytes: 2), .diskFailed(path: "x", reason: "r"), .unforeseen("u"),
+            .diskFull(path: "x", freeBytes: 1, neededBytes: 2), .diskFailed(path: "x", reason: "r"),
+            .unforeseen("u"),
         ]
         #expect(Set(errors.map(\.code)).count == errors.count)
         for error in errors {
