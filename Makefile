@@ -1,8 +1,8 @@
 # The few things to do here. `make run` and `make test` set up a fresh Debian machine by
 # themselves; what they have set up they leave alone the second time.
 #
-# One release build serves all: tests use `package` access and not `@testable`, so they test the very
-# binary that runs.
+# One release build serves all: tests use `package` access and not `@testable`, so they test the
+# very binary that runs.
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:

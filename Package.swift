@@ -62,7 +62,7 @@ let package = Package(
         // 4: requests to operations, outcomes to responses.
         .target(
             name: "API",
-            dependencies: ["Base", "Telemetry", "Regions", "Coordination", "CSimdjson"],
+            dependencies: ["Base", "Telemetry", "Regions", "CSimdjson"],
             resources: [
                 .embedInCode("Resources/openapi.yaml"), .embedInCode("Resources/openapi.json"),
             ], swiftSettings: strict),
@@ -81,7 +81,7 @@ let package = Package(
         library(
             "Runtime",
             [
-                "Base", "Telemetry", "Storage", "Regions", "Coordination", "API", "Node",
+                "Base", "Telemetry", "Storage", "Regions", "API", "Node",
                 "RocksStorage", "HTTP", "CMalloc", log, collections, nio("NIOCore"),
                 nio("NIOPosix"),
             ]),
