@@ -123,6 +123,9 @@ let package = Package(
         // The built program, started as a user would.
         .testTarget(
             name: "ProcessTests", dependencies: ["martlet", "Base"], swiftSettings: strict),
+        // The program killed, stopped, starved of disk space and attacked.
+        .testTarget(
+            name: "DurabilityTests", dependencies: ["martlet", "Base"], swiftSettings: strict),
         tests(of: "Regions", ["Base", "Storage"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry"]),
