@@ -173,7 +173,7 @@ extension HTTP2Session {
 
     private func headEnds(_ index: Int, last: Bool) {
         if !slab[index].isRefused, let problem = policyRefusal(index) { note(index, problem) }
-        if let problem = refusals.removeValue(forKey: index) {
+        if slab[index].isRefused, let problem = refusals.removeValue(forKey: index) {
             slab[index].remoteClosed = last
             return refuse(index, problem)
         }
@@ -185,28 +185,27 @@ extension HTTP2Session {
     }
 
     private func policyRefusal(_ index: Int) -> Problem? {
-        let stream = slab[index]
-        guard Target.isLegal(stream.target, method: stream.method) else {
+        guard Target.isLegal(slab[index].target, method: slab[index].method) else {
             return Refusal.malformed("The request target (:path) is not an absolute path.")
         }
-        var authority = stream.hasAuthority ? stream.authority ?? approvedAuthority : stream.host
-        if let host = stream.host, let named = authority, stream.hasAuthority,
-            !equalIgnoringCase(host, named)
-        {
-            return Refusal.malformed("The host field contradicts :authority.")
-        }
-        if authority == nil { authority = [] }
-        if stream.hasAuthority, stream.authority == nil, stream.origin == nil,
-            stream.secFetchSite == nil
-        {
-            return nil  // approved before
+        let host = slab[index].host
+        let origin = slab[index].origin
+        let secFetchSite = slab[index].secFetchSite
+        var authority = host
+        if slab[index].hasAuthority {
+            authority = slab[index].authority ?? approvedAuthority
+            if let host, let authority, !equalIgnoringCase(host, authority) {
+                return Refusal.malformed("The host field contradicts :authority.")
+            }
+            let isApproved = slab[index].authority == nil
+            if isApproved, origin == nil, secFetchSite == nil { return nil }
         }
         if let problem = state.origins.refusal(
-            authority: authority, origin: stream.origin, secFetchSite: stream.secFetchSite)
+            authority: authority ?? [], origin: origin, secFetchSite: secFetchSite)
         {
             return problem
         }
-        if stream.hasAuthority { approvedAuthority = authority }
+        if slab[index].hasAuthority { approvedAuthority = authority }
         return nil
     }
 

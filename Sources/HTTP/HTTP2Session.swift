@@ -12,7 +12,7 @@ package import NIOCore
 package final class HTTP2Session {
     let state: FrontState
     private(set) var session: OpaquePointer?
-    var slab = HTTP2Slab()
+    let slab = HTTP2Slab()
     var history = StreamHistory()
     var budget: GlitchBudget
     /// Drained by the connection after `feed`, `takeOutput` and `advance`.

@@ -46,18 +46,31 @@ struct HTTP2Stream {
 }
 
 /// The slab: places are reused, so that a stream costs no allocation of its own.
-struct HTTP2Slab {
-    private(set) var streams: [HTTP2Stream] = []
+///
+/// Hot path: memory of its own instead of an array, because every access to an array inside a
+/// class is checked for exclusivity at run time, dozens of times per request. The indices come
+/// from nghttp2's stream data, which only this code sets, and are checked all the same.
+final class HTTP2Slab {
+    private var streams = UnsafeMutablePointer<HTTP2Stream>.allocate(capacity: 1)
+    private var capacity = 1
+    private var used = 0
     private var free: [Int] = []
     private(set) var live = 0
 
-    mutating func open(_ id: Int32, tick: UInt32) -> Int {
+    deinit {
+        streams.deinitialize(count: used)
+        streams.deallocate()
+    }
+
+    func open(_ id: Int32, tick: UInt32) -> Int {
         let index: Int
         if let reused = free.popLast() {
             index = reused
         } else {
-            index = streams.count
-            streams.append(HTTP2Stream())
+            if used == capacity { grow() }
+            index = used
+            (streams + index).initialize(to: HTTP2Stream())
+            used += 1
         }
         live += 1
         streams[index].id = id
@@ -66,18 +79,33 @@ struct HTTP2Slab {
         return index
     }
 
-    mutating func close(_ index: Int) {
-        streams[index] = HTTP2Stream()
+    private func grow() {
+        let larger = UnsafeMutablePointer<HTTP2Stream>.allocate(capacity: capacity * 2)
+        larger.moveInitialize(from: streams, count: used)
+        streams.deallocate()
+        streams = larger
+        capacity *= 2
+    }
+
+    func close(_ index: Int) {
+        self[index] = HTTP2Stream()
         free.append(index)
         live -= 1
     }
 
+    @inline(__always)
     subscript(_ index: Int) -> HTTP2Stream {
-        _read { yield streams[index] }
-        _modify { yield &streams[index] }
+        unsafeAddress {
+            precondition(index >= 0 && index < used)
+            return UnsafePointer(streams + index)
+        }
+        unsafeMutableAddress {
+            precondition(index >= 0 && index < used)
+            return streams + index
+        }
     }
 
-    var indices: Range<Int> { streams.indices }
+    var indices: Range<Int> { 0..<used }
 }
 
 /// Stream ids that were skipped or are over, as far as one wants to remember them.

@@ -1,24 +1,13 @@
-/// The `Date` field (RFC 9110 §5.6.7), from seconds since 1970 without a calendar library.
-///
-/// The algorithm counts days from 1 March of year 0, so that the leap day is the last of its year.
+/// The `Date` field (RFC 9110 §5.6.7), written once a second.
+internal import Base
 
-enum HTTPDate {
-    static let length = 29
+package enum HTTPDate {
+    package static let length = 29
 
     /// Writes `Sun, 06 Nov 1994 08:49:37 GMT` to `bytes`, which has room for `length` bytes.
-    static func write(_ secondsSince1970: Int, to bytes: UnsafeMutablePointer<UInt8>) {
+    package static func write(_ secondsSince1970: Int, to bytes: UnsafeMutablePointer<UInt8>) {
+        let date = WallTime(milliseconds: UInt64(secondsSince1970) * 1_000).date
         let (days, second) = secondsSince1970.quotientAndRemainder(dividingBy: 86_400)
-        let shifted = days + 719_468
-        let era = shifted / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra =
-            (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-        let month = monthFromMarch < 10 ? monthFromMarch + 2 : monthFromMarch - 10
-        let year = yearOfEra + era * 400 + (month <= 1 ? 1 : 0)
-
         var at = bytes
         func put(_ text: StaticString, from start: Int, _ count: Int) {
             at.update(from: text.utf8Start + start, count: count)
@@ -34,11 +23,11 @@ enum HTTPDate {
         }
         put("ThuFriSatSunMonTueWed", from: (days % 7) * 3, 3)
         put(", ", from: 0, 2)
-        put(day, digits: 2)
+        put(date.day, digits: 2)
         put(" ", from: 0, 1)
-        put("JanFebMarAprMayJunJulAugSepOctNovDec", from: month * 3, 3)
+        put("JanFebMarAprMayJunJulAugSepOctNovDec", from: (date.month - 1) * 3, 3)
         put(" ", from: 0, 1)
-        put(year, digits: 4)
+        put(date.year, digits: 4)
         put(" ", from: 0, 1)
         put(second / 3_600, digits: 2)
         put(":", from: 0, 1)

@@ -10,5 +10,9 @@ package protocol Serving: AnyObject {
     func serve(_ request: Request, _ exchange: ExchangeID)
 
     /// The client reset the stream or left: work on it may stop, and an answer is no longer wanted.
+    ///
+    /// `Front.respond` is to be called all the same when the work has ended; the answer is dropped.
+    /// Until then the request counts as an open stream, so that a client gains nothing by
+    /// cancelling; after `Limits.requestTimeoutDefault` the front stops waiting for it.
     func cancel(_ exchange: ExchangeID)
 }

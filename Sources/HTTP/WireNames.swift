@@ -3,10 +3,10 @@
 /// Hot path: nghttp2 takes names and values as pointers, and a `String` per field and answer would
 /// cost more than the rest of the answer. A test compares these with the raw values of the
 /// enumerations.
-internal import API
+package import API
 
 extension ResponseHeaderName {
-    var wire: StaticString {
+    package var wire: StaticString {
         switch self {
         case .acceptRanges: "accept-ranges"
         case .allow: "allow"
@@ -36,7 +36,7 @@ extension ResponseHeaderName {
 }
 
 extension ContentType {
-    var wire: StaticString {
+    package var wire: StaticString {
         switch self {
         case .json: "application/json"
         case .problem: "application/problem+json"
