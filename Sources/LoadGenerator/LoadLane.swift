@@ -26,6 +26,7 @@ final class LoadLane: ClientReceiver {
             to: run.plan.origin, options: run.plan.options, tls: tls, on: run.loop, receiver: self)
     }
 
+    let wantsHeaders = false
     var isOpen: Bool { connection?.isOpen ?? false }
 
     func submit(_ request: borrowing ClientRequest, _ slot: Int) {

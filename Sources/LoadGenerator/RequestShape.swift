@@ -25,11 +25,15 @@ package struct RequestShape: Sendable {
     private let valueSize: Int
 
     private static let poolBytes = 1 << 20
+    private static let json = [ClientHeader("content-type", "application/json")]
+    /// Of every request but a batch.
+    private let headers: [ClientHeader]
 
     package init(_ target: LoadTarget, path: Bytes, valueSize: Int, random: SeededGenerator) {
         self.target = target
         self.path = path
         self.valueSize = valueSize
+        headers = target == .etcd ? Self.json : []
         var random = random
         let letters = Bytes("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_".utf8)
         pool = (0..<Self.poolBytes + valueSize).map { _ in letters[Int(random.next() & 63)] }
@@ -48,6 +52,7 @@ package struct RequestShape: Sendable {
     // Hot path: once per request.
     package func read(_ key: Int, into request: inout ClientRequest) {
         request.body = nil
+        request.headers = headers
         request.target.removeAll(keepingCapacity: true)
         switch target {
         case .martlet:
@@ -71,6 +76,7 @@ package struct RequestShape: Sendable {
     package func update(_ key: Int, draw: UInt64, into request: inout ClientRequest) {
         let start = Int(draw % UInt64(Self.poolBytes))
         let value = pool[start..<start + valueSize]
+        request.headers = headers
         request.target.removeAll(keepingCapacity: true)
         switch target {
         case .martlet, .file:
@@ -92,6 +98,7 @@ package struct RequestShape: Sendable {
     }
 
     package func scan(from key: Int, limit: Int, into request: inout ClientRequest) {
+        request.headers = headers
         request.target.removeAll(keepingCapacity: true)
         guard target == .etcd else {
             request.method = "GET"
@@ -113,6 +120,7 @@ package struct RequestShape: Sendable {
     package func batch(_ keys: some Sequence<Int>, draw: UInt64, into request: inout ClientRequest)
     {
         request.method = "POST"
+        request.headers = Self.json
         request.target = Bytes("/v1/raw/batch".utf8)
         var body = Bytes("{\"ops\":[".utf8)
         var start = Int(draw % UInt64(Self.poolBytes))

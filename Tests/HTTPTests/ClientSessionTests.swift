@@ -8,6 +8,7 @@ import Testing
 /// What a receiver was told, as text, one line for each call; adjoining pieces of a body are
 /// joined.
 final class RecordingReceiver: ClientReceiver {
+    let wantsHeaders = true
     var story: [String] = []
     private var bodies: [Int: Bytes] = [:]
 

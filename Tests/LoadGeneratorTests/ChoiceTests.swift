@@ -137,7 +137,9 @@ struct RequestShapeTests {
 
     private func text(_ request: ClientRequest) -> String {
         let body = request.body.map { String(decoding: $0, as: UTF8.self) } ?? "-"
-        return "\(request.method) \(String(decoding: request.target, as: UTF8.self)) \(body)"
+        let type = request.headers.isEmpty ? "" : " [\(request.headers[0].value)]"
+        let target = String(decoding: request.target, as: UTF8.self)
+        return "\(request.method) \(target)\(type) \(body)"
     }
 
     private func requests(_ target: LoadTarget) -> [String] {
@@ -167,15 +169,16 @@ struct RequestShapeTests {
                 "GET /v1/raw/kv/bench:0000000042 -",
                 "PUT /v1/raw/kv/bench:0000000042 fQu",
                 "GET /v1/raw/scan?start=bench:0000000007&limit=10 -",
-                "POST /v1/raw/batch {\"ops\":["
+                "POST /v1/raw/batch [application/json] {\"ops\":["
                     + "{\"op\":\"put\",\"key\":\"bench:0000000001\",\"value\":\"fQu\"},"
                     + "{\"op\":\"put\",\"key\":\"bench:2147483647\",\"value\":\"ZIM\"}]}",
             ])
         #expect(
             requests(.etcd) == [
-                "POST /v3/kv/range {\"key\":\"YmVuY2g6MDAwMDAwMDA0Mg==\"}",
-                "POST /v3/kv/put {\"key\":\"YmVuY2g6MDAwMDAwMDA0Mg==\",\"value\":\"ZlF1\"}",
-                "POST /v3/kv/range {\"key\":\"YmVuY2g6MDAwMDAwMDAwNw==\","
+                "POST /v3/kv/range [application/json] {\"key\":\"YmVuY2g6MDAwMDAwMDA0Mg==\"}",
+                "POST /v3/kv/put [application/json] "
+                    + "{\"key\":\"YmVuY2g6MDAwMDAwMDA0Mg==\",\"value\":\"ZlF1\"}",
+                "POST /v3/kv/range [application/json] {\"key\":\"YmVuY2g6MDAwMDAwMDAwNw==\","
                     + "\"range_end\":\"YmVuY2g7\",\"limit\":\"10\"}",
             ])
         #expect(

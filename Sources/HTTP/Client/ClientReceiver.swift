@@ -4,6 +4,8 @@
 /// A receiver may submit further requests from within them. Every exchange ends with exactly one
 /// `completed` or `failed`.
 package protocol ClientReceiver: AnyObject {
+    /// False saves the calls for header fields; read once, when the connection is made.
+    var wantsHeaders: Bool { get }
     /// The protocol is agreed on; requests may be submitted.
     func connected(_ connection: ClientConnection)
     func received(status: Int, _ exchange: Int)

@@ -37,6 +37,7 @@ package final class HTTP1ClientSession {
     private var pending: Bytes = []
     private let host: Bytes
     private let receiver: any ClientReceiver
+    private let wantsHeaders: Bool
 
     /// The server has not said that it will close.
     package private(set) var isReusable = true
@@ -46,6 +47,7 @@ package final class HTTP1ClientSession {
     package init(authority: String, receiver: any ClientReceiver) {
         host = Bytes("\r\nhost: \(authority)\r\nuser-agent: martlet\r\n".utf8)
         self.receiver = receiver
+        wantsHeaders = receiver.wantsHeaders
     }
 
     package var exchangesOpen: Int { waiting.count }
@@ -252,7 +254,7 @@ package final class HTTP1ClientSession {
         } else if equals(name, "connection"), equals(value, "close") {
             isReusable = false
         }
-        if head.status >= 200 {
+        if wantsHeaders, head.status >= 200 {
             receiver.received(header: name, value: value, exchange.number)
         }
     }

@@ -14,24 +14,21 @@ package final class HTTP2ClientSession {
         var stream: Int32 = 0
         var status = 0
         var isOpen = false
-        var wasSent = false
         var headIsComplete = false
         var bodyOffset = 0
-        var body: Bytes = []
     }
 
     private var slots: [Slot] = []
+    /// By slot; empty where there is none to send.
+    private var bodies: [Bytes] = []
     private var freeSlots: [Int] = []
     private var handle: OpaquePointer?
-    private let scheme: Bytes
-    private let authority: Bytes
+    private var block: HTTP2HeaderBlock
     private let address: String
     private let receiver: any ClientReceiver
-    /// Names and values of the request being submitted, copied by nghttp2 before `submit` returns.
-    private var scratch: Bytes = []
-    private var fields: [(name: Range<Int>, value: Range<Int>)] = []
-    private var nameValues: [nghttp2_nv] = []
-
+    fileprivate let wantsHeaders: Bool
+    /// Streams are sent in the order of their numbers.
+    private var lastSent: Int32 = 0
     private var hasInput = false
     package private(set) var exchangesOpen = 0
     /// The server sent GOAWAY: no new requests.
@@ -43,10 +40,10 @@ package final class HTTP2ClientSession {
     static let connectionWindow: Int32 = 16 << 20
 
     package init(origin: Origin, receiver: any ClientReceiver) {
-        scheme = Bytes(origin.scheme.rawValue.utf8)
-        authority = Bytes(origin.authority.utf8)
+        block = HTTP2HeaderBlock(scheme: origin.scheme.rawValue, authority: origin.authority)
         address = origin.authority
         self.receiver = receiver
+        wantsHeaders = receiver.wantsHeaders
         var callbacks: OpaquePointer?
         nghttp2_session_callbacks_new(&callbacks)
         defer { nghttp2_session_callbacks_del(callbacks) }
@@ -76,33 +73,32 @@ package final class HTTP2ClientSession {
     // Hot path: once per request of the load generator.
     package func submit(_ request: borrowing ClientRequest, _ exchange: Int) {
         let index = freeSlots.popLast() ?? slots.count
-        if index == slots.count { slots.append(Slot()) }
-        let body = request.body
-        slots[index] = Slot(exchange: exchange, isOpen: true, body: body ?? [])
+        if index == slots.count {
+            slots.append(Slot())
+            bodies.append([])
+        }
         exchangesOpen += 1
-        collectFields(of: request)
         var provider = nghttp2_data_provider()
         provider.source.fd = Int32(index)
         provider.read_callback = readBody
         let userData = UnsafeMutableRawPointer(bitPattern: index + 1)
-        let stream = scratch.withUnsafeMutableBytes { scratch in
-            nameValues.removeAll(keepingCapacity: true)
-            for field in fields {
-                nameValues.append(nameValue(scratch, field.name, field.value))
-            }
-            return body == nil
+        let handle = handle
+        let hasBody = request.body != nil
+        if let body = request.body { bodies[index] = body }
+        let stream = block.with(request) { fields in
+            hasBody
                 ? nghttp2_submit_request(
-                    handle, nil, nameValues, nameValues.count, nil, userData)
+                    handle, nil, fields.baseAddress, fields.count, &provider, userData)
                 : nghttp2_submit_request(
-                    handle, nil, nameValues, nameValues.count, &provider, userData)
+                    handle, nil, fields.baseAddress, fields.count, nil, userData)
         }
+        slots[index] = Slot(exchange: exchange, stream: max(stream, 0), isOpen: true)
         guard stream > 0 else {
             // Stream numbers are used up, or memory is.
             isDraining = true
             release(index)
             return receiver.failed(exchange, .notProcessed(address: address))
         }
-        slots[index].stream = stream
     }
 
     package func feed(_ input: UnsafeRawBufferPointer) throws(ClientError) {
@@ -160,45 +156,17 @@ package final class HTTP2ClientSession {
             release(index)
             if slot.exchange >= 0 {
                 receiver.failed(
-                    slot.exchange, slot.wasSent ? error : .notProcessed(address: address))
+                    slot.exchange,
+                    slot.stream <= lastSent ? error : .notProcessed(address: address))
             }
         }
     }
 
     private func release(_ index: Int) {
         slots[index].isOpen = false
-        slots[index].body = []
+        if !bodies[index].isEmpty { bodies[index] = [] }
         freeSlots.append(index)
         exchangesOpen -= 1
-    }
-
-    private func collectFields(of request: borrowing ClientRequest) {
-        scratch.removeAll(keepingCapacity: true)
-        fields.removeAll(keepingCapacity: true)
-        add(":method", request.method.utf8)
-        add(":scheme", scheme)
-        add(":authority", authority)
-        add(":path", request.target)
-        for header in request.headers { add(header.name, header.value.utf8) }
-        if let body = request.body { add("content-length", String(body.count).utf8) }
-    }
-
-    private func add(_ name: String, _ value: some Collection<UInt8>) {
-        let start = scratch.count
-        for byte in name.utf8 { scratch.append(byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte) }
-        let middle = scratch.count
-        scratch.append(contentsOf: value)
-        fields.append((start..<middle, middle..<scratch.count))
-    }
-
-    private func nameValue(
-        _ scratch: UnsafeMutableRawBufferPointer, _ name: Range<Int>, _ value: Range<Int>
-    ) -> nghttp2_nv {
-        let bytes = scratch.assumingMemoryBound(to: UInt8.self)
-        guard let base = bytes.baseAddress else { return nghttp2_nv() }
-        return nghttp2_nv(
-            name: base + name.lowerBound, value: base + value.lowerBound, namelen: name.count,
-            valuelen: value.count, flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue))
     }
 
     private func slotIndex(_ stream: Int32) -> Int? {
@@ -211,48 +179,44 @@ package final class HTTP2ClientSession {
     fileprivate func received(
         stream: Int32, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
     ) {
-        guard let index = slotIndex(stream), !slots[index].headIsComplete else { return }
+        guard let index = slotIndex(stream) else { return }
+        let slot = slots[index]
+        guard !slot.headIsComplete else { return }
         if name.first == UInt8(ascii: ":") {
             // nghttp2 has checked that :status comes first and is three digits.
             let status = value.reduce(0) { $0 * 10 + Int($1) - 0x30 }
             slots[index].status = status
-            guard status >= 200, slots[index].exchange >= 0 else { return }
-            receiver.received(status: status, slots[index].exchange)
-        } else if slots[index].status >= 200, slots[index].exchange >= 0 {
-            receiver.received(header: name, value: value, slots[index].exchange)
+            if status >= 200, slot.exchange >= 0 {
+                receiver.received(status: status, slot.exchange)
+            }
+        } else if slot.status >= 200, slot.exchange >= 0 {
+            receiver.received(header: name, value: value, slot.exchange)
         }
     }
 
     fileprivate func received(stream: Int32, body: UnsafeRawBufferPointer) {
-        guard let index = slotIndex(stream), slots[index].exchange >= 0 else { return }
-        receiver.received(body: body, slots[index].exchange)
+        guard let index = slotIndex(stream) else { return }
+        let exchange = slots[index].exchange
+        if exchange >= 0 { receiver.received(body: body, exchange) }
     }
 
-    fileprivate func received(_ frame: nghttp2_frame) {
-        if frame.hd.type == UInt8(NGHTTP2_GOAWAY.rawValue) {
-            isDraining = true
-        } else if frame.hd.type == UInt8(NGHTTP2_HEADERS.rawValue),
-            let index = slotIndex(frame.hd.stream_id), slots[index].status >= 200
-        {
-            slots[index].headIsComplete = true
-        }
+    fileprivate func receivedHeadEnd(stream: Int32) {
+        guard let index = slotIndex(stream), slots[index].status >= 200 else { return }
+        slots[index].headIsComplete = true
     }
 
-    fileprivate func sent(_ frame: nghttp2_frame) {
-        guard frame.hd.type == UInt8(NGHTTP2_HEADERS.rawValue),
-            let index = slotIndex(frame.hd.stream_id)
-        else { return }
-        slots[index].wasSent = true
-    }
+    fileprivate func receivedGoAway() { isDraining = true }
+
+    fileprivate func sentHead(stream: Int32) { lastSent = max(lastSent, stream) }
 
     fileprivate func closed(stream: Int32, code: UInt32) {
         guard let index = slotIndex(stream) else { return }
         let slot = slots[index]
         release(index)
         guard slot.exchange >= 0 else { return }
-        if code == NGHTTP2_NO_ERROR.rawValue, slot.headIsComplete {
+        if code == NGHTTP2_NO_ERROR.rawValue, slot.status >= 200 {
             receiver.completed(slot.exchange)
-        } else if code == NGHTTP2_REFUSED_STREAM.rawValue || !slot.wasSent {
+        } else if code == NGHTTP2_REFUSED_STREAM.rawValue || stream > lastSent {
             receiver.failed(slot.exchange, .notProcessed(address: address))
         } else {
             receiver.failed(slot.exchange, .streamReset(code: code))
@@ -263,59 +227,77 @@ package final class HTTP2ClientSession {
         _ index: Int, into out: UnsafeMutableRawBufferPointer
     ) -> (count: Int, isLast: Bool) {
         let start = slots[index].bodyOffset
-        let count = min(out.count, slots[index].body.count - start)
-        slots[index].body.withUnsafeBytes { body in
+        let count = min(out.count, bodies[index].count - start)
+        bodies[index].withUnsafeBytes { body in
             out.copyMemory(from: UnsafeRawBufferPointer(rebasing: body[start..<start + count]))
         }
         slots[index].bodyOffset = start + count
-        return (count, start + count == slots[index].body.count)
+        return (count, start + count == bodies[index].count)
     }
 }
 
-/// The session lives as long as its nghttp2 handle, which calls back only within its own calls.
-private func session(_ userData: UnsafeMutableRawPointer?) -> HTTP2ClientSession? {
-    userData.map { Unmanaged<HTTP2ClientSession>.fromOpaque($0).takeUnretainedValue() }
+/// The session lives as long as its nghttp2 handle, which calls back only within its own calls; so
+/// it need not be retained for each of them.
+private func with(_ userData: UnsafeMutableRawPointer?, _ body: (HTTP2ClientSession) -> Void) {
+    guard let userData else { return }
+    Unmanaged<HTTP2ClientSession>.fromOpaque(userData)._withUnsafeGuaranteedRef(body)
 }
 
 private let onHeader: nghttp2_on_header_callback = {
     _, frame, name, nameCount, value, valueCount, _, userData in
-    guard let frame, frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return 0 }
-    session(userData)?.received(
-        stream: frame.pointee.hd.stream_id,
-        name: UnsafeRawBufferPointer(start: name, count: nameCount),
-        value: UnsafeRawBufferPointer(start: value, count: valueCount))
+    guard let frame, let name, frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue) else {
+        return 0
+    }
+    with(userData) { session in
+        guard session.wantsHeaders || name.pointee == UInt8(ascii: ":") else { return }
+        session.received(
+            stream: frame.pointee.hd.stream_id,
+            name: UnsafeRawBufferPointer(start: name, count: nameCount),
+            value: UnsafeRawBufferPointer(start: value, count: valueCount))
+    }
     return 0
 }
 
 private let onData: nghttp2_on_data_chunk_recv_callback = {
     _, _, stream, data, count, userData in
-    session(userData)?.received(
-        stream: stream, body: UnsafeRawBufferPointer(start: data, count: count))
+    with(userData) {
+        $0.received(stream: stream, body: UnsafeRawBufferPointer(start: data, count: count))
+    }
     return 0
 }
 
 private let onFrame: nghttp2_on_frame_recv_callback = { _, frame, userData in
-    if let frame { session(userData)?.received(frame.pointee) }
+    guard let head = frame?.pointee.hd else { return 0 }
+    if head.type == UInt8(NGHTTP2_GOAWAY.rawValue) {
+        with(userData) { $0.receivedGoAway() }
+    } else if head.type == UInt8(NGHTTP2_HEADERS.rawValue) {
+        with(userData) { if $0.wantsHeaders { $0.receivedHeadEnd(stream: head.stream_id) } }
+    }
     return 0
 }
 
 private let onFrameSent: nghttp2_on_frame_send_callback = { _, frame, userData in
-    if let frame { session(userData)?.sent(frame.pointee) }
+    guard let head = frame?.pointee.hd, head.type == UInt8(NGHTTP2_HEADERS.rawValue) else {
+        return 0
+    }
+    with(userData) { $0.sentHead(stream: head.stream_id) }
     return 0
 }
 
 private let onStreamClose: nghttp2_on_stream_close_callback = { _, stream, code, userData in
-    session(userData)?.closed(stream: stream, code: code)
+    with(userData) { $0.closed(stream: stream, code: code) }
     return 0
 }
 
 private let readBody: nghttp2_data_source_read_callback = {
     _, _, buffer, capacity, flags, source, userData in
-    guard let me = session(userData), let source, let flags else {
-        return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
-    }
+    guard let source, let flags else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
     let out = UnsafeMutableRawBufferPointer(start: buffer, count: capacity)
-    let (count, isLast) = me.takeBody(Int(source.pointee.fd), into: out)
-    if isLast { flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
+    var count = 0
+    with(userData) { session in
+        let taken = session.takeBody(Int(source.pointee.fd), into: out)
+        count = taken.count
+        if taken.isLast { flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
+    }
     return count
 }

@@ -170,6 +170,7 @@ private final class PooledConnection: ClientReceiver {
         ).map { bound }
     }
 
+    let wantsHeaders = true
     var isOpen: Bool { connection?.isOpen ?? false }
     var isIdle: Bool { exchanges.isEmpty }
     var isHTTP2: Bool { connection?.isHTTP2 ?? false }
