@@ -115,14 +115,19 @@ let package = Package(
         .target(
             name: "EngineSuite", dependencies: ["Base", "Storage"], path: "Tests/EngineSuite",
             swiftSettings: strict),
+        // The built program, started as a user would.
+        .target(name: "ProcessSupport", path: "Tests/ProcessSupport", swiftSettings: strict),
+        .testTarget(
+            name: "ContractTests", dependencies: ["ProcessSupport", "martlet"],
+            swiftSettings: strict),
         tests(of: "Storage", ["Base", "EngineSuite"]),
         tests(of: "RocksStorage", ["Base", "Storage", "EngineSuite"]),
         tests(of: "Base"),
         tests(of: "Settings", ["Base"]),
         tests(of: "Terminal", ["Base", log]),
-        // The built program, started as a user would.
         .testTarget(
-            name: "ProcessTests", dependencies: ["martlet", "Base"], swiftSettings: strict),
+            name: "ProcessTests", dependencies: ["ProcessSupport", "martlet", "Base"],
+            swiftSettings: strict),
         // The program killed, stopped, starved of disk space and attacked.
         .testTarget(
             name: "DurabilityTests", dependencies: ["martlet", "Base"], swiftSettings: strict),

@@ -1,5 +1,6 @@
 // What the program says and how it ends when it never reaches a server.
 import Foundation
+import ProcessSupport
 import Testing
 
 @Suite struct CommandLineTests {

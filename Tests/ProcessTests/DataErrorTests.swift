@@ -1,6 +1,7 @@
 // Data directories that cannot be used: in use, another's, newer, damaged, not writable, full.
 import Base
 import Foundation
+import ProcessSupport
 import Testing
 
 @Suite struct DataErrorTests {

@@ -1,5 +1,6 @@
 // A real Prometheus scrapes a real node, and promtool reads what it would read.
 import Foundation
+import ProcessSupport
 import Testing
 
 @Suite struct PrometheusTests {
@@ -30,7 +31,8 @@ import Testing
     }
 
     @Test func promtoolHasNothingToSay() throws {
-        try withNode { _, url, folder in
+        try RecordedNode.run { node in
+            let (url, folder) = (node.url, node.folder)
             #expect(try Program("put", "a", "1", "--url", url).run().status == 0)
             let command = "curl -sf \(url)/metrics > text && promtool check metrics < text"
             let outcome = try bash(command, in: folder).run()
@@ -39,7 +41,8 @@ import Testing
     }
 
     @Test func prometheusScrapesANode() throws {
-        try withNode { _, url, folder in
+        try RecordedNode.run { node in
+            let (url, folder) = (node.url, node.folder)
             #expect(try Program("put", "a", "1", "--url", url).run().status == 0)
             let target = url.replacing("http://", with: "")
             try Data(

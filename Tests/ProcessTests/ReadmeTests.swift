@@ -1,6 +1,7 @@
 // The README's curl lines, run by a shell against a real node and compared with what it says they
 // answer. `…` there stands for anything. What the README promises is thereby kept true.
 import Foundation
+import ProcessSupport
 import Testing
 
 @Suite struct ReadmeTests {
@@ -15,7 +16,8 @@ import Testing
     @Test func whatTheReadmeShowsIsWhatHappens() throws {
         let steps = Self.steps(in: try String(contentsOf: Self.readme, encoding: .utf8))
         #expect(steps.count >= 15, "the README is not read as it is written")
-        try withNode { _, url, folder in
+        try RecordedNode.run { node in
+            let (url, folder) = (node.url, node.folder)
             let photo = Data((0...255).map { UInt8($0) })
             try photo.write(to: folder.appending(path: "photo.png"))
             var variables = ""

@@ -1,5 +1,6 @@
 // A node as a program: ready means ready, the data verbs, signals, certificates, what is logged.
 import Foundation
+import ProcessSupport
 import Testing
 
 @Suite struct ServeTests {
@@ -17,7 +18,8 @@ import Testing
     }
 
     @Test func theDataVerbs() throws {
-        try withNode { (_, url, _) throws in
+        try RecordedNode.run { recorded in
+            let url = recorded.url
             #expect(try run(url, "get", "a").status == 1)
             #expect(try run(url, "put", "a", "1").status == 0)
             let one = try run(url, "get", "a")

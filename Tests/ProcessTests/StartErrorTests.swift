@@ -1,6 +1,7 @@
 // Every reason not to start: its exact words, its exit status, that it comes before the port opens,
 // and that nothing is left behind.
 import Foundation
+import ProcessSupport
 import Testing
 
 @Suite struct StartErrorTests {

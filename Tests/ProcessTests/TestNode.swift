@@ -1,5 +1,6 @@
 // A node as a program of its own, for as long as a test wants to talk to it.
 import Foundation
+import ProcessSupport
 import Testing
 
 /// Runs a node in a folder of its own on a free port, calls `body` with it, its URL and the folder,

@@ -1,5 +1,6 @@
 // Client commands against nobody, and against somebody else.
 import Foundation
+import ProcessSupport
 import Testing
 
 @Suite struct UnreachableTests {
