@@ -1,18 +1,13 @@
-# The load generators: wrk and h2load as closed loops, and an open loop of our own for latency.
+# The load generators: wrk and h2load as closed loops, `martlet bench` as an open loop for latency.
 #
 # Each run checks that the answers were successes: a server that refuses quickly is not a fast one.
-import gc
 import json
 import os
 import re
-import select
-import socket
 import subprocess
 import tempfile
-import time
-from collections import deque
 
-from peers import find
+from peers import KEYS, ROOT, find
 
 URIS = 1000  # for h2load, which reads its targets from a file
 
@@ -100,94 +95,24 @@ def h2load(server, request, seconds, connections=16, streams=32):
     return {"rate": float(rate.group(1))}
 
 
-class Connection:
-    """One HTTP/1.1 connection of the open loop, with at most one request on it."""
-
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.setblocking(False)
-        self.buffer = b""
-        self.due = None
-
-    def send(self, message, due):
-        self.due = due
-        if self.socket.send(message) != len(message):
-            raise RuntimeError("a request did not fit the socket's buffer")
-
-    def finished(self):
-        """Whether the answer is whole; raises unless it is a success."""
-        data = self.socket.recv(65536)
-        if not data:
-            raise RuntimeError("the server closed a connection under load")
-        self.buffer += data
-        end = self.buffer.find(b"\r\n\r\n")
-        if end < 0:
-            return False
-        head = self.buffer[:end].lower()
-        if not head.startswith(b"http/1.1 2"):
-            raise RuntimeError(f"the server answered {head[:40]!r} under load")
-        length = head.find(b"content-length:")
-        if length >= 0:
-            need = end + 4 + int(head[length + 15:].split(b"\r\n", 1)[0])
-            whole = len(self.buffer) >= need
-        else:
-            whole = self.buffer.endswith(b"0\r\n\r\n")  # chunked
-        if whole:
-            self.buffer = b""
-        return whole
-
-
-def open_loop(server, request, rate, seconds, connections=64):
+def open_loop(server, kind, rate, seconds, load_keys):
     """p50 and p99 in milliseconds at a fixed rate, each counted from when its request was due.
 
     A request that finds all connections busy waits its turn and the wait counts, so that a server
-    that stalls cannot hide it by slowing the load (coordinated omission).
+    that stalls cannot hide it by slowing the load (coordinated omission). `martlet bench` does it,
+    for every server alike: of the tools at hand only it speaks to all of them without pausing.
     """
-    messages = []
-    for index in range(0, request.count, max(1, request.count // 4096)):
-        body = request.body(index)
-        head = f"{request.method} {request.target(index)} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        if request.method != "GET":
-            head += f"Content-Length: {len(body)}\r\n"
-        head += "".join(f"{k}: {v}\r\n" for k, v in request.headers.items())
-        messages.append((head + "\r\n").encode() + body)
-    by_socket = {}
-    for _ in range(connections):
-        connection = Connection(server.port)
-        by_socket[connection.socket] = connection
-    sockets = list(by_socket)
-    idle = deque(by_socket.values())
-    waiting = deque()
-    latencies = []
-    total = int(rate * seconds)
-    sent = 0
-    gc.disable()
-    start = time.perf_counter()
-    try:
-        while len(latencies) < total:
-            now = time.perf_counter()
-            if now > start + seconds * 3 + 10:
-                raise RuntimeError(f"{server.name} cannot keep up with {rate:.0f} requests/s")
-            while sent < total and start + sent / rate <= now:
-                waiting.append(start + sent / rate)
-                sent += 1
-            while waiting and idle:
-                connection = idle.popleft()
-                connection.send(messages[(sent - len(waiting)) % len(messages)], waiting.popleft())
-            next_due = start + sent / rate if sent < total else now + 1
-            # Not epoll, whose time-outs are whole milliseconds.
-            ready, _, _ = select.select(sockets, [], [], max(0, next_due - now))
-            for each in ready:
-                connection = by_socket[each]
-                if connection.finished():
-                    latencies.append(time.perf_counter() - connection.due)
-                    idle.append(connection)
-    finally:
-        gc.enable()
-        for each in sockets:
-            each.close()
-    latencies.sort()
-    return {
-        "p50": latencies[len(latencies) // 2] * 1e3,
-        "p99": latencies[int(len(latencies) * 0.99)] * 1e3}
+    program = os.path.join(ROOT, ".build/release/martlet")
+    command = [
+        program, "bench", f"http://127.0.0.1:{server.port}", "--target", server.name,
+        "--workload", kind, "--rate", f"{rate:.0f}", "--connections", "64",
+        "--keys", str(KEYS), "--duration", f"{seconds}s", "--warmup", "1s", "--json"]
+    run = subprocess.run(
+        command + (["--load"] if load_keys else []), capture_output=True, text=True,
+        timeout=seconds + 120)
+    if run.returncode != 0:
+        raise RuntimeError(f"martlet bench said: {run.stdout}{run.stderr}")
+    result = json.loads(run.stdout)
+    check(result["count"], result["errors"], f"martlet bench against {server.name}", run.stdout)
+    latency = result["latency_us"][0]
+    return {"p50": latency["p50"] / 1e3, "p99": latency["p99"] / 1e3}
