@@ -13,12 +13,18 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Debug builds can switch known bugs on, to show that the simulator finds them; release builds cannot.
+let mutable: [SwiftSetting] =
+    strict + [.define("MARTLET_MUTATIONS", .when(configuration: .debug))]
+
 func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func library(
+    _ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = strict
+) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -69,7 +75,8 @@ let package = Package(
         // 3: the node as values, RocksDB, HTTP and TLS.
         library(
             "Node",
-            ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API", collections]),
+            ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API", collections],
+            settings: mutable),
         library("RocksStorage", ["Base", "Storage", "CRocksDB"]),
         library(
             "HTTP",
@@ -94,7 +101,11 @@ let package = Package(
             ]),
         library(
             "Simulation",
-            ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API", "Node"]),
+            [
+                "Base", "Telemetry", "Storage", "Regions", "Coordination", "API", "Node",
+                collections,
+            ],
+            settings: mutable),
         // 1: the programs.
         .executableTarget(
             name: "martlet",
@@ -109,7 +120,7 @@ let package = Package(
             dependencies: [
                 "Base", "Simulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ], swiftSettings: strict),
+            ], swiftSettings: mutable),
 
         // The suite that every storage engine passes.
         .target(
@@ -131,6 +142,7 @@ let package = Package(
         // The program killed, stopped, starved of disk space and attacked.
         .testTarget(
             name: "DurabilityTests", dependencies: ["martlet", "Base"], swiftSettings: strict),
+        tests(of: "Simulation", ["Base"]),
         tests(of: "Regions", ["Base", "Storage"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry"]),

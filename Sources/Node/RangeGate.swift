@@ -59,9 +59,9 @@ struct RangeGate: Sendable {
     }
 
     /// The deletes for which everything older is over; each is named once.
-    mutating func takeReady() -> [Closed] {
+    mutating func takeReady(despiteOlder: Bool) -> [Closed] {
         guard !closed.isEmpty else { return [] }
-        let oldest = underWay.keys.min() ?? .max
+        let oldest = despiteOlder ? .max : underWay.keys.min() ?? .max
         var ready: [Closed] = []
         for index in closed.indices where !closed[index].hasBegun && closed[index].epoch < oldest {
             closed[index].hasBegun = true

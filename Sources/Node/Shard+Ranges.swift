@@ -23,7 +23,9 @@ extension Shard {
     }
 
     mutating func startReadyDeletes(at now: Now, into effects: inout Effects) {
-        for ready in ranges.takeReady() {
+        for ready in ranges.takeReady(
+            despiteOlder: settings.mutations.has(.rangeDoesNotWait))
+        {
             writes[ready.delete]?.state = .reading
             readElsewhere(
                 .count(ready.range), .countRange(ready.delete), at: now, into: &effects)

@@ -51,13 +51,15 @@ extension Shard {
         default: break
         }
         do {
-            let outcome = try command.read.run(on: engine, at: now.wall, tier: .cached)
+            let wall =
+                settings.mutations.has(.expiredIsShown) ? WallTime(milliseconds: 0) : now.wall
+            let outcome = try command.read.run(on: engine, at: wall, tier: .cached)
             guard let outcome else {
                 counters.readsCold += 1
                 return nil
             }
             counters.count(command, outcome)
-            return outcome
+            return settings.mutations.page(outcome)
         } catch {
             return refuse(command, Self.refusal(of: error))
         }
@@ -66,7 +68,8 @@ extension Shard {
     mutating func readElsewhere(
         _ read: RawRead, _ pending: PendingRead, at now: Now, into effects: inout Effects
     ) {
-        guard reads.count < settings.readsWaitingLimit else {
+        guard settings.mutations.has(.readsAreUnbounded) || reads.count < settings.readsWaitingLimit
+        else {
             conclude(pending, .failure(.overloaded(resource: "reader queue")), at: now, &effects)
             return
         }
@@ -93,7 +96,7 @@ extension Shard {
         case (.answer(let place, let command), .success(let outcome)):
             let answer = command.answer(toRead: outcome)
             counters.count(command, answer)
-            complete(place, answer, into: &effects)
+            complete(place, settings.mutations.page(answer), into: &effects)
         case (.answer(let place, let command), .failure(let refusal)):
             complete(place, refuse(command, refusal), into: &effects)
         case (.decide(let write), .success(let outcome)):

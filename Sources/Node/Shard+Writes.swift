@@ -60,7 +60,9 @@ extension Shard {
         if disk.isFull, !command.freesSpace {
             return .diskFull(freeBytes: disk.space?.freeBytes ?? 0, floorBytes: disk.floorBytes)
         }
-        if unsyncedBytes + turnBatch.byteCount >= settings.unsyncedBytesLimit {
+        if !settings.mutations.has(.unsyncedIsUnbounded),
+            unsyncedBytes + turnBatch.byteCount >= settings.unsyncedBytesLimit
+        {
             return .overloaded(resource: "unsynced writes")
         }
         return nil
@@ -74,9 +76,11 @@ extension Shard {
             return
         }
         guard let key = task.command.writtenKey else { return }
-        if ranges.holdsBack(key, write) { return }
+        if !settings.mutations.has(.writesPassRange), ranges.holdsBack(key, write) { return }
         let slot = latches.slot(of: key)
-        let mode: Latches.Mode = task.command.needsCurrentValue ? .exclusive : .shared
+        let isExclusive =
+            task.command.needsCurrentValue && !settings.mutations.has(.conditionalIsShared)
+        let mode: Latches.Mode = isExclusive ? .exclusive : .shared
         writes[write]?.slot = slot
         writes[write]?.mode = mode
         guard latches.acquire(slot, mode, write) else {
@@ -93,7 +97,9 @@ extension Shard {
     ) {
         guard let task = writes[write], let key = task.command.writtenKey else { return }
         // A range delete may have come while the write waited for its latch.
-        if ranges.holdsBack(key, write) {
+        if !settings.mutations.has(.writesPassRange), !settings.mutations.has(.latchedPassesRange),
+            ranges.holdsBack(key, write)
+        {
             releaseLatch(of: task)
             writes[write]?.slot = nil
             writes[write]?.holdsLatch = false
@@ -106,8 +112,9 @@ extension Shard {
         }
         writes[write]?.state = .reading
         let read = RawRead.get(key)
+        let wall = settings.mutations.has(.expiredIsPresent) ? WallTime(milliseconds: 0) : now.wall
         do {
-            switch try read.run(on: engine, at: now.wall, tier: .cached) {
+            switch try read.run(on: engine, at: wall, tier: .cached) {
             case .found(let value): decide(write, current: value, at: now, into: &effects)
             case .some: decide(write, current: nil, at: now, into: &effects)
             case nil:
@@ -125,7 +132,8 @@ extension Shard {
         _ write: WriteTask.Handle, current: RawValue?, at now: Now, into effects: inout Effects
     ) {
         guard let task = writes[write] else { return }
-        guard requests.contains(task.place.request) else {
+        guard settings.mutations.has(.expiredIsCarriedOut) || requests.contains(task.place.request)
+        else {
             // Its requester gave up while the value was being read: nothing may happen any more.
             abandon(write, .deadlineExceeded, at: now, into: &effects)
             return
@@ -136,12 +144,20 @@ extension Shard {
         guard turnBatch.count > before else {
             counters.count(task.command, outcome)
             complete(task.place, outcome, into: &effects)
+            if settings.mutations.has(.failedConditionKeepsLatch) { writes[write]?.slot = nil }
             leave(write, at: now, into: &effects)
             return
         }
         writes[write]?.outcome = outcome
         writes[write]?.state = .atDisk
         turnWrites.append(write)
+        if settings.mutations.has(.answeredBeforeDurable) {
+            complete(task.place, outcome, into: &effects)
+        }
+        if settings.mutations.has(.latchReleasedEarly) {
+            releaseLatch(of: task)
+            writes[write]?.slot = nil
+        }
     }
 
     mutating func persistTurn(into effects: inout Effects) {
@@ -167,7 +183,7 @@ extension Shard {
             batch.token == token, "batches finish in the order in which they were handed over")
         unsyncedBytes -= batch.byteCount
         var refusal: Refusal?
-        if case .failure(let error) = result {
+        if case .failure(let error) = result, !settings.mutations.has(.failureIsSuccess) {
             refusal = writeRefusal(of: error)
             if case .full = error {} else { failure = error }
         }
@@ -175,8 +191,15 @@ extension Shard {
             guard let task = writes[write], let decided = task.outcome else { continue }
             let outcome = refusal.map { .refused($0) } ?? decided
             counters.count(task.command, outcome)
-            complete(task.place, outcome, into: &effects)
+            if !settings.mutations.has(.answeredBeforeDurable) {
+                complete(task.place, outcome, into: &effects)
+            }
             leave(write, at: now, into: &effects)
+        }
+        if settings.mutations.has(.firstCompletionForAll) {
+            for task in atDisk.flatMap(\.writes).compactMap({ writes[$0] }) {
+                if let outcome = task.outcome { complete(task.place, outcome, into: &effects) }
+            }
         }
     }
 
@@ -211,7 +234,7 @@ extension Shard {
         if case .deleteRange = task.command {
             for next in ranges.open(write) { runnable.append(.admit(next)) }
         } else if let slot = task.slot {
-            guard !task.holdsLatch else {
+            guard !task.holdsLatch || settings.mutations.has(.withdrawnKeepsLatch) else {
                 releaseLatch(of: task)
                 return
             }

@@ -132,6 +132,7 @@ package struct Shard: ~Copyable {
         for write in writes.handles where writes[write]?.place.request == handle {
             guard let task = writes[write] else { continue }
             if task.isAtDisk {
+                if settings.mutations.has(.timeoutMeansNotDone) { continue }
                 outcomes[task.place.index] = .refused(.outcomeUnknown(Self.stillAtDisk))
             } else {
                 withdraw(write)
@@ -149,6 +150,7 @@ package struct ShardSettings: Sendable {
     package var unsyncedBytesLimit: Int
     package var readsWaitingLimit: Int
     package var entriesScannedInline: Int
+    package var mutations = Mutations()
 
     package init(
         unsyncedBytesLimit: Int = Limits.unsyncedBytes,

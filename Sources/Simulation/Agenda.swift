@@ -1,0 +1,101 @@
+/// What is going to happen in a world, in order: a heap of (instant, sequence number, event).
+///
+/// Two events of one instant happen in the order in which they were scheduled, so that nothing depends on
+/// how a heap breaks ties.
+internal import API
+internal import Base
+internal import Node
+internal import Regions
+
+/// One life of one core: what was meant for an earlier life finds nobody.
+struct CorePlace: Hashable, Sendable {
+    var node: Int
+    var core: Int
+    var incarnation: Int
+}
+
+enum WorldEvent: Sendable {
+    /// Something reaches a core's inbox.
+    case arrives(CorePlace, UnitAddress.Unit, Event)
+    /// A core takes what is in its inbox.
+    case turn(CorePlace)
+    case deadline(CorePlace, Instant)
+    /// The disk worker's batch reaches the disk…
+    case diskWrites(node: Int, incarnation: Int)
+    /// …and those who wait for it are told.
+    case diskReports(node: Int, incarnation: Int)
+    case reads(CorePlace, ReadToken, RawRead, WallTime)
+    /// A response reaches its client.
+    case answered(ExchangeID, Response, node: Int, incarnation: Int)
+    case clientActs(Int)
+    case clientLeaves(ExchangeID, node: Int, incarnation: Int)
+    case fault(Fault)
+    case resumes(CorePlace)
+    case diskHasRoom(node: Int, incarnation: Int)
+    case stops(node: Int, incarnation: Int)
+    case restarts(node: Int)
+    case looksAtSpace(node: Int, incarnation: Int)
+}
+
+struct Agenda {
+    private struct Entry {
+        var at: Instant
+        var sequence: UInt64
+        var event: WorldEvent
+
+        static func < (a: Entry, b: Entry) -> Bool {
+            (a.at.nanoseconds, a.sequence) < (b.at.nanoseconds, b.sequence)
+        }
+    }
+
+    private var heap: [Entry] = []
+    private var nextSequence: UInt64 = 0
+    /// True time, which no node knows.
+    private(set) var now = Instant.origin
+
+    var isEmpty: Bool { heap.isEmpty }
+    var nextInstant: Instant? { heap.first?.at }
+
+    mutating func schedule(_ event: WorldEvent, at instant: Instant) {
+        let entry = Entry(at: max(instant, now), sequence: nextSequence, event: event)
+        nextSequence += 1
+        heap.append(entry)
+        var child = heap.count - 1
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard heap[child] < heap[parent] else { break }
+            heap.swapAt(child, parent)
+            child = parent
+        }
+    }
+
+    mutating func schedule(_ event: WorldEvent, after nanoseconds: UInt64) {
+        schedule(event, at: Instant(nanoseconds: now.nanoseconds + nanoseconds))
+    }
+
+    /// Takes the next event; time goes on to its instant.
+    mutating func next() -> WorldEvent? {
+        guard let first = heap.first else { return nil }
+        let last = heap.removeLast()
+        if !heap.isEmpty {
+            heap[0] = last
+            sink()
+        }
+        now = first.at
+        return first.event
+    }
+
+    private mutating func sink() {
+        var parent = 0
+        while true {
+            var least = parent
+            for child in [2 * parent + 1, 2 * parent + 2]
+            where child < heap.count && heap[child] < heap[least] {
+                least = child
+            }
+            guard least != parent else { return }
+            heap.swapAt(parent, least)
+            parent = least
+        }
+    }
+}

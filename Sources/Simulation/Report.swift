@@ -1,0 +1,69 @@
+/// One world run from beginning to end, and what is said of it.
+internal import Base
+
+package struct Report: Sendable {
+    package var seed: UInt64
+    package var shape: String
+    package var violations: [Violation]
+    package var traceHash: UInt64
+    /// The next draw of all streams together.
+    package var finalDraws: UInt64
+    package var simulated: Duration
+    package var events: Int
+    package var calls: Int
+    package var crashes: Int
+    package var syncs: Int
+    package var undecided: Int
+    /// The last events of each node, and of the world.
+    package var lastLines: [(title: String, lines: [String])]
+
+    package var isGood: Bool { violations.isEmpty }
+
+    package init(of world: World) {
+        seed = world.options.seed
+        shape = world.shape.summary
+        violations = world.violations
+        traceHash = world.trace.hash
+        finalDraws = world.finalDraws
+        simulated = world.simulatedTime
+        events = world.eventCount
+        calls = world.history.calls.count
+        crashes = world.crashCount
+        syncs = world.syncCount
+        undecided = world.undecidedCount
+        lastLines = []
+        guard !violations.isEmpty else { return }
+        lastLines = world.nodes.map { node in
+            ("node \(node.id)", world.trace.last(40, ofNode: node.id))
+        }
+        lastLines.append(("clients and world", world.trace.last(20, ofNode: -1)))
+    }
+
+    /// What a person needs to begin with: what is wrong, where it was, and how to see it again.
+    package func text(replay: String) -> String {
+        var lines = ["seed \(seed): \(violations.count) violations", "  shape: \(shape)"]
+        for violation in violations.prefix(5) { lines.append("  \(violation)") }
+        for (title, last) in lastLines {
+            lines.append("  last events, \(title):")
+            lines += last.map { "  " + $0 }
+        }
+        lines.append("  again: \(replay)")
+        return lines.joined(separator: "\n")
+    }
+
+    package static func run(
+        _ options: WorldOptions, trace: ((String) -> Void)? = nil
+    ) -> Report {
+        let world = World(options)
+        world.trace.sink = trace
+        world.run()
+        return Report(of: world)
+    }
+}
+
+extension UInt64 {
+    package var hex: String {
+        let digits = String(self, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

@@ -1,0 +1,118 @@
+/// What kind of world a seed makes: how large, how busy, and which faults it has.
+///
+/// Drawn by swarm (Groce et al., ISSTA 2012): each seed turns some faults and some operations off
+/// completely, because a fault that is always there hides the bugs that need its absence.
+package import Base
+
+package enum Fault: String, CaseIterable, Hashable, Sendable {
+    case crash
+    case pause
+    case wallJump
+    case diskFull
+    case diskFailure
+    /// The engine drops what has expired, as a compaction does.
+    case compaction
+}
+
+package enum OperationKind: String, CaseIterable, Hashable, Sendable {
+    case get, put, conditionalPut, compareAndSwap, delete, conditionalDelete
+    case deleteRange, scan, count, batch
+}
+
+package struct Shape: Sendable {
+    package var cores = 1
+    package var clients = 4
+    package var keys = 6
+    /// Simulated time during which clients send and faults happen.
+    package var duration = Duration.seconds(2)
+    /// Faults that happen at all, with the mean time between two of a kind.
+    package var faults: [(fault: Fault, everyMilliseconds: UInt64)] = []
+    package var weights: [(kind: OperationKind, weight: UInt64)] = OperationKind.allCases.map {
+        ($0, 1)
+    }
+    package var thinkMicroseconds: UInt64 = 2_000
+    package var syncMicroseconds: UInt64 = 1_000
+    /// One sync of so many is a hundred times as slow; 0: none.
+    package var slowSyncEvery: UInt64 = 0
+    package var coldOfTen: UInt64 = 0
+    package var readMicroseconds: UInt64 = 200
+    package var crossCoreMicroseconds: UInt64 = 20
+    package var driftPartsPerMillion: Int64 = 0
+    package var timeToLiveOfTen: UInt64 = 0
+    /// One request of so many has a short time-out; 0: none.
+    package var shortTimeoutEvery: UInt64 = 0
+    /// One request of so many is abandoned by its client; 0: none.
+    package var leavesEvery: UInt64 = 0
+    package var largeValueEvery: UInt64 = 0
+    package var unsyncedBytesLimit = 1 << 20
+    package var readsWaitingLimit = 64
+    package var entriesScannedInline = 4
+
+    package init() {}
+
+    package static func drawn(
+        from generator: inout SeededGenerator, duration: Duration
+    ) -> Shape {
+        var shape = Shape()
+        func pick(_ range: ClosedRange<UInt64>) -> UInt64 {
+            UInt64.random(in: range, using: &generator)
+        }
+        func sometimes<T>(_ numerator: UInt64, _ value: T, otherwise: T) -> T {
+            generator.chance(numerator, in: 10) ? value : otherwise
+        }
+        shape.duration = duration
+        shape.cores = Int(pick(1...3))
+        shape.clients = Int(pick(2...10))
+        shape.keys = Int(pick(2...UInt64(SimKeys.all.count)))
+        let intervals: [Fault: UInt64] = [
+            .crash: pick(100...1_500), .pause: pick(20...400), .wallJump: pick(100...800),
+            .diskFull: pick(200...1_500), .diskFailure: pick(400...2_000),
+            .compaction: pick(50...500),
+        ]
+        for fault in Fault.allCases where generator.chance(1, in: 2) {
+            shape.faults.append((fault, intervals[fault] ?? 1_000))
+        }
+        shape.weights = OperationKind.allCases.map { kind in
+            (kind, generator.chance(7, in: 10) ? pick(1...10) : 0)
+        }
+        if shape.weights.allSatisfy({ $0.weight == 0 }) { shape.weights[0].weight = 1 }
+        shape.thinkMicroseconds = pick(100...5_000)
+        shape.syncMicroseconds = pick(50...5_000)
+        shape.slowSyncEvery = sometimes(4, pick(10...100), otherwise: 0)
+        shape.coldOfTen = sometimes(6, pick(1...10), otherwise: 0)
+        shape.readMicroseconds = pick(20...5_000)
+        shape.crossCoreMicroseconds = pick(1...200)
+        shape.driftPartsPerMillion = Int64(pick(0...1_000)) - 500
+        shape.timeToLiveOfTen = sometimes(5, pick(1...6), otherwise: 0)
+        shape.shortTimeoutEvery = sometimes(4, pick(2...20), otherwise: 0)
+        shape.leavesEvery = sometimes(3, pick(5...50), otherwise: 0)
+        shape.largeValueEvery = sometimes(3, pick(2...10), otherwise: 0)
+        shape.unsyncedBytesLimit = Int(sometimes(3, pick(200...20_000), otherwise: 1 << 20))
+        shape.readsWaitingLimit = Int(sometimes(3, pick(1...4), otherwise: 64))
+        shape.entriesScannedInline = Int(pick(0...8))
+        return shape
+    }
+
+    /// One line for people.
+    package var summary: String {
+        let faults = faults.map { "\($0.fault)/\($0.everyMilliseconds)ms" }
+        let kinds = weights.filter { $0.weight > 0 }.map { "\($0.kind)×\($0.weight)" }
+        return """
+            \(cores) cores, \(clients) clients, \(keys) keys, sync \(syncMicroseconds) µs, \
+            cold \(coldOfTen)/10, ttl \(timeToLiveOfTen)/10, \
+            short time-outs 1/\(shortTimeoutEvery), leaves 1/\(leavesEvery), \
+            faults [\(faults.joined(separator: " "))], \
+            operations [\(kinds.joined(separator: " "))]
+            """
+    }
+}
+
+/// The keys of all worlds: few, so that requests meet; some hostile; several with common prefixes.
+enum SimKeys {
+    static let all: [Key] = [
+        Key(utf8: "b"), Key(utf8: "b/1"), Key(utf8: "b/2"), Key(utf8: "a"), Key([0]),
+        Key([0xFF, 0xFE]), Key(utf8: "c?d=%2F&e"), Key(utf8: ".."), Key(utf8: "ü b+"),
+        Key([0x62, 0x2F, 0x31, 0x00]), Key(utf8: "z"), Key(utf8: "//"),
+    ]
+    static let sorted = all.sorted()
+}

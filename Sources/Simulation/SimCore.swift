@@ -1,0 +1,107 @@
+/// One core of a simulated node: the same loop as in `Runtime`, with an inbox instead of a socket.
+///
+/// What is in the inbox when the core's turn comes is one turn: every event is stepped with one reading
+/// of the clocks, then the shard is told that the turn has ended, then what the turn produced leaves.
+internal import API
+internal import Base
+internal import DequeModule
+internal import Node
+internal import Regions
+internal import Storage
+internal import Telemetry
+
+final class SimCore {
+    /// What leaves a core when its turn has ended.
+    struct Output {
+        var persists: [SimDisk.Job] = []
+        var reads: [(token: ReadToken, read: RawRead, wall: WallTime)] = []
+        var envelopes: [Envelope] = []
+        var responses: [(exchange: ExchangeID, response: Response)] = []
+    }
+
+    let index: Int
+    var gateway: Gateway
+    var shard: Shard
+    private(set) var inbox: [(unit: UnitAddress.Unit, event: Event)] = []
+    var turnIsScheduled = false
+    var pausedUntil: Instant?
+    /// The deadline for which an event is on the agenda.
+    var scheduledDeadline: Instant?
+    /// When the last thing from each source arrives here: a source's things stay in order.
+    var lastArrivals: [Int: Instant] = [:]
+    private let bug: HostBug?
+
+    private var queue: Deque<(unit: UnitAddress.Unit, event: Event)> = []
+    private var effects: Effects = []
+    private var executing: Effects = []
+
+    init(index: Int, gateway: consuming Gateway, shard: consuming Shard, bug: HostBug?) {
+        self.index = index
+        self.gateway = gateway
+        self.shard = shard
+        self.bug = bug
+    }
+
+    func receive(_ unit: UnitAddress.Unit, _ event: Event) { inbox.append((unit, event)) }
+
+    /// Takes the first `count` events of the inbox as one turn.
+    func turn(
+        taking count: Int, at now: Now, trace: (_ unit: UnitAddress.Unit, TraceItem) -> Void
+    ) -> Output {
+        var output = Output()
+        queue.append(contentsOf: inbox.prefix(count))
+        inbox.removeFirst(min(count, inbox.count))
+        run(at: now, &output, trace)
+        queue.append((.shard, .turnEnded))
+        run(at: now, &output, trace)
+        return output
+    }
+
+    private func run(
+        at now: Now, _ output: inout Output,
+        _ trace: (_ unit: UnitAddress.Unit, TraceItem) -> Void
+    ) {
+        while let (unit, event) = queue.popFirst() {
+            trace(unit, .event(event))
+            switch unit {
+            case .gateway: gateway.step(event, at: now, into: &effects)
+            case .shard: shard.step(event, at: now, into: &effects)
+            }
+            swap(&effects, &executing)
+            for effect in executing {
+                trace(unit, .effect(effect))
+                execute(effect, &output)
+            }
+            executing.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func execute(_ effect: Effect, _ output: inout Output) {
+        switch effect {
+        case .send(let envelope):
+            if envelope.to.core == index {
+                queue.append((envelope.to.unit, .received(envelope)))
+            } else {
+                output.envelopes.append(envelope)
+            }
+        case .respond(let exchange, let response, _):
+            output.responses.append((exchange, response))
+            if bug == .respondedTwice { output.responses.append((exchange, response)) }
+        case .persist(let token, let batch):
+            output.persists.append(SimDisk.Job(core: index, token: token, batch: batch))
+            if bug == .reportedBeforeWrite { queue.append((.shard, .persisted(token))) }
+        case .read(let token, let read, let wall):
+            output.reads.append((token, read, wall))
+        case .scrape(let token):
+            var scrape = Scrape()
+            gateway.measure(into: &scrape)
+            shard.measure(into: &scrape)
+            queue.append((.gateway, .scraped(token, scrape)))
+        }
+    }
+}
+
+enum TraceItem {
+    case event(Event)
+    case effect(Effect)
+}

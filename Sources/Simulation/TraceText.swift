@@ -1,0 +1,161 @@
+/// Events, effects and commands in a few words, for the columns of a trace.
+internal import API
+internal import Base
+internal import Node
+internal import Regions
+internal import Storage
+
+extension Event {
+    var shown: String {
+        switch self {
+        case .received(let envelope): "← \(envelope.shown)"
+        case .persisted(let token): "persisted #\(token.number)"
+        case .persistFailed(let token, let error): "persist failed #\(token.number): \(error)"
+        case .readFinished(let token, let result):
+            switch result {
+            case .success(let outcome): "read \(token & 0xFFFF_FFFF): \(outcome.shown)"
+            case .failure(let error): "read \(token & 0xFFFF_FFFF): \(error)"
+            }
+        case .request(let exchange, let request):
+            "request \(exchange.shown) \(request.method.name) \(Key(request.target).shown)"
+        case .cancelled(let exchange): "cancelled \(exchange.shown)"
+        case .diskSpace(let space): "disk space: \(space.freeBytes) free"
+        case .scraped: "scraped"
+        case .stopping: "stopping"
+        case .turnEnded: "turn ended"
+        case .deadlineReached: "deadline reached"
+        }
+    }
+}
+
+extension Effect {
+    var shown: String {
+        switch self {
+        case .persist(let token, let batch): "persist #\(token.number): \(batch.count) writes"
+        case .read(let token, let read, let wall):
+            "read \(token & 0xFFFF_FFFF) at \(wall.milliseconds): \(read.shown)"
+        case .send(let envelope): "→ \(envelope.shown)"
+        case .respond(let exchange, let response, _):
+            "respond \(exchange.shown) \(response.status)"
+        case .scrape: "scrape"
+        }
+    }
+}
+
+extension ExchangeID {
+    var shown: String { "c\(slot).\(stream)" }
+}
+
+extension Envelope {
+    var shown: String {
+        let route = "\(from.unit)\(from.core)→\(to.unit)\(to.core)"
+        switch body {
+        case .request(let request):
+            let commands = request.commands.map(\.shown).joined(separator: "; ")
+            return "\(route) request \(request.number & 0xFFFF_FFFF): \(commands)"
+        case .reply(let reply):
+            let outcomes = reply.outcomes.map(\.shown).joined(separator: "; ")
+            return "\(route) reply \(reply.number & 0xFFFF_FFFF): \(outcomes)"
+        case .expire(let number): return "\(route) expire \(number & 0xFFFF_FFFF)"
+        }
+    }
+}
+
+extension RawRead {
+    var shown: String {
+        switch self {
+        case .get(let key): "get \(key.shown)"
+        case .scan(let scan): RawCommand.scan(scan).shown
+        case .count(let range): "count \(range.shown)"
+        }
+    }
+}
+
+extension KeyRange {
+    var shown: String { "[\(start.shown), \(end?.shown ?? "∞"))" }
+}
+
+extension RawCondition {
+    var shown: String {
+        switch self {
+        case .none: ""
+        case .absent: " if absent"
+        case .present: " if present"
+        case .matchesAny: " if tag"
+        case .matchesNone: " if not tag"
+        case .presentMatchingNone: " if present and not tag"
+        }
+    }
+}
+
+extension RawCommand {
+    var shown: String {
+        switch self {
+        case .get(let key): return "get \(key.shown)"
+        case .put(let put):
+            let ttl = put.timeToLive.map { " for \($0) s" } ?? ""
+            return "put \(put.key.shown)=\(put.value.shownValue)\(ttl)\(put.condition.shown)"
+        case .delete(let delete): return "delete \(delete.key.shown)\(delete.condition.shown)"
+        case .compareAndSwap(let swap):
+            let replacement =
+                switch swap.replacement {
+                case .put(let value, _): value.shownValue
+                case .delete: "nothing"
+                }
+            return "swap \(swap.key.shown): \(swap.expected?.shownValue ?? "nothing") by "
+                + replacement
+        case .scan(let scan):
+            return "scan \(scan.range.shown) limit \(scan.limit)"
+                + (scan.reverse ? " reverse" : "")
+        case .count(let range): return "count \(range.shown)"
+        case .deleteRange(let range, let isDryRun):
+            return "delete range \(range.shown)" + (isDryRun ? " dry run" : "")
+        }
+    }
+}
+
+extension RawOutcome {
+    var shown: String {
+        switch self {
+        case .found(let value): "found \(value.value.shownValue)"
+        case .missing: "missing"
+        case .written: "written"
+        case .deleted: "deleted"
+        case .conditionFailed: "condition failed"
+        case .swapped: "swapped"
+        case .notSwapped: "not swapped"
+        case .page(let page): "page of \(page.count)\(page.rest == nil ? "" : ", more")"
+        case .counted(let count): "counted \(count)"
+        case .rangeDeleted(let count, _): "range deleted \(count)"
+        case .refused(let refusal): "refused: \(refusal)"
+        }
+    }
+}
+
+extension Answer {
+    var shown: String {
+        switch self {
+        case .read(let seen): seen.shown
+        case .written(let previous): "written" + (previous.map { ", was \($0.shown)" } ?? "")
+        case .deleted(let previous): "deleted" + (previous.map { ", was \($0.shown)" } ?? "")
+        case .conditionFailed: "condition failed"
+        case .swapped: "swapped"
+        case .notSwapped(let seen): "not swapped, was \(seen.shown)"
+        case .page(let entries, let cursor):
+            "page " + entries.map(\.key.shown).joined(separator: " ") + (cursor == nil ? "." : " …")
+        case .counted(let count): "counted \(count)"
+        case .rangeDeleted(let count): "range deleted \(count)"
+        case .refused(let code): "refused: \(code)"
+        case .unknown(let why): "unknown: \(why)"
+        }
+    }
+}
+
+extension Seen {
+    var shown: String {
+        switch self {
+        case .absent: "nothing"
+        case .value(let value, _): value.shownValue
+        }
+    }
+}

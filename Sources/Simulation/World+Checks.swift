@@ -1,0 +1,132 @@
+/// The checkers of a world, and when each looks.
+internal import Base
+internal import Node
+internal import Regions
+internal import Storage
+
+extension World {
+    /// Every request has been answered, and nothing is left to happen.
+    func checkAnswered() {
+        for client in clients.clients {
+            guard let waiting = client.waiting else { continue }
+            let commands = waiting.commands.map(\.shown).joined(separator: "; ")
+            violate(.liveness, "\(waiting.exchange.shown) was never answered: \(commands)")
+        }
+        if !isAtRest, violations.isEmpty {
+            violate(.liveness, "the world does not come to rest")
+        }
+    }
+
+    func checkNothingIsLeft() {
+        for node in nodes where node.isUp {
+            guard node.isIdle else {
+                violate(.liveness, "node \(node.id) is not idle")
+                continue
+            }
+            for core in node.cores {
+                if let held = core.shard.heldResource {
+                    violate(.liveness, "shard \(core.index) of node \(node.id) holds \(held)")
+                }
+            }
+        }
+    }
+
+    /// The queues of a node stay within their limits, counted by the host.
+    func checkBounds(_ node: SimNode) {
+        if node.readsOut > shape.readsWaitingLimit {
+            violate(
+                .bounds, "\(node.readsOut) reads wait; the limit is \(shape.readsWaitingLimit)")
+        }
+        // The limit is looked at when a write is admitted: one write may pass it, and whatever waited for
+        // its latch or its range.
+        guard node.unsyncedBytes > shape.unsyncedBytesLimit else { return }
+        let waiting = clients.clients.compactMap(\.waiting).flatMap(\.commands)
+        let conditional = waiting.filter { $0.needsCurrentValue }.reduce(0) {
+            $0 + ($1.storedValue?.value.count ?? 0) + 32
+        }
+        let slack = conditional + 2_100 + 64 * shape.clients
+        guard shape.leavesEvery == 0, shape.shortTimeoutEvery == 0,
+            node.unsyncedBytes > shape.unsyncedBytesLimit + slack
+        else { return }
+        violate(
+            .bounds, "\(node.unsyncedBytes) bytes are not synced; the limit is "
+                + "\(shape.unsyncedBytesLimit), and \(slack) may pass it")
+    }
+
+    /// What the node's wall clock showed while a call can have had its effect.
+    func wall(_ call: Call) -> ClosedRange<WallTime> {
+        nodes[call.node].clock.wallRange(
+            from: call.invokedAt, to: min(call.effectBefore, agenda.now))
+    }
+
+    /// Looks into the store of a node that starts: what did the crash leave?
+    func checkRestart(_ node: SimNode, crashedAt: Instant?) {
+        var stored: [Key: Bytes] = [:]
+        for key in SimKeys.sorted {
+            do {
+                let record = try node.disk.engine.get(.raw, RawSpace.key(key), tier: .disk)
+                guard case .found(let bytes) = record else { continue }
+                stored[key] = try RawRecord.value(of: bytes, at: WallTime(milliseconds: 0))?.value
+            } catch {
+                violate(.atomicity, "\(key.shown) cannot be read after a restart: \(error)")
+            }
+        }
+        let durability = DurabilityChecker(history: history, stored: stored) { [self] call in
+            guard let ttl = call.command.storedValue?.timeToLive else { return false }
+            let clock = nodes[call.node].clock
+            let until = clock.wallRange(from: call.invokedAt, to: agenda.now).upperBound
+            return until >= wall(call).lowerBound.adding(seconds: ttl)
+        }
+        if let found = durability.violation() { violate(found.checker, found.message) }
+        guard let crashedAt else { return }
+        let atomicity = AtomicityChecker(history: history, stored: stored, crashedAt: crashedAt)
+        if let found = atomicity.violation() { violate(found.checker, found.message) }
+    }
+
+    /// Everything that can be said when all is over.
+    func checkHistory() -> [Violation] {
+        let keys = KeyHistories(history, order: effectOrder, wall: wall)
+        let presence = Presence(history)
+        var found = keys.strangers.map { Violation(checker: .atomicity, message: $0) }
+        found += ExpiryChecker(history: history, wall: wall).violations()
+        found += ScanChecker(history: history, presence: presence).violations()
+        found += CountChecker(history: history, presence: presence).violations()
+        for key in SimKeys.sorted {
+            guard let operations = keys.operations[key] else { continue }
+            found += checkRegister(key, operations, keys.values)
+        }
+        return found
+    }
+
+    private func checkRegister(
+        _ key: Key, _ operations: [RegisterOperation], _ values: [StoredValue]
+    ) -> [Violation] {
+        let clock = nodes[0].clock
+        var search = RegisterSearch(operations, values: values) { from, to in
+            clock.wallRange(from: from, to: max(from, to)).upperBound
+        }
+        switch search.run() {
+        case .linearizable: return []
+        case .undecided:
+            undecidedCount += 1
+            return []
+        case .impossible(let prefix, let stuck):
+            func line(_ index: Int) -> String {
+                let call = history.calls[operations[index].call]
+                let ended = call.endedAt.map { String($0.nanoseconds / 1_000) } ?? "…"
+                return "    call \(call.id) client \(call.client) "
+                    + "\(call.invokedAt.nanoseconds / 1_000)–\(ended) µs: \(call.command.shown) → "
+                    + (call.answer?.shown ?? "no answer")
+            }
+            let last = prefix.suffix(6).map(line).joined(separator: "\n")
+            let next = stuck.prefix(6).map(line).joined(separator: "\n")
+            return [
+                Violation(
+                    checker: .linearizability,
+                    message: "no order of the operations of \(key.shown) explains their answers; "
+                        + "\(prefix.count) of \(operations.count) can be placed, at the end\n"
+                        + "\(last)\n  and none of these can come next:\n\(next)")
+            ]
+        }
+    }
+}

@@ -1,0 +1,179 @@
+/// What a world does for its clients: sends their requests, tells them answers, breaks their connections.
+internal import API
+internal import Base
+internal import Node
+internal import Regions
+
+extension World {
+    func clientActs(_ client: Int) {
+        guard clients.clients[client].waiting == nil else { return }
+        let node = nodes[client % nodes.count]
+        guard node.isUp else {
+            // The connection is refused; the client tries again.
+            agenda.schedule(.clientActs(client), after: 5_000_000)
+            return
+        }
+        guard let next = clients.next(client, mayBegin: agenda.now < endsAt) else { return }
+        send(next.commands, scan: next.scan, cursor: next.cursor, from: client, to: node)
+    }
+
+    private func send(
+        _ commands: [RawCommand], scan: Int?, cursor: Bytes?, from client: Int, to node: SimNode
+    ) {
+        let isVerifier = client == clients.verifier
+        let exchange = clients.exchange(of: client, incarnation: node.incarnation)
+        var lane: Lane = commands.count > 1 ? .batch : .bytes
+        let isPlain = scan == nil && !commands.contains { $0.isCount }
+        if lane == .bytes, isPlain, !commands.contains(where: \.hasListCondition) {
+            lane = [.bytes, .bytes, .json, .batch][Int(clients.generator.next() % 4)]
+        }
+        var writer = RequestWriter()
+        if !isVerifier, shape.shortTimeoutEvery > 0,
+            clients.generator.chance(1, in: shape.shortTimeoutEvery)
+        {
+            let milliseconds = 1 + clients.generator.next() % 60
+            writer.timeout = "0." + (milliseconds < 10 ? "00" : "0") + String(milliseconds)
+        }
+        let request = writer.request(for: commands, lane: lane, cursor: cursor)
+        let calls = history.begin(
+            commands, client: client, node: node.id, scan: scan, at: agenda.now)
+        clients.clients[client].waiting = SimClients.Waiting(
+            exchange: exchange, node: node.id, calls: calls, commands: commands, lane: lane)
+        let core = client % node.cores.count
+        post(
+            .request(exchange, request), to: node.place(core), .gateway, from: 1_000 + client,
+            delay: 50_000)
+        guard !isVerifier, shape.leavesEvery > 0,
+            clients.generator.chance(1, in: shape.leavesEvery)
+        else { return }
+        agenda.schedule(
+            .clientLeaves(exchange, node: node.id, incarnation: node.incarnation),
+            after: 50_000 + clients.generator.next() % 10_000_000)
+    }
+
+    /// A node has handed a response to its front.
+    func responded(_ exchange: ExchangeID, _ node: SimNode) {
+        let count = clients.answerCounts[exchange, default: 0] + 1
+        clients.answerCounts[exchange] = count
+        if count > 1 { violate(.answers, "\(exchange.shown) was answered \(count) times") }
+    }
+
+    func answered(_ exchange: ExchangeID, _ response: Response, _ node: SimNode) {
+        let client = Int(exchange.slot)
+        // A client that has left reads no answer.
+        guard let waiting = clients.clients[client].waiting, waiting.exchange == exchange else {
+            return
+        }
+        let reader = ResponseReader(commands: waiting.commands, lane: waiting.lane)
+        let answers: [Answer]
+        do throws(UnreadableResponse) {
+            answers = try reader.answers(response)
+        } catch {
+            let commands = waiting.commands.map(\.shown).joined(separator: "; ")
+            violate(.answers, "\(exchange.shown) \(commands): \(error.reason)")
+            return
+        }
+        finish(client, waiting, answers)
+        for (id, answer) in zip(waiting.calls, answers) {
+            if case .unknown = answer { node.unsettled.append((id, node.issuedCount)) }
+        }
+        if client == clients.verifier { checkVerifierIsServed(waiting.commands, answers) }
+        let think = shape.thinkMicroseconds * 1_000
+        agenda.schedule(.clientActs(client), after: clients.generator.next() % think)
+    }
+
+    private func finish(_ client: Int, _ waiting: SimClients.Waiting, _ answers: [Answer]) {
+        history.end(waiting.calls, answers, at: agenda.now)
+        clients.clients[client].waiting = nil
+        clients.learn(client, waiting.commands, answers)
+        note(
+            -1, "client \(client)",
+            waiting.exchange.shown + " "
+                + zip(waiting.commands, answers).map { "\($0.shown): \($1.shown)" }
+                .joined(separator: "; "))
+    }
+
+    private func checkVerifierIsServed(_ commands: [RawCommand], _ answers: [Answer]) {
+        for (command, answer) in zip(commands, answers) {
+            switch answer {
+            case .refused(let code), .unknown(let code):
+                violate(.liveness, "after all faults, \(command.shown) got \(code)")
+            default: break
+            }
+        }
+    }
+
+    func clientLeaves(_ exchange: ExchangeID, _ nodeID: Int) {
+        let client = Int(exchange.slot)
+        guard let waiting = clients.clients[client].waiting, waiting.exchange == exchange else {
+            return
+        }
+        let node = nodes[nodeID]
+        finish(client, waiting, waiting.calls.map { _ in .unknown("client left") })
+        node.abandoned += waiting.calls
+        let core = client % node.cores.count
+        post(
+            .cancelled(exchange), to: node.place(core), .gateway, from: 1_000 + client,
+            delay: 50_000)
+        agenda.schedule(.clientActs(client), after: 1_000_000)
+    }
+
+    /// The node is gone: whoever waits for it learns nothing, and nothing of theirs can happen any more.
+    func connectionsBreak(_ node: SimNode) {
+        for client in clients.clients.indices {
+            guard let waiting = clients.clients[client].waiting, waiting.node == node.id else {
+                continue
+            }
+            finish(client, waiting, waiting.calls.map { _ in .unknown("connection broken") })
+            agenda.schedule(.clientActs(client), after: 1_000_000)
+        }
+        for call in history.calls
+        where call.settledAt == nil && call.node == node.id && call.answer?.isUnknown == true {
+            history.settle(call.id, at: agenda.now)
+        }
+    }
+
+    /// Notes which unknown outcomes can change nothing from now on.
+    func settle(_ node: SimNode) {
+        // What a failing disk was given may come to light at the next start.
+        guard node.disk.failure == nil else { return }
+        while let first = node.unsettled.first, first.reports <= node.reportedCount {
+            history.settle(first.call, at: agenda.now)
+            node.unsettled.removeFirst()
+        }
+        if !node.abandoned.isEmpty, node.isIdle {
+            for call in node.abandoned { history.settle(call, at: agenda.now) }
+            node.abandoned = []
+        }
+    }
+}
+
+extension Answer {
+    var isUnknown: Bool {
+        if case .unknown = self { true } else { false }
+    }
+}
+
+extension RawCommand {
+    var isCount: Bool {
+        if case .count = self { true } else { false }
+    }
+
+    /// Conditions that only header fields can carry.
+    var hasListCondition: Bool {
+        switch self {
+        case .put(let put): put.condition.isList
+        case .delete(let delete): delete.condition.isList || delete.condition == .absent
+        default: false
+        }
+    }
+}
+
+extension RawCondition {
+    fileprivate var isList: Bool {
+        switch self {
+        case .matchesNone, .presentMatchingNone: true
+        case .none, .absent, .present, .matchesAny: false
+        }
+    }
+}

@@ -1,0 +1,107 @@
+/// The faults of a world: when they happen, and how they end.
+internal import Base
+internal import Node
+internal import Regions
+internal import Storage
+
+/// Crash at the k-th sync of a world, for the exhaustive sweep.
+package struct CrashPoint: Hashable, Sendable {
+    package enum Moment: String, CaseIterable, Hashable, Sendable {
+        /// The batch is lost.
+        case before
+        /// The batch reached the log and the sync did not return.
+        case during
+        /// The sync returned and nobody was told.
+        case after
+    }
+
+    package var sync: Int
+    package var moment: Moment
+
+    package init(sync: Int, moment: Moment) {
+        self.sync = sync
+        self.moment = moment
+    }
+}
+
+extension World {
+    func scheduleNext(_ fault: Fault, _ everyMilliseconds: UInt64) {
+        let wait = crashStream.next() % (everyMilliseconds * 2_000_000)
+        let at = agenda.now + .nanoseconds(Int64(wait))
+        if at < healsAt { agenda.schedule(.fault(fault), at: at) }
+    }
+
+    func happens(_ fault: Fault) {
+        let node = nodes[Int(crashStream.next() % UInt64(nodes.count))]
+        if node.isUp { happens(fault, to: node) }
+        if let every = shape.faults.first(where: { $0.fault == fault })?.everyMilliseconds {
+            scheduleNext(fault, every)
+        }
+    }
+
+    private func happens(_ fault: Fault, to node: SimNode) {
+        switch fault {
+        case .crash: crash(node)
+        case .pause:
+            let core = node.cores[Int(crashStream.next() % UInt64(node.cores.count))]
+            guard core.pausedUntil == nil else { return }
+            let place = node.place(core.index)
+            core.pausedUntil = agenda.now + .nanoseconds(Int64(crashStream.next() % 50_000_000))
+            note(node.id, "core \(core.index)", "is paused")
+            agenda.schedule(.resumes(place), at: core.pausedUntil ?? agenda.now)
+        case .wallJump:
+            let jump = Int64(clockStream.next() % 8_000) - 4_000
+            node.clock.jump(byMilliseconds: jump, at: agenda.now)
+            note(node.id, "clock", "jumps by \(jump) ms")
+        case .diskFull:
+            guard !node.disk.isFull else { return }
+            setDiskFull(node, true)
+            agenda.schedule(
+                .diskHasRoom(node: node.id, incarnation: node.incarnation),
+                after: crashStream.next() % 200_000_000)
+        case .diskFailure:
+            node.disk.failsNext = true
+        case .compaction:
+            let wall = node.clock.wall(at: agenda.now)
+            note(node.id, "disk", "drops what expired before \(wall.milliseconds)")
+            guard node.disk.failure == nil, !node.disk.failsNext else { return }
+            do throws(StorageError) {
+                try node.disk.compact { RawRecord.isExpired($0, at: wall) }
+            } catch {
+                note(node.id, "disk", "cannot compact: \(error)")
+            }
+        }
+    }
+
+    /// Power loss; the node comes back a little later.
+    func crash(_ node: SimNode, tail: SimDisk.Tail = .drawn) {
+        guard node.isUp else { return }
+        crashCount += 1
+        note(node.id, "node", "crashes")
+        effectOrder.note(node.disk.batchUnderWay, at: agenda.now)
+        node.crash(at: agenda.now, &crashStream, tail: tail)
+        connectionsBreak(node)
+        node.disk.isFull = false
+        agenda.schedule(.restarts(node: node.id), after: crashStream.next() % 100_000_000)
+    }
+
+    func resumes(_ place: CorePlace) {
+        guard let core = nodes[place.node].core(place) else { return }
+        core.pausedUntil = nil
+        note(place.node, "core \(core.index)", "goes on")
+        core.turnIsScheduled = true
+        agenda.schedule(.turn(place), after: 0)
+    }
+
+    func setDiskFull(_ node: SimNode, _ isFull: Bool) {
+        node.disk.isFull = isFull
+        note(node.id, "disk", isFull ? "is full" : "has room again")
+        for core in node.cores where node.isUp {
+            for unit in [UnitAddress.Unit.gateway, .shard] {
+                post(
+                    .diskSpace(node.disk.space), to: node.place(core.index), unit, from: -2,
+                    delay: 10_000_000)
+            }
+        }
+    }
+}

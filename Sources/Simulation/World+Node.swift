@@ -1,0 +1,201 @@
+/// What a world does for its nodes: turns, envelopes between cores, disk, reader threads, deadlines.
+internal import API
+internal import Base
+internal import Node
+internal import Regions
+internal import Storage
+
+extension World {
+    func start(_ node: SimNode) {
+        var settings = ShardSettings(
+            unsyncedBytesLimit: shape.unsyncedBytesLimit,
+            readsWaitingLimit: shape.readsWaitingLimit,
+            entriesScannedInline: shape.entriesScannedInline)
+        settings.mutations = options.mutations
+        node.start(
+            cores: shape.cores, settings: settings, bug: options.hostBug, at: agenda.now,
+            generator: &clockStream)
+        node.disk.engine.setCold(shape.coldOfTen, in: 10, seed: options.seed)
+        note(node.id, "node", "starts for the \(node.incarnation). time")
+        checkRestart(node, crashedAt: node.crashedAt)
+        agenda.schedule(
+            .looksAtSpace(node: node.id, incarnation: node.incarnation), after: 1_000)
+    }
+
+    // MARK: A core's loop
+
+    func arrives(_ place: CorePlace, _ unit: UnitAddress.Unit, _ event: Event) {
+        guard let core = nodes[place.node].core(place) else { return }
+        core.receive(unit, event)
+        scheduleTurn(of: core, place)
+    }
+
+    private func scheduleTurn(of core: SimCore, _ place: CorePlace) {
+        guard !core.turnIsScheduled, core.pausedUntil == nil else { return }
+        core.turnIsScheduled = true
+        agenda.schedule(.turn(place), after: hostStream.next() % 20_000)
+    }
+
+    func turn(_ place: CorePlace) {
+        let node = nodes[place.node]
+        guard let core = node.core(place) else { return }
+        core.turnIsScheduled = false
+        guard core.pausedUntil == nil else { return }
+        // Now and then the loop takes only a part of what has come.
+        let whole = core.inbox.count
+        let count =
+            hostStream.chance(1, in: 8) && whole > 1
+            ? 1 + Int(hostStream.next() % UInt64(whole)) : whole
+        let world = agenda.now
+        let output = core.turn(taking: count, at: node.clock.now(at: world)) { unit, item in
+            let name = "\(unit) \(core.index)"
+            switch item {
+            case .event(let event):
+                trace.note(
+                    world, node: node.id, name, hashing: { $0.mix(event) }, { event.shown })
+            case .effect(let effect):
+                trace.note(
+                    world, node: node.id, name, hashing: { $0.mix(effect) },
+                    { "  " + effect.shown })
+            }
+        }
+        leave(output, core, node)
+        if !core.inbox.isEmpty { scheduleTurn(of: core, place) }
+        settle(node)
+        checkBounds(node)
+    }
+
+    private func leave(_ output: SimCore.Output, _ core: SimCore, _ node: SimNode) {
+        let place = node.place(core.index)
+        if !output.persists.isEmpty {
+            node.issuedCount += output.persists.count
+            node.unsyncedBytes += output.persists.reduce(0) { $0 + $1.batch.byteCount }
+            if node.disk.submit(output.persists) { scheduleSync(node) }
+        }
+        for (token, read, wall) in output.reads {
+            node.readsOut += 1
+            let delay = diskStream.next() % (shape.readMicroseconds * 1_000 + 1)
+            agenda.schedule(.reads(place, token, read, wall), after: delay)
+        }
+        for envelope in output.envelopes {
+            post(
+                .received(envelope), to: node.place(envelope.to.core), envelope.to.unit,
+                from: core.index, delay: shape.crossCoreMicroseconds * 1_000)
+        }
+        for (exchange, response) in output.responses {
+            responded(exchange, node)
+            agenda.schedule(
+                .answered(
+                    exchange, response, node: node.id, incarnation: node.incarnation),
+                after: 1_000 + hostStream.next() % 100_000)
+        }
+        scheduleDeadline(core, node)
+    }
+
+    /// Things from one source arrive in the order in which they left.
+    func post(
+        _ event: Event, to place: CorePlace, _ unit: UnitAddress.Unit, from source: Int,
+        delay: UInt64
+    ) {
+        guard let core = nodes[place.node].core(place) else { return }
+        let wanted = agenda.now + .nanoseconds(Int64(hostStream.next() % (delay + 1)))
+        let at = max(wanted, core.lastArrivals[source] ?? .origin)
+        core.lastArrivals[source] = at
+        agenda.schedule(.arrives(place, unit, event), at: at)
+    }
+
+    private func scheduleDeadline(_ core: SimCore, _ node: SimNode) {
+        guard let next = core.gateway.nextDeadline, next < .distantFuture else { return }
+        let at = node.clock.trueInstant(of: next, after: agenda.now)
+        if let scheduled = core.scheduledDeadline, scheduled <= at { return }
+        core.scheduledDeadline = at
+        agenda.schedule(.deadline(node.place(core.index), at), at: at)
+    }
+
+    func deadline(_ place: CorePlace, _ instant: Instant) {
+        guard let core = nodes[place.node].core(place), core.scheduledDeadline == instant else {
+            return
+        }
+        core.scheduledDeadline = nil
+        arrives(place, .gateway, .deadlineReached)
+    }
+
+    // MARK: Disk
+
+    private func scheduleSync(_ node: SimNode) {
+        var latency = 1_000 + diskStream.next() % (shape.syncMicroseconds * 1_000)
+        if shape.slowSyncEvery > 0, diskStream.chance(1, in: shape.slowSyncEvery) {
+            latency *= 100
+        }
+        agenda.schedule(
+            .diskWrites(node: node.id, incarnation: node.incarnation), after: latency)
+    }
+
+    func diskWrites(_ node: SimNode, _ incarnation: Int) {
+        guard node.isUp, node.incarnation == incarnation else { return }
+        syncCount += 1
+        if let point = options.crashPoint, point.sync == syncCount, point.moment != .after {
+            crash(node, tail: point.moment == .before ? .lost : .kept)
+            return
+        }
+        effectOrder.note(node.disk.batchUnderWay, at: agenda.now)
+        node.disk.write()
+        note(node.id, "disk", "sync \(syncCount) is done")
+        if let point = options.crashPoint, point.sync == syncCount {
+            crash(node)
+            return
+        }
+        agenda.schedule(
+            .diskReports(node: node.id, incarnation: node.incarnation),
+            after: diskStream.next() % 200_000)
+    }
+
+    func diskReports(_ node: SimNode, _ incarnation: Int) {
+        guard node.isUp, node.incarnation == incarnation else { return }
+        for (core, event, byteCount) in node.disk.report() {
+            node.reportedCount += 1
+            node.unsyncedBytes -= byteCount
+            guard options.hostBug != .reportedBeforeWrite else { continue }
+            post(event, to: node.place(core), .shard, from: -1, delay: 0)
+        }
+        settle(node)
+        if node.disk.takeNext() { scheduleSync(node) }
+        if let failure = node.disk.failure, options.hostBug != .failedSyncAcknowledged {
+            // What `Runtime` does: those who wait are told, and the node stops.
+            note(node.id, "disk", "has failed: \(failure)")
+            agenda.schedule(
+                .stops(node: node.id, incarnation: node.incarnation),
+                after: 1_000_000 + diskStream.next() % 20_000_000)
+        }
+    }
+
+    /// A reader thread reads now and tells the core a little later.
+    func reads(_ place: CorePlace, _ token: ReadToken, _ read: RawRead, _ wall: WallTime) {
+        let node = nodes[place.node]
+        guard node.core(place) != nil else { return }
+        let result: Result<RawOutcome, StorageError>
+        do throws(StorageError) {
+            let outcome = try read.run(on: node.disk.engine, at: wall, tier: .disk)
+            result = outcome.map { .success($0) } ?? .failure(.failed("no answer from the disk"))
+        } catch {
+            result = .failure(error)
+        }
+        let delay = diskStream.next() % 100_000
+        agenda.schedule(.arrives(place, .shard, .readFinished(token, result)), after: delay)
+        node.readsOut -= 1
+    }
+
+    func looksAtSpace(_ node: SimNode, _ incarnation: Int) {
+        guard node.isUp, node.incarnation == incarnation else { return }
+        for core in node.cores {
+            for unit in [UnitAddress.Unit.gateway, .shard] {
+                post(
+                    .diskSpace(node.disk.space), to: node.place(core.index), unit, from: -2,
+                    delay: 0)
+            }
+        }
+        guard agenda.now < healsAt else { return }
+        agenda.schedule(
+            .looksAtSpace(node: node.id, incarnation: incarnation), after: 50_000_000)
+    }
+}

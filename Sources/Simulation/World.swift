@@ -1,0 +1,153 @@
+/// A whole world in one thread: nodes, their disks and clocks, and the clients, from one seed.
+///
+/// Everything that happens is an event on one agenda; every choice is drawn from a stream of its concern, so
+/// that a draw added to one does not shift the others. A world first runs with faults, then without:
+/// then everything must be answered and nothing may be left over.
+///
+/// It mirrors `Runtime` and decides nothing that a node decides. It leaves out bytes on the wire: requests
+/// and responses travel as values.
+internal import API
+internal import Base
+package import Node
+internal import Regions
+internal import Storage
+
+package struct WorldOptions: Sendable {
+    package var seed: UInt64
+    package var duration: Duration
+    /// nil: drawn from the seed.
+    package var shape: Shape?
+    package var script: [[ScriptStep]]?
+    package var crashPoint: CrashPoint?
+    package var hostBug: HostBug?
+    package var mutations = Mutations()
+
+    package init(seed: UInt64, duration: Duration = .seconds(2)) {
+        self.seed = seed
+        self.duration = duration
+    }
+}
+
+package final class World {
+    package let options: WorldOptions
+    package let shape: Shape
+    var agenda = Agenda()
+    package internal(set) var trace = Trace()
+    package internal(set) var history = History()
+    package internal(set) var violations: [Violation] = []
+    var nodes: [SimNode] = []
+    var clients: SimClients
+
+    var diskStream: SeededGenerator
+    var crashStream: SeededGenerator
+    var clockStream: SeededGenerator
+    var hostStream: SeededGenerator
+    /// No faults from here on.
+    let healsAt: Instant
+    /// Clients send nothing new from here on.
+    let endsAt: Instant
+    var syncCount = 0
+    var effectOrder = EffectOrder()
+    package internal(set) var eventCount = 0
+    package internal(set) var crashCount = 0
+    /// Keys whose operations were too many to search: neither right nor wrong.
+    package internal(set) var undecidedCount = 0
+
+    package init(_ options: WorldOptions) {
+        self.options = options
+        var root = SeededGenerator(seed: options.seed)
+        var shapeStream = root.split()
+        let workloadStream = root.split()
+        diskStream = root.split()
+        crashStream = root.split()
+        clockStream = root.split()
+        hostStream = root.split()
+        shape = options.shape ?? .drawn(from: &shapeStream, duration: options.duration)
+        healsAt = .origin + shape.duration
+        endsAt = healsAt + .milliseconds(500)
+        clients = SimClients(shape: shape, script: options.script, generator: workloadStream)
+        let wall = WallTime(milliseconds: 1_700_000_000_000 + clockStream.next() % 1_000_000_000)
+        let clock = SimClock(wall: wall, driftPartsPerMillion: shape.driftPartsPerMillion)
+        nodes = [SimNode(id: 0, clock: clock, bug: options.hostBug)]
+    }
+
+    /// Runs to the end. `true` if nothing was violated.
+    package func run() {
+        for node in nodes { start(node) }
+        for client in 0..<clients.count {
+            agenda.schedule(.clientActs(client), after: hostStream.next() % 1_000_000)
+        }
+        for (fault, every) in shape.faults { scheduleNext(fault, every) }
+        drain()
+        checkAnswered()
+        // The last look: with everything healed, what is there, and can every key still be written?
+        clients.beginVerification()
+        agenda.schedule(.clientActs(clients.verifier), after: 1_000_000)
+        drain()
+        checkAnswered()
+        checkNothingIsLeft()
+        violations += checkHistory()
+    }
+
+    /// Takes events until all is at rest, or until far too much time has passed. What is left on the agenda of a
+    /// world at rest are deadlines of requests long answered.
+    private func drain() {
+        let limit = agenda.now + shape.duration + .seconds(120)
+        while let next = agenda.nextInstant, next < limit, violations.count < 20, !isAtRest,
+            let event = agenda.next()
+        {
+            eventCount += 1
+            handle(event)
+        }
+    }
+
+    /// Whether nothing can happen any more unless a client begins it, and none will.
+    var isAtRest: Bool {
+        guard agenda.now >= endsAt || options.script != nil else { return false }
+        return clients.areDone && nodes.allSatisfy { $0.isUp && $0.isIdle }
+    }
+
+    /// Printed with the hash: equal at the end of two runs that drew equally often.
+    package var finalDraws: UInt64 {
+        diskStream.peek ^ crashStream.peek ^ clockStream.peek ^ hostStream.peek
+            ^ clients.generator.peek
+    }
+
+    package var simulatedTime: Duration { agenda.now.since(.origin) }
+
+    func violate(_ checker: CheckerName, _ message: String) {
+        violations.append(Violation(checker: checker, message: message))
+        note(-1, "violation", message)
+    }
+
+    /// A line of the trace that is no unit's event.
+    func note(_ node: Int, _ place: String, _ text: String) {
+        trace.note(agenda.now, node: node, place, hashing: { $0.mix(Bytes(text.utf8)) }, { text })
+    }
+
+    private func handle(_ event: WorldEvent) {
+        switch event {
+        case .arrives(let place, let unit, let event): arrives(place, unit, event)
+        case .turn(let place): turn(place)
+        case .deadline(let place, let instant): deadline(place, instant)
+        case .diskWrites(let node, let life): diskWrites(nodes[node], life)
+        case .diskReports(let node, let life): diskReports(nodes[node], life)
+        case .reads(let place, let token, let read, let wall): reads(place, token, read, wall)
+        case .answered(let exchange, let response, let node, let life):
+            if nodes[node].incarnation == life, nodes[node].isUp {
+                answered(exchange, response, nodes[node])
+            }
+        case .clientActs(let client): clientActs(client)
+        case .clientLeaves(let exchange, let node, let life):
+            if nodes[node].incarnation == life, nodes[node].isUp { clientLeaves(exchange, node) }
+        case .fault(let fault): happens(fault)
+        case .resumes(let place): resumes(place)
+        case .diskHasRoom(let node, let life):
+            if nodes[node].incarnation == life { setDiskFull(nodes[node], false) }
+        case .stops(let node, let life):
+            if nodes[node].incarnation == life, nodes[node].isUp { crash(nodes[node]) }
+        case .restarts(let node): start(nodes[node])
+        case .looksAtSpace(let node, let life): looksAtSpace(nodes[node], life)
+        }
+    }
+}
