@@ -13,7 +13,8 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// Debug builds can switch known bugs on, to show that the simulator finds them; release builds cannot.
+/// Debug builds can switch known bugs on, to show that the simulator finds them; release builds
+/// cannot.
 let mutable: [SwiftSetting] =
     strict + [.define("MARTLET_MUTATIONS", .when(configuration: .debug))]
 
@@ -102,8 +103,7 @@ let package = Package(
         library(
             "Simulation",
             [
-                "Base", "Telemetry", "Storage", "Regions", "Coordination", "API", "Node",
-                collections,
+                "Base", "Telemetry", "Storage", "Regions", "API", "Node", collections,
             ],
             settings: mutable),
         // 1: the programs.

@@ -22,7 +22,8 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     case expiredIsPresent
     /// A read that memory answers shows expired values.
     case expiredIsShown
-    /// The first completion of the disk stands for all that were handed over (reliability.md row 20).
+    /// The first completion of the disk stands for all that were handed over (reliability.md row
+    /// 20).
     case firstCompletionForAll
     /// A write at the disk whose time is over is reported as not done (row 95).
     case timeoutMeansNotDone

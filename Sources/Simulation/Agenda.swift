@@ -1,6 +1,7 @@
 /// What is going to happen in a world, in order: a heap of (instant, sequence number, event).
 ///
-/// Two events of one instant happen in the order in which they were scheduled, so that nothing depends on
+/// Two events of one instant happen in the order in which they were scheduled, so that nothing
+/// depends on
 /// how a heap breaks ties.
 internal import API
 internal import Base

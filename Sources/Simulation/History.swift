@@ -47,7 +47,8 @@ package struct Call: Sendable {
     /// When the client learnt something; nil while it waits.
     package var endedAt: Instant?
     package var answer: Answer?
-    /// For an unknown outcome: after this instant it can have no effect that it did not have before.
+    /// For an unknown outcome: after this instant it can have no effect that it did not have
+    /// before.
     package var settledAt: Instant?
 
     /// Whether it may have changed something.

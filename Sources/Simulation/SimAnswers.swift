@@ -1,6 +1,7 @@
 /// Responses as a client reads them: what each command came to.
 ///
-/// Anything that the contract does not allow is an error, which the world reports: a client that guessed
+/// Anything that the contract does not allow is an error, which the world reports: a client that
+/// guessed
 /// would hide it.
 internal import API
 internal import Base
@@ -95,7 +96,9 @@ struct ResponseReader {
     private func single(
         _ command: RawCommand, _ response: Response
     ) throws(UnreadableResponse) -> Answer {
-        guard response.status == command.successStatus else { return try problem(command, members(response)) }
+        guard response.status == command.successStatus else {
+            return try problem(command, members(response))
+        }
         if case .get = command, lane == .bytes {
             guard let tag = response[.entityTag], tag == Fingerprint(of: response.body).quotedTag
             else { throw UnreadableResponse(reason: "the entity tag is not the value's") }
@@ -228,7 +231,8 @@ extension WallTime {
         let days =
             past * 365 + past / 4 - past / 100 + past / 400 + months[..<(month - 1)].reduce(0, +)
             + day - 1 - 719_162
-        let seconds = days * 86_400 + number(11..<13) * 3600 + number(14..<16) * 60 + number(17..<19)
+        let seconds =
+            days * 86_400 + number(11..<13) * 3600 + number(14..<16) * 60 + number(17..<19)
         self.init(milliseconds: UInt64(seconds * 1000 + number(20..<23)))
     }
 }

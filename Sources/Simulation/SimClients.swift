@@ -97,7 +97,8 @@ struct SimClients {
         for (command, answer) in zip(commands, answers) {
             switch (command, answer) {
             case (.get(let key), .read(let seen)): workload.learn(key, seen)
-            case (.put(let put), .written): workload.learn(put.key, .value(put.value, expiresAt: nil))
+            case (.put(let put), .written):
+                workload.learn(put.key, .value(put.value, expiresAt: nil))
             case (.delete(let delete), .deleted): workload.learn(delete.key, .absent)
             case (.compareAndSwap(let swap), .notSwapped(let seen)): workload.learn(swap.key, seen)
             case (.compareAndSwap(let swap), .swapped):

@@ -1,7 +1,9 @@
-/// A node's two clocks: a monotonic one that drifts and starts anew with each life, and a wall clock that
+/// A node's two clocks: a monotonic one that drifts and starts anew with each life, and a wall
+/// clock that
 /// drifts, jumps and was never right.
 ///
-/// It remembers every jump, so that a checker can tell what a node's wall clock can have shown during an
+/// It remembers every jump, so that a checker can tell what a node's wall clock can have shown
+/// during an
 /// interval of true time.
 internal import Base
 
@@ -38,7 +40,8 @@ struct SimClock: Sendable {
         guard deadline > shown else { return now }
         let wait = deadline.nanoseconds - shown.nanoseconds
         // A slow clock needs longer; one part in a thousand covers every drift that is drawn.
-        let longer = Int64(clamping: wait).addingReportingOverflow(Int64(clamping: wait / 1_000) + 1)
+        let longer = Int64(clamping: wait).addingReportingOverflow(
+            Int64(clamping: wait / 1_000) + 1)
         return longer.overflow ? .distantFuture : now + .nanoseconds(longer.partialValue)
     }
 

@@ -1,8 +1,11 @@
-/// A node's disk and the one worker that writes to it: everything that queued while a sync ran becomes one
+/// A node's disk and the one worker that writes to it: everything that queued while a sync ran
+/// becomes one
 /// batch and one sync, as in `Runtime`.
 ///
-/// A sync has two moments: when the batch is on the disk, and when those who wait are told. A crash before
-/// the first loses the batch or keeps it whole, as the log's tail was written or not; a crash between
+/// A sync has two moments: when the batch is on the disk, and when those who wait are told. A crash
+/// before
+/// the first loses the batch or keeps it whole, as the log's tail was written or not; a crash
+/// between
 /// the two keeps what nobody was told of.
 internal import Base
 internal import Node

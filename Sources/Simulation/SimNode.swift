@@ -14,7 +14,8 @@ final class SimNode {
     private(set) var isUp = false
     private(set) var crashedAt: Instant?
 
-    /// Batches handed to the disk and batches reported in this life: what the node was told, counted by the host.
+    /// Batches handed to the disk and batches reported in this life: what the node was told,
+    /// counted by the host.
     var issuedCount = 0
     var reportedCount = 0
     /// Bytes handed to the disk and not yet reported, of the owner of the key space.

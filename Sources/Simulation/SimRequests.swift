@@ -1,6 +1,7 @@
 /// Commands as a client writes them: HTTP requests in one of the lanes of the API.
 ///
-/// Written here a second time and not taken from `API`: a mistake in how the node reads a request must
+/// Written here a second time and not taken from `API`: a mistake in how the node reads a request
+/// must
 /// not be mirrored by the one who checks its answers.
 internal import API
 internal import Base
@@ -29,7 +30,8 @@ struct RequestWriter {
         case .get(let key):
             return lane == .bytes
                 ? Request(method: .get, target: path(key))
-                : Request(method: .get, target: Bytes("/v1/raw/entry?".utf8) + parameter("key", key))
+                : Request(
+                    method: .get, target: Bytes("/v1/raw/entry?".utf8) + parameter("key", key))
         case .put(let put): return lane == .bytes ? bytesPut(put) : jsonPut(put)
         case .delete(let delete):
             var query: [Bytes] = lane == .bytes ? [] : [parameter("key", delete.key)]

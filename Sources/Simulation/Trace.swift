@@ -1,6 +1,7 @@
 /// What happened in a world: a running hash of all of it, and the last part of it in full.
 ///
-/// The hash goes over every event and effect with its true time and place. Two processes that run one seed
+/// The hash goes over every event and effect with its true time and place. Two processes that run
+/// one seed
 /// must agree on it (habits.md §2); `Hasher` is seeded anew in each process and so of no use here.
 internal import API
 internal import Base

@@ -1,6 +1,8 @@
-/// What clients ask for: drawn commands with unique values over few keys, so that requests conflict.
+/// What clients ask for: drawn commands with unique values over few keys, so that requests
+/// conflict.
 ///
-/// A client knows some of what is there: the values that any client was last told are on one board, so
+/// A client knows some of what is there: the values that any client was last told are on one board,
+/// so
 /// that conditions hold often enough, and are stale often enough.
 internal import Base
 package import Regions

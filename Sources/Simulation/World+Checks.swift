@@ -37,7 +37,8 @@ extension World {
             violate(
                 .bounds, "\(node.readsOut) reads wait; the limit is \(shape.readsWaitingLimit)")
         }
-        // The limit is looked at when a write is admitted: one write may pass it, and whatever waited for
+        // The limit is looked at when a write is admitted: one write may pass it, and whatever
+        // waited for
         // its latch or its range.
         guard node.unsyncedBytes > shape.unsyncedBytesLimit else { return }
         let waiting = clients.clients.compactMap(\.waiting).flatMap(\.commands)
@@ -49,7 +50,8 @@ extension World {
             node.unsyncedBytes > shape.unsyncedBytesLimit + slack
         else { return }
         violate(
-            .bounds, "\(node.unsyncedBytes) bytes are not synced; the limit is "
+            .bounds,
+            "\(node.unsyncedBytes) bytes are not synced; the limit is "
                 + "\(shape.unsyncedBytesLimit), and \(slack) may pass it")
     }
 

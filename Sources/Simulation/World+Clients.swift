@@ -1,4 +1,5 @@
-/// What a world does for its clients: sends their requests, tells them answers, breaks their connections.
+/// What a world does for its clients: sends their requests, tells them answers, breaks their
+/// connections.
 internal import API
 internal import Base
 internal import Node
@@ -118,7 +119,8 @@ extension World {
         agenda.schedule(.clientActs(client), after: 1_000_000)
     }
 
-    /// The node is gone: whoever waits for it learns nothing, and nothing of theirs can happen any more.
+    /// The node is gone: whoever waits for it learns nothing, and nothing of theirs can happen any
+    /// more.
     func connectionsBreak(_ node: SimNode) {
         for client in clients.clients.indices {
             guard let waiting = clients.clients[client].waiting, waiting.node == node.id else {

@@ -1,4 +1,5 @@
-/// What a world does for its nodes: turns, envelopes between cores, disk, reader threads, deadlines.
+/// What a world does for its nodes: turns, envelopes between cores, disk, reader threads,
+/// deadlines.
 internal import API
 internal import Base
 internal import Node

@@ -1,10 +1,13 @@
 /// A whole world in one thread: nodes, their disks and clocks, and the clients, from one seed.
 ///
-/// Everything that happens is an event on one agenda; every choice is drawn from a stream of its concern, so
-/// that a draw added to one does not shift the others. A world first runs with faults, then without:
+/// Everything that happens is an event on one agenda; every choice is drawn from a stream of its
+/// concern, so
+/// that a draw added to one does not shift the others. A world first runs with faults, then
+/// without:
 /// then everything must be answered and nothing may be left over.
 ///
-/// It mirrors `Runtime` and decides nothing that a node decides. It leaves out bytes on the wire: requests
+/// It mirrors `Runtime` and decides nothing that a node decides. It leaves out bytes on the wire:
+/// requests
 /// and responses travel as values.
 internal import API
 internal import Base
@@ -89,7 +92,8 @@ package final class World {
         violations += checkHistory()
     }
 
-    /// Takes events until all is at rest, or until far too much time has passed. What is left on the agenda of a
+    /// Takes events until all is at rest, or until far too much time has passed. What is left on
+    /// the agenda of a
     /// world at rest are deadlines of requests long answered.
     private func drain() {
         let limit = agenda.now + shape.duration + .seconds(120)

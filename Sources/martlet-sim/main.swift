@@ -1,4 +1,4 @@
-// martlet-sim: runs simulated worlds from seeds and says what they violated.
+/// martlet-sim: runs simulated worlds from seeds and says what they violated.
 import ArgumentParser
 import Base
 import Simulation
@@ -33,7 +33,8 @@ struct Run: ParsableCommand {
             total.undecided += report.undecided
             if !report.isGood {
                 bad += 1
-                print(report.text(replay: "martlet-sim --seed \(seed) --seconds \(seconds) --trace"))
+                print(
+                    report.text(replay: "martlet-sim --seed \(seed) --seconds \(seconds) --trace"))
             }
             if seeds == 1 {
                 print("seed: \(seed)")

@@ -1,4 +1,5 @@
-// Whole nodes in simulated time, under faults: every property holds for each seed, and a seed is a replay.
+// Whole nodes in simulated time, under faults: every property holds for each seed, and a seed is a
+// replay.
 import Base
 import Foundation
 import Simulation
@@ -23,7 +24,8 @@ import Testing
         #expect(other.traceHash != first.traceHash)
     }
 
-    /// Hash seeds differ from process to process, so an order that comes from a `Dictionary` shows here.
+    /// Hash seeds differ from process to process, so an order that comes from a `Dictionary` shows
+    /// here.
     @Test func twoProcessesHaveOneTrace() throws {
         let program = Bundle.main.bundleURL.deletingLastPathComponent()
             .appendingPathComponent("martlet-sim")

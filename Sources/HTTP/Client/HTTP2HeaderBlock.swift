@@ -43,7 +43,9 @@ struct HTTP2HeaderBlock {
         if let content = request.body { add("content-length", String(content.count).utf8) }
         nameValues.removeAll(keepingCapacity: true)
         return bytes.withUnsafeMutableBufferPointer { bytes in
-            guard let base = bytes.baseAddress else { return body(UnsafeBufferPointer(start: nil, count: 0)) }
+            guard let base = bytes.baseAddress else {
+                return body(UnsafeBufferPointer(start: nil, count: 0))
+            }
             for field in fields {
                 nameValues.append(
                     nghttp2_nv(

@@ -251,7 +251,8 @@ package final class TLSHandler: ChannelDuplexHandler {
         context.fireErrorCaught(failure)
     }
 
-    /// Writes what the scratch holds, a close_notify or an alert, then ends our direction and reads to the
+    /// Writes what the scratch holds, a close_notify or an alert, then ends our direction and reads
+    /// to the
     /// end of input: a socket closed on unread bytes resets the connection, and the peer would lose
     /// what was written last (RFC 9112 §9.6).
     private func leave(_ context: ChannelHandlerContext) {

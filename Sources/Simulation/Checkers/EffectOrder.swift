@@ -1,7 +1,9 @@
-/// The order in which writes reached the disk, as the world saw it: where to look first for an order
+/// The order in which writes reached the disk, as the world saw it: where to look first for an
+/// order
 /// that explains a history.
 ///
-/// Only a hint. A search that follows it goes straight through a right history; whether a history is
+/// Only a hint. A search that follows it goes straight through a right history; whether a history
+/// is
 /// right never depends on it.
 internal import Base
 internal import Regions
@@ -30,7 +32,9 @@ struct EffectOrder {
             switch operation.kind {
             case .put:
                 do {
-                    let valueCount = try value.withUnsafeBytes { try RawRecord.decode($0).valueCount }
+                    let valueCount = try value.withUnsafeBytes {
+                        try RawRecord.decode($0).valueCount
+                    }
                     stored[Bytes(value.prefix(valueCount))] = count
                 } catch {
                     continue

@@ -1,7 +1,9 @@
 /// A world's history cut by key, as operations on one register.
 ///
-/// Sound, and weaker than the whole: a range delete counts as a delete of every key of its range, at a
-/// moment of its own for each key within the one interval; a page counts as a read of every key that it
+/// Sound, and weaker than the whole: a range delete counts as a delete of every key of its range,
+/// at a
+/// moment of its own for each key within the one interval; a page counts as a read of every key
+/// that it
 /// covers; a count is not looked at here (`CountChecker` and `StoreLinearizability` do that).
 internal import Base
 internal import Regions
@@ -47,7 +49,8 @@ struct StoredValue {
     var key: Key
     var bytes: Bytes
     var invoked: Instant
-    /// When it expires, as far as is known: exactly if a read told, else by the clock while it was written.
+    /// When it expires, as far as is known: exactly if a read told, else by the clock while it was
+    /// written.
     var expiry: ClosedRange<WallTime>?
 }
 
@@ -136,7 +139,8 @@ struct KeyHistories {
             let seen = previous.map { [sight($0, key, call)] } ?? []
             append(call, key, held + seen, effect)
         case .conditionFailed(let actual):
-            let seen: RegisterOperation.Sight = actual.map { .oneOf([tagIndex[$0] ?? -1]) } ?? .absent
+            let seen: RegisterOperation.Sight =
+                actual.map { .oneOf([tagIndex[$0] ?? -1]) } ?? .absent
             append(call, key, [failed(condition), seen], .none)
         default: append(call, key, held, effect)
         }
@@ -185,12 +189,17 @@ struct KeyHistories {
         append(call, swap.key, [differs, sight(seen, swap.key, call)], .none)
     }
 
-    /// A page is a read of each key from where it began to its last entry, or to the end of the range.
+    /// A page is a read of each key from where it began to its last entry, or to the end of the
+    /// range.
     private mutating func addPage(_ call: Call, _ scan: RawScan) {
         guard case .page(let entries, let cursor)? = call.answer else { return }
         var covered = scan.range
         if cursor != nil, let last = entries.last?.key {
-            if scan.reverse { covered.start = max(covered.start, last) } else { covered.end = last.successor }
+            if scan.reverse {
+                covered.start = max(covered.start, last)
+            } else {
+                covered.end = last.successor
+            }
         }
         var seen: [Key: RegisterOperation.Sight] = [:]
         for entry in entries {

@@ -1,9 +1,12 @@
-/// Linearizability of one register: is there an order of its operations, each at a moment between its
+/// Linearizability of one register: is there an order of its operations, each at a moment between
+/// its
 /// call and its answer, in which every answer is right?
 ///
 /// The search of Wing and Gong (1993) with the memory of Lowe (2017): a set of operations already
-/// placed, with the value that they leave, is tried once. An operation with an unknown outcome may be
-/// left out, or be placed up to the moment at which it is known to be over. Operations of one request
+/// placed, with the value that they leave, is tried once. An operation with an unknown outcome may
+/// be
+/// left out, or be placed up to the moment at which it is known to be over. Operations of one
+/// request
 /// keep their order.
 internal import Base
 
@@ -75,7 +78,8 @@ struct RegisterSearch {
 
     private struct Frame {
         var value: Int
-        /// The last operation placed is optional: unless the next one looks, it might as well be left out.
+        /// The last operation placed is optional: unless the next one looks, it might as well be
+        /// left out.
         var mustBeSeen = false
         var candidates: [Int]
         var next = 0
@@ -164,7 +168,8 @@ struct RegisterSearch {
     /// Operations that may come next and whose answer would be right, the likeliest in front.
     private func candidates(_ value: Int, _ mustBeSeen: Bool) -> [Int] {
         var found: [Int] = []
-        // Nothing may come before an operation that had ended before it began; operations are in the
+        // Nothing may come before an operation that had ended before it began; operations are in
+        // the
         // order in which they began.
         var earliestReturn = Instant.distantFuture
         var index = low
@@ -172,7 +177,9 @@ struct RegisterSearch {
             let operation = operations[index]
             if !placed[index] {
                 if mayComeNext(index), admits(operation, value) { found.append(index) }
-                if !operation.isOptional { earliestReturn = min(earliestReturn, operation.returned) }
+                if !operation.isOptional {
+                    earliestReturn = min(earliestReturn, operation.returned)
+                }
             }
             index += 1
         }
@@ -194,8 +201,9 @@ struct RegisterSearch {
     /// Whether no optional operation would have to be left out because this one is placed now.
     private func endsNothing(_ index: Int) -> Bool {
         optionals.allSatisfy {
-            placed[$0] || operations[$0].returned >= operations[index].invoked
-                && operations[index].predecessor != $0
+            placed[$0]
+                || operations[$0].returned >= operations[index].invoked
+                    && operations[index].predecessor != $0
         }
     }
 
@@ -206,7 +214,8 @@ struct RegisterSearch {
             return false
         }
         guard operation.isOptional else { return true }
-        // It is over: something that began after its end stands already, or what follows it in its request.
+        // It is over: something that began after its end stands already, or what follows it in its
+        // request.
         if successors[index].contains(where: { placed[$0] }) { return false }
         var later = operations.count - 1
         while later > index, operations[later].invoked > operation.returned {
@@ -248,11 +257,13 @@ struct RegisterSearch {
         return operation.wall.lowerBound < expiry.upperBound
     }
 
-    /// Once the clock has passed its expiry a value may be gone for good, even if the clock is set back.
+    /// Once the clock has passed its expiry a value may be gone for good, even if the clock is set
+    /// back.
     private func mayBeAbsent(_ operation: RegisterOperation, _ value: Int) -> Bool {
         guard value >= 0 else { return true }
         guard let expiry = values[value].expiry else { return false }
-        let until = max(operation.wall.upperBound, wallMax(values[value].invoked, operation.invoked))
+        let until = max(
+            operation.wall.upperBound, wallMax(values[value].invoked, operation.invoked))
         return until >= expiry.lowerBound
     }
 }

@@ -1,8 +1,12 @@
-/// What is certain about a key over an interval, from calls and answers alone: that it was there, or that
-/// it was not. Where calls overlap nothing is certain, so what builds on this is sound and not complete.
+/// What is certain about a key over an interval, from calls and answers alone: that it was there,
+/// or that
+/// it was not. Where calls overlap nothing is certain, so what builds on this is sound and not
+/// complete.
 ///
-/// A key was there from some moment on if a write of it was acknowledged and every delete that may have
-/// happened was over before that write was asked for; and the other way round. So for each kind of write
+/// A key was there from some moment on if a write of it was acknowledged and every delete that may
+/// have
+/// happened was over before that write was asked for; and the other way round. So for each kind of
+/// write
 /// it is enough to know the last request of an acknowledged one, and the last end of any.
 internal import Base
 internal import Regions
@@ -19,7 +23,8 @@ struct Presence {
 
     /// In the order of their requests.
     private var writes: [Key: [Write]] = [:]
-    /// For each write, the latest end of all that were asked for before it: bounds how far back to look.
+    /// For each write, the latest end of all that were asked for before it: bounds how far back to
+    /// look.
     private var latestEnds: [Key: [Instant]] = [:]
 
     init(_ history: History) {
@@ -65,7 +70,8 @@ struct Presence {
         var latestBad = Instant.origin
         var hasBad = false
         var index = firstIndex(after: end, in: writes) - 1
-        // Backwards: a good write is good enough if no bad one, before or after it, ended later than it began.
+        // Backwards: a good write is good enough if no bad one, before or after it, ended later
+        // than it began.
         var best = Instant.origin
         var hasGood = false
         while index >= 0 {

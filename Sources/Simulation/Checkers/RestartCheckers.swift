@@ -2,7 +2,8 @@
 internal import Base
 internal import Regions
 
-/// Every acknowledged write is there unless a later one replaced it, and nothing is there that was refused.
+/// Every acknowledged write is there unless a later one replaced it, and nothing is there that was
+/// refused.
 struct DurabilityChecker {
     let history: History
     /// What the store holds.
