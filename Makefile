@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help run build test tidy fix bench fuzz openapi docker ci setup setup-test
+.PHONY: help run build test tidy fix sim soak mutants bench fuzz openapi docker ci setup setup-test
 
 SWIFT_VERSION := 6.3
 SWIFT_BUILD := swift build -c release --explicit-target-dependency-import-check error
@@ -55,6 +55,26 @@ fix: setup ## style, by changing what swift-format can
 fuzz: setup-test ## the fuzz tests, FUZZ_ROUNDS times as long as in `make test`
 	$(SWIFT_BUILD) --build-tests
 	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-100} $(SWIFT_TEST) --filter Fuzz
+
+# Counted so that they fit five minutes on one core; SEED=n replays that one with its trace.
+SIM := .build/release/martlet-sim
+
+sim: setup ## simulated worlds: SEEDS=500 of them, or SEED=n alone with its trace
+	$(SWIFT_BUILD) --product martlet-sim
+ifdef SEED
+	$(SIM) --seed $(SEED) --trace
+else
+	$(SIM) sweep
+	$(SIM) --seeds $${SEEDS:-500}
+endif
+
+soak: setup ## new simulated worlds for MINUTES=60
+	$(SWIFT_BUILD) --product martlet-sim
+	$(SIM) --seed $$(date +%s)000 --minutes $${MINUTES:-60}
+
+mutants: setup ## known bugs switched on one by one: what finds each, after how many seeds
+	$(SWIFT_BUILD) --product martlet-sim --scratch-path .build/mutants -Xswiftc -DMARTLET_MUTATIONS
+	.build/mutants/release/martlet-sim mutants
 
 openapi: setup-test ## check openapi.yaml by two validators, and copy it to JSON for the server
 	.venv/bin/openapi-spec-validator openapi.yaml

@@ -1,8 +1,7 @@
 /// What is going to happen in a world, in order: a heap of (instant, sequence number, event).
 ///
 /// Two events of one instant happen in the order in which they were scheduled, so that nothing
-/// depends on
-/// how a heap breaks ties.
+/// depends on how a heap breaks ties.
 internal import API
 internal import Base
 internal import Node
@@ -39,28 +38,39 @@ enum WorldEvent: Sendable {
 }
 
 struct Agenda {
+    /// Small, because a heap moves its entries about: the events themselves stay where they are.
     private struct Entry {
-        var at: Instant
+        var at: UInt64
         var sequence: UInt64
-        var event: WorldEvent
+        var slot: Int
 
         static func < (a: Entry, b: Entry) -> Bool {
-            (a.at.nanoseconds, a.sequence) < (b.at.nanoseconds, b.sequence)
+            a.at == b.at ? a.sequence < b.sequence : a.at < b.at
         }
     }
 
     private var heap: [Entry] = []
+    private var events: [WorldEvent?] = []
+    private var freeSlots: [Int] = []
     private var nextSequence: UInt64 = 0
     /// True time, which no node knows.
     private(set) var now = Instant.origin
 
     var isEmpty: Bool { heap.isEmpty }
-    var nextInstant: Instant? { heap.first?.at }
+    var nextInstant: Instant? { heap.first.map { Instant(nanoseconds: $0.at) } }
 
     mutating func schedule(_ event: WorldEvent, at instant: Instant) {
-        let entry = Entry(at: max(instant, now), sequence: nextSequence, event: event)
+        let slot: Int
+        if let free = freeSlots.popLast() {
+            slot = free
+            events[slot] = event
+        } else {
+            slot = events.count
+            events.append(event)
+        }
+        let at = max(instant.nanoseconds, now.nanoseconds)
+        heap.append(Entry(at: at, sequence: nextSequence, slot: slot))
         nextSequence += 1
-        heap.append(entry)
         var child = heap.count - 1
         while child > 0 {
             let parent = (child - 1) / 2
@@ -76,24 +86,24 @@ struct Agenda {
 
     /// Takes the next event; time goes on to its instant.
     mutating func next() -> WorldEvent? {
-        guard let first = heap.first else { return nil }
-        let last = heap.removeLast()
+        guard let first = heap.first, let last = heap.popLast() else { return nil }
         if !heap.isEmpty {
             heap[0] = last
             sink()
         }
-        now = first.at
-        return first.event
+        now = Instant(nanoseconds: first.at)
+        let event = events[first.slot].take()
+        freeSlots.append(first.slot)
+        return event
     }
 
     private mutating func sink() {
         var parent = 0
         while true {
             var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2]
-            where child < heap.count && heap[child] < heap[least] {
-                least = child
-            }
+            let left = 2 * parent + 1
+            if left < heap.count, heap[left] < heap[least] { least = left }
+            if left + 1 < heap.count, heap[left + 1] < heap[least] { least = left + 1 }
             guard least != parent else { return }
             heap.swapAt(parent, least)
             parent = least

@@ -13,6 +13,7 @@ package struct Report: Sendable {
     package var calls: Int
     package var crashes: Int
     package var syncs: Int
+    package var acknowledgedWrites: Int
     package var undecided: Int
     /// The last events of each node, and of the world.
     package var lastLines: [(title: String, lines: [String])]
@@ -30,6 +31,8 @@ package struct Report: Sendable {
         calls = world.history.calls.count
         crashes = world.crashCount
         syncs = world.syncCount
+        acknowledgedWrites =
+            world.history.calls.filter { $0.isAcknowledged && $0.mayHaveWritten }.count
         undecided = world.undecidedCount
         lastLines = []
         guard !violations.isEmpty else { return }

@@ -48,7 +48,7 @@ final class SimCore {
 
     /// Takes the first `count` events of the inbox as one turn.
     func turn(
-        taking count: Int, at now: Now, trace: (_ unit: UnitAddress.Unit, TraceItem) -> Void
+        taking count: Int, at now: Now, trace: (_ unit: UnitAddress.Unit, Trace.Content) -> Void
     ) -> Output {
         var output = Output()
         queue.append(contentsOf: inbox.prefix(count))
@@ -61,7 +61,7 @@ final class SimCore {
 
     private func run(
         at now: Now, _ output: inout Output,
-        _ trace: (_ unit: UnitAddress.Unit, TraceItem) -> Void
+        _ trace: (_ unit: UnitAddress.Unit, Trace.Content) -> Void
     ) {
         while let (unit, event) = queue.popFirst() {
             trace(unit, .event(event))
@@ -101,9 +101,4 @@ final class SimCore {
             queue.append((.gateway, .scraped(token, scrape)))
         }
     }
-}
-
-enum TraceItem {
-    case event(Event)
-    case effect(Effect)
 }

@@ -27,6 +27,14 @@ final class SimNode {
     /// Calls abandoned by their client: settled when the node has nothing left to do.
     var abandoned: [Int] = []
 
+    /// Set to crash it while it writes its next batch, or its next one that deletes a range.
+    var crashesAtSync: AwaitedSync?
+
+    enum AwaitedSync {
+        case any
+        case ofRangeDelete
+    }
+
     init(id: Int, clock: SimClock, bug: HostBug?) {
         self.id = id
         self.clock = clock
@@ -70,6 +78,7 @@ final class SimNode {
     func crash(at instant: Instant, _ generator: inout SeededGenerator, tail: SimDisk.Tail) {
         isUp = false
         crashedAt = instant
+        crashesAtSync = nil
         disk.crash(&generator, tail: tail)
         issuedCount = 0
         reportedCount = 0

@@ -1,8 +1,8 @@
 /// What happened in a world: a running hash of all of it, and the last part of it in full.
 ///
 /// The hash goes over every event and effect with its true time and place. Two processes that run
-/// one seed
-/// must agree on it (habits.md §2); `Hasher` is seeded anew in each process and so of no use here.
+/// one seed must agree on it (habits.md §2); `Hasher` is seeded anew in each process and so of no
+/// use here.
 internal import API
 internal import Base
 internal import Node
@@ -10,38 +10,79 @@ internal import Regions
 internal import Storage
 
 package struct Trace {
-    struct Line: Sendable {
+    /// Whose line it is.
+    enum Place: Sendable {
+        case unit(UnitAddress.Unit, core: Int)
+        case core(Int)
+        case client(Int)
+        case named(String)
+
+        var shown: String {
+            switch self {
+            case .unit(let unit, let core): "\(unit) \(core)"
+            case .core(let core): "core \(core)"
+            case .client(let client): "client \(client)"
+            case .named(let name): name
+            }
+        }
+    }
+
+    /// Kept as it is: of all the lines of a good run none is ever put into words.
+    enum Content: Sendable {
+        case event(Event)
+        case effect(Effect)
+        case learnt(ExchangeID, [RawCommand], [Answer])
+        case text(String)
+
+        var shown: String {
+            switch self {
+            case .event(let event): return event.shown
+            case .effect(let effect): return "  " + effect.shown
+            case .learnt(let exchange, let commands, let answers):
+                let pairs = zip(commands, answers).map { "\($0.shown): \($1.shown)" }
+                return exchange.shown + " " + pairs.joined(separator: "; ")
+            case .text(let text): return text
+            }
+        }
+    }
+
+    private struct Line: Sendable {
         var at: Instant
         var node: Int
-        var place: String
-        var text: @Sendable () -> String
+        var place: Place
+        var content: Content
     }
 
     private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    private(set) var recent: [Line] = []
+    private var recent: [Line] = []
     private var oldest = 0
     private let capacity: Int
     /// Gets every line as it happens.
     var sink: ((String) -> Void)?
 
-    init(capacity: Int = 400) { self.capacity = capacity }
+    init(capacity: Int = 400) {
+        self.capacity = capacity
+        recent.reserveCapacity(capacity)
+    }
 
-    mutating func note(
-        _ now: Instant, node: Int, _ place: String, hashing digest: (inout TraceHash) -> Void,
-        _ text: @escaping @Sendable () -> String
-    ) {
+    mutating func note(_ now: Instant, node: Int, _ place: Place, _ content: Content) {
         var mixer = TraceHash(hash)
         mixer.mix(now.nanoseconds)
         mixer.mix(UInt64(truncatingIfNeeded: node))
-        digest(&mixer)
+        switch content {
+        case .event(let event): mixer.mix(event)
+        case .effect(let effect): mixer.mix(effect)
+        case .learnt(let exchange, _, let answers): mixer.mix(exchange, answers)
+        case .text(let text): mixer.mix(Bytes(text.utf8))
+        }
         hash = mixer.value
-        let line = Line(at: now, node: node, place: place, text: text)
+        let line = Line(at: now, node: node, place: place, content: content)
         if let sink { sink(Trace.columns(line)) }
         if recent.count < capacity {
             recent.append(line)
         } else {
             recent[oldest] = line
-            oldest = (oldest + 1) % capacity
+            oldest = oldest + 1 == capacity ? 0 : oldest + 1
         }
     }
 
@@ -54,8 +95,9 @@ package struct Trace {
     private static func columns(_ line: Line) -> String {
         let microseconds = String(line.at.nanoseconds / 1_000)
         let padded = String(repeating: " ", count: max(0, 12 - microseconds.count)) + microseconds
-        let place = line.place + String(repeating: " ", count: max(0, 12 - line.place.count))
-        return "\(padded) µs  \(place) \(line.text())"
+        let name = line.place.shown
+        let place = name + String(repeating: " ", count: max(0, 12 - name.count))
+        return "\(padded) µs  \(place) \(line.content.shown)"
     }
 }
 
@@ -73,6 +115,12 @@ struct TraceHash {
         let fingerprint = Fingerprint(of: bytes)
         mix(fingerprint.low)
         mix(fingerprint.high)
+    }
+
+    /// What the answers say was hashed with the response; here, that this client learnt it.
+    mutating func mix(_ exchange: ExchangeID, _ answers: [Answer]) {
+        mix(50, UInt64(exchange.slot) << 32 | UInt64(UInt32(bitPattern: exchange.stream)))
+        for answer in answers { mix(answer.isUnknown ? 51 : 52) }
     }
 
     mutating func mix(_ event: Event) {

@@ -87,11 +87,9 @@ extension World {
         history.end(waiting.calls, answers, at: agenda.now)
         clients.clients[client].waiting = nil
         clients.learn(client, waiting.commands, answers)
-        note(
-            -1, "client \(client)",
-            waiting.exchange.shown + " "
-                + zip(waiting.commands, answers).map { "\($0.shown): \($1.shown)" }
-                .joined(separator: "; "))
+        trace.note(
+            agenda.now, node: -1, .client(client),
+            .learnt(waiting.exchange, waiting.commands, answers))
     }
 
     private func checkVerifierIsServed(_ commands: [RawCommand], _ answers: [Answer]) {

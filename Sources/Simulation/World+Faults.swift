@@ -11,6 +11,8 @@ package struct CrashPoint: Hashable, Sendable {
         case before
         /// The batch reached the log and the sync did not return.
         case during
+        /// Of what was written to the log only a beginning is left.
+        case torn
         /// The sync returned and nobody was told.
         case after
     }
@@ -41,18 +43,21 @@ extension World {
 
     private func happens(_ fault: Fault, to node: SimNode) {
         switch fault {
-        case .crash: crash(node)
+        case .crash:
+            // At once, or with a batch on its way to the disk: there is more to lose there.
+            guard crashStream.chance(1, in: 2) else { return crash(node) }
+            node.crashesAtSync = crashStream.chance(1, in: 2) ? .any : .ofRangeDelete
         case .pause:
             let core = node.cores[Int(crashStream.next() % UInt64(node.cores.count))]
             guard core.pausedUntil == nil else { return }
             let place = node.place(core.index)
             core.pausedUntil = agenda.now + .nanoseconds(Int64(crashStream.next() % 50_000_000))
-            note(node.id, "core \(core.index)", "is paused")
+            note(node.id, .core(core.index), "is paused")
             agenda.schedule(.resumes(place), at: core.pausedUntil ?? agenda.now)
         case .wallJump:
             let jump = Int64(clockStream.next() % 8_000) - 4_000
             node.clock.jump(byMilliseconds: jump, at: agenda.now)
-            note(node.id, "clock", "jumps by \(jump) ms")
+            note(node.id, .named("clock"), "jumps by \(jump) ms")
         case .diskFull:
             guard !node.disk.isFull else { return }
             setDiskFull(node, true)
@@ -63,12 +68,12 @@ extension World {
             node.disk.failsNext = true
         case .compaction:
             let wall = node.clock.wall(at: agenda.now)
-            note(node.id, "disk", "drops what expired before \(wall.milliseconds)")
+            note(node.id, .named("disk"), "drops what expired before \(wall.milliseconds)")
             guard node.disk.failure == nil, !node.disk.failsNext else { return }
             do throws(StorageError) {
                 try node.disk.compact { RawRecord.isExpired($0, at: wall) }
             } catch {
-                note(node.id, "disk", "cannot compact: \(error)")
+                note(node.id, .named("disk"), "cannot compact: \(error)")
             }
         }
     }
@@ -77,7 +82,7 @@ extension World {
     func crash(_ node: SimNode, tail: SimDisk.Tail = .drawn) {
         guard node.isUp else { return }
         crashCount += 1
-        note(node.id, "node", "crashes")
+        note(node.id, .named("node"), "crashes")
         effectOrder.note(node.disk.batchUnderWay, at: agenda.now)
         node.crash(at: agenda.now, &crashStream, tail: tail)
         connectionsBreak(node)
@@ -88,14 +93,14 @@ extension World {
     func resumes(_ place: CorePlace) {
         guard let core = nodes[place.node].core(place) else { return }
         core.pausedUntil = nil
-        note(place.node, "core \(core.index)", "goes on")
+        note(place.node, .core(core.index), "goes on")
         core.turnIsScheduled = true
         agenda.schedule(.turn(place), after: 0)
     }
 
     func setDiskFull(_ node: SimNode, _ isFull: Bool) {
         node.disk.isFull = isFull
-        note(node.id, "disk", isFull ? "is full" : "has room again")
+        note(node.id, .named("disk"), isFull ? "is full" : "has room again")
         for core in node.cores where node.isUp {
             for unit in [UnitAddress.Unit.gateway, .shard] {
                 post(

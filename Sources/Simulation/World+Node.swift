@@ -17,7 +17,7 @@ extension World {
             cores: shape.cores, settings: settings, bug: options.hostBug, at: agenda.now,
             generator: &clockStream)
         node.disk.engine.setCold(shape.coldOfTen, in: 10, seed: options.seed)
-        note(node.id, "node", "starts for the \(node.incarnation). time")
+        note(node.id, .named("node"), "starts for the \(node.incarnation). time")
         checkRestart(node, crashedAt: node.crashedAt)
         agenda.schedule(
             .looksAtSpace(node: node.id, incarnation: node.incarnation), after: 1_000)
@@ -48,17 +48,8 @@ extension World {
             hostStream.chance(1, in: 8) && whole > 1
             ? 1 + Int(hostStream.next() % UInt64(whole)) : whole
         let world = agenda.now
-        let output = core.turn(taking: count, at: node.clock.now(at: world)) { unit, item in
-            let name = "\(unit) \(core.index)"
-            switch item {
-            case .event(let event):
-                trace.note(
-                    world, node: node.id, name, hashing: { $0.mix(event) }, { event.shown })
-            case .effect(let effect):
-                trace.note(
-                    world, node: node.id, name, hashing: { $0.mix(effect) },
-                    { "  " + effect.shown })
-            }
+        let output = core.turn(taking: count, at: node.clock.now(at: world)) { unit, content in
+            trace.note(world, node: node.id, .unit(unit, core: core.index), content)
         }
         leave(output, core, node)
         if !core.inbox.isEmpty { scheduleTurn(of: core, place) }
@@ -136,12 +127,20 @@ extension World {
         guard node.isUp, node.incarnation == incarnation else { return }
         syncCount += 1
         if let point = options.crashPoint, point.sync == syncCount, point.moment != .after {
-            crash(node, tail: point.moment == .before ? .lost : .kept)
+            let tails: [CrashPoint.Moment: SimDisk.Tail] = [.before: .lost, .during: .kept]
+            crash(node, tail: tails[point.moment] ?? .drawn)
             return
         }
-        effectOrder.note(node.disk.batchUnderWay, at: agenda.now)
+        let batch = node.disk.batchUnderWay
+        if let awaited = node.crashesAtSync, agenda.now < healsAt,
+            awaited == .any || batch.operations.contains(where: { $0.kind == .deleteRange })
+        {
+            crash(node)
+            return
+        }
+        effectOrder.note(batch, at: agenda.now)
         node.disk.write()
-        note(node.id, "disk", "sync \(syncCount) is done")
+        note(node.id, .named("disk"), "sync \(syncCount) is done")
         if let point = options.crashPoint, point.sync == syncCount {
             crash(node)
             return
@@ -163,7 +162,7 @@ extension World {
         if node.disk.takeNext() { scheduleSync(node) }
         if let failure = node.disk.failure, options.hostBug != .failedSyncAcknowledged {
             // What `Runtime` does: those who wait are told, and the node stops.
-            note(node.id, "disk", "has failed: \(failure)")
+            note(node.id, .named("disk"), "has failed: \(failure)")
             agenda.schedule(
                 .stops(node: node.id, incarnation: node.incarnation),
                 after: 1_000_000 + diskStream.next() % 20_000_000)

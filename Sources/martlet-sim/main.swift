@@ -7,7 +7,7 @@ struct MartletSim: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet-sim",
         abstract: "Run simulated nodes, disks, clocks and clients from a seed.",
-        subcommands: [Run.self], defaultSubcommand: Run.self)
+        subcommands: [Run.self, Sweep.self, Mutants.self], defaultSubcommand: Run.self)
 }
 
 struct Run: ParsableCommand {
@@ -16,39 +16,71 @@ struct Run: ParsableCommand {
 
     @Option(help: "The first seed.") var seed: UInt64 = 1
     @Option(help: "How many seeds, one after the other.") var seeds: UInt64 = 1
+    @Option(help: "Go on with the next seeds until so many minutes have passed.")
+    var minutes: Int?
     @Option(help: "Simulated seconds under faults.") var seconds: Int = 2
     @Flag(help: "Print every event and effect.") var trace = false
 
     func run() throws {
-        var bad = 0
-        var total = (simulated: Duration.zero, events: 0, calls: 0, crashes: 0, undecided: 0)
+        var totals = Totals()
         let start = ContinuousClock.now
-        for seed in seed..<seed + seeds {
-            let options = WorldOptions(seed: seed, duration: .seconds(seconds))
+        let end = minutes.map { start + .seconds(60 * $0) }
+        var next = seed
+        while end.map({ ContinuousClock.now < $0 }) ?? (next - seed < seeds) {
+            let options = WorldOptions(seed: next, duration: .seconds(seconds))
             let report = Report.run(options, trace: trace ? { print($0) } : nil)
-            total.simulated += report.simulated
-            total.events += report.events
-            total.calls += report.calls
-            total.crashes += report.crashes
-            total.undecided += report.undecided
+            totals.add(report)
             if !report.isGood {
-                bad += 1
                 print(
-                    report.text(replay: "martlet-sim --seed \(seed) --seconds \(seconds) --trace"))
+                    report.text(replay: "martlet-sim --seed \(next) --seconds \(seconds) --trace"))
             }
-            if seeds == 1 {
-                print("seed: \(seed)")
-                print("shape: \(report.shape)")
-                print("trace hash: \(report.traceHash.hex)")
-                print("final draws: \(report.finalDraws.hex)")
-            }
+            if totals.worlds == 1 { print("seed: \(next)\nshape: \(report.shape)") }
+            next += 1
         }
-        let real = ContinuousClock.now - start
+        for line in totals.lines(after: ContinuousClock.now - start) { print(line) }
+        if totals.bad > 0 { throw ExitCode(1) }
+    }
+}
+
+struct Sweep: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Crash a fixed workload at every sync, in every way; exit 1 on a violation.")
+
+    @Option(help: "The seed of its delays.") var seed: UInt64 = 1
+
+    func run() throws {
+        let result = CrashSweep.run(seed: seed)
+        for report in result.bad { print(report.text(replay: "martlet-sim sweep --seed \(seed)")) }
         print(
-            "\(seeds) seeds, \(bad) bad, \(total.calls) calls, \(total.crashes) crashes, "
-                + "\(total.events) events, \(total.undecided) undecided; \(total.simulated) "
-                + "simulated in \(real): \(Int(total.simulated / real)) times real time")
-        if bad > 0 { throw ExitCode(1) }
+            "\(result.worlds) worlds: \(result.syncs) syncs, each crashed before, during, torn "
+                + "and after; \(result.bad.count) bad")
+        print("trace hash: \(result.traceHash.hex)")
+        if !result.bad.isEmpty { throw ExitCode(1) }
+    }
+}
+
+struct Mutants: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Switch known bugs on, one at a time; exit 1 if one of them is not found.",
+        discussion: "Only a build with MARTLET_MUTATIONS has the bugs of the node itself.")
+
+    @Option(help: "Seeds to try for each.") var seeds: UInt64 = 400
+    @Option(help: "How often each has to be found, for the median and the percentile.")
+    var kills: Int = 11
+    @Option(help: "Simulated seconds under faults.") var seconds: Int = 1
+    @Argument(help: "Only these bugs.") var names: [String] = []
+
+    func run() throws {
+        var survivors = 0
+        print(Verdict.header)
+        for bug in Bug.all where names.isEmpty || names.contains("\(bug)") {
+            let verdict = Verdict.find(
+                bug, kills: kills, seedLimit: seeds, duration: .seconds(seconds))
+            if !verdict.isKilled { survivors += 1 }
+            print(verdict.row)
+        }
+        print("\(survivors) survived")
+        if survivors > 0 { throw ExitCode(1) }
     }
 }
 

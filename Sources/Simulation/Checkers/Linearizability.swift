@@ -27,6 +27,11 @@ struct RegisterSearch {
     }
 
     private let operations: [RegisterOperation]
+    // Hot path: plain numbers, which are compared without a call into another module.
+    private let invoked: [UInt64]
+    private let returned: [UInt64]
+    private let isOptional: [Bool]
+    private let predecessors: [Int?]
     private let values: [StoredValue]
     /// The greatest wall time from the start of each value's write to the end of an operation.
     private let wallMax: (Instant, Instant) -> WallTime
@@ -44,6 +49,10 @@ struct RegisterSearch {
         wallMax: @escaping (Instant, Instant) -> WallTime
     ) {
         self.operations = operations
+        invoked = operations.map(\.invoked.nanoseconds)
+        returned = operations.map(\.returned.nanoseconds)
+        isOptional = operations.map(\.isOptional)
+        predecessors = operations.map(\.predecessor)
         self.values = values
         self.stepLimit = stepLimit
         self.wallMax = wallMax
@@ -99,7 +108,7 @@ struct RegisterSearch {
             guard frame.next < frame.candidates.count else {
                 if let index = frame.placedIndex {
                     placed[index] = false
-                    if !operations[index].isOptional { placedMandatory -= 1 }
+                    if !isOptional[index] { placedMandatory -= 1 }
                     low = frame.low
                     order.removeLast()
                 }
@@ -121,7 +130,7 @@ struct RegisterSearch {
                 low = lowBefore
                 continue
             }
-            if !operations[index].isOptional { placedMandatory += 1 }
+            if !isOptional[index] { placedMandatory += 1 }
             order.append(index)
             if order.count > best.count { best = order }
             if placedMandatory == mandatory { return .linearizable }
@@ -171,21 +180,20 @@ struct RegisterSearch {
         // Nothing may come before an operation that had ended before it began; operations are in
         // the
         // order in which they began.
-        var earliestReturn = Instant.distantFuture
+        var earliestReturn = UInt64.max
         var index = low
-        while index < operations.count, operations[index].invoked <= earliestReturn {
-            let operation = operations[index]
+        while index < invoked.count, invoked[index] <= earliestReturn {
             if !placed[index] {
-                if mayComeNext(index), admits(operation, value) { found.append(index) }
-                if !operation.isOptional {
-                    earliestReturn = min(earliestReturn, operation.returned)
+                if mayComeNext(index), admits(operations[index], value) { found.append(index) }
+                if !isOptional[index], returned[index] < earliestReturn {
+                    earliestReturn = returned[index]
                 }
             }
             index += 1
         }
         let bound = earliestReturn
         found.removeAll { index in
-            operations[index].invoked > bound || mustBeSeen && operations[index].isBlind
+            invoked[index] > bound || mustBeSeen && operations[index].isBlind
         }
         // A read that is right now can stand here at once: it changes nothing for the others.
         if let read = found.first(where: { operations[$0].isRead && endsNothing($0) }) {
@@ -202,23 +210,22 @@ struct RegisterSearch {
     private func endsNothing(_ index: Int) -> Bool {
         optionals.allSatisfy {
             placed[$0]
-                || operations[$0].returned >= operations[index].invoked
+                || returned[$0] >= invoked[index]
                     && operations[index].predecessor != $0
         }
     }
 
     private func mayComeNext(_ index: Int) -> Bool {
         if isUseless[index] { return false }
-        let operation = operations[index]
-        if let before = operation.predecessor, !placed[before], !operations[before].isOptional {
+        if let before = predecessors[index], !placed[before], !isOptional[before] {
             return false
         }
-        guard operation.isOptional else { return true }
+        guard isOptional[index] else { return true }
         // It is over: something that began after its end stands already, or what follows it in its
         // request.
         if successors[index].contains(where: { placed[$0] }) { return false }
         var later = operations.count - 1
-        while later > index, operations[later].invoked > operation.returned {
+        while later > index, invoked[later] > returned[index] {
             if placed[later] { return false }
             later -= 1
         }

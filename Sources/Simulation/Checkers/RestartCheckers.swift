@@ -50,6 +50,10 @@ struct DurabilityChecker {
 }
 
 /// A range delete that a crash cut off happened as a whole or not at all.
+///
+/// A value that is still there and was written before the delete was asked for says that it did not
+/// happen. A key that is not there, and that nothing but this delete can have removed, says that it
+/// did.
 struct AtomicityChecker {
     let history: History
     let stored: [Key: Bytes]
@@ -60,34 +64,44 @@ struct AtomicityChecker {
             guard call.endedAt == crashedAt, case .unknown? = call.answer,
                 case .deleteRange(let range, dryRun: false) = call.command
             else { continue }
-            let keys = SimKeys.sorted.filter { range.contains($0) && wasThere($0, before: call) }
-            let left = keys.filter { stored[$0] != nil }
-            guard !left.isEmpty, left.count < keys.count else { continue }
+            let keys = SimKeys.sorted.filter { range.contains($0) }
+            let left = keys.filter { isLeft($0, by: call) }
+            guard !left.isEmpty else { continue }
+            let gone = keys.filter { isGone($0, by: call) }
+            guard !gone.isEmpty else { continue }
             return Violation(
                 checker: .atomicity,
                 message: "call \(call.id) \(call.command.shown) was cut off by a crash and "
-                    + "deleted \(keys.count - left.count) of \(keys.count) keys; "
-                    + "left: \(left.map(\.shown).joined(separator: " "))")
+                    + "deleted \(gone.map(\.shown).joined(separator: " ")) "
+                    + "and not \(left.map(\.shown).joined(separator: " "))")
         }
         return nil
     }
 
-    /// Whether nothing but this delete can have changed the key since it was certainly there.
-    private func wasThere(_ key: Key, before delete: Call) -> Bool {
+    private func isLeft(_ key: Key, by delete: Call) -> Bool {
+        guard let value = stored[key] else { return false }
+        return history.calls.contains {
+            $0.command.storedValue?.value == value && $0.effectBefore < delete.invokedAt
+        }
+    }
+
+    private func isGone(_ key: Key, by delete: Call) -> Bool {
+        guard stored[key] == nil else { return false }
         let writes = history.calls.filter { $0.id != delete.id && $0.mayHaveWritten(key) }
-        guard writes.allSatisfy({ $0.effectBefore < delete.invokedAt }) else { return false }
-        return writes.contains { write in
-            guard let stored = write.command.storedValue, stored.timeToLive == nil,
-                write.isAcknowledged
-            else { return false }
-            return writes.allSatisfy {
-                $0.id == write.id || $0.effectBefore < write.invokedAt
-            }
+        // A delete, or the end of a time to live, can have removed it as well.
+        let last =
+            writes.filter { $0.command.storedValue?.timeToLive != nil || !$0.stores }
+            .map(\.effectBefore).max() ?? .origin
+        return writes.contains {
+            $0.stores && $0.command.storedValue?.timeToLive == nil && $0.isAcknowledged
+                && $0.invokedAt > last
         }
     }
 }
 
 extension Call {
+    fileprivate var stores: Bool { command.storedValue != nil }
+
     fileprivate func mayHaveWritten(_ key: Key) -> Bool {
         guard mayHaveWritten else { return false }
         if case .deleteRange(let range, _) = command { return range.contains(key) }
