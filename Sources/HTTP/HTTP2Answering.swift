@@ -32,6 +32,16 @@ extension HTTP2Session {
         _ = spend(.refused)
     }
 
+    /// The client of an Upgrade has shown that it speaks HTTP/2: the rest of its answer may follow.
+    func prefaceArrived() -> Int32 {
+        awaitsPreface = false
+        guard let index = index(of: 1), slab[index].answerSent > 0 else { return 0 }
+        // Refused only if nothing was deferred: the first DATA frame is still waiting.
+        let code = nghttp2_session_resume_data(session, 1)
+        return code == 0 || code == NGHTTP2_ERR_INVALID_ARGUMENT.rawValue
+            ? 0 : HTTP2Callbacks.failed
+    }
+
     func sendContinue(_ id: Int32) {
         let fields = state.fields
         fields.reset(fields: 1, valueBytes: 0)
@@ -105,6 +115,7 @@ extension HTTP2Session {
     ) -> Int {
         invariant(slab[index].id == id, "a stream keeps its place until it is closed")
         let start = slab[index].answerSent
+        if awaitsPreface, start > 0 { return Int(NGHTTP2_ERR_DEFERRED.rawValue) }
         let count = min(length, slab[index].answer.count - start)
         slab[index].answer.withUnsafeBufferPointer { bytes in
             if let base = bytes.baseAddress { target.update(from: base + start, count: count) }

@@ -162,6 +162,8 @@ extension HTTP2Session {
             if ends { requestEnds(index) }
         case NGHTTP2_RST_STREAM.rawValue:
             if let index = index(of: header.stream_id) { slab[index].resetByClient = true }
+        case NGHTTP2_SETTINGS.rawValue:
+            if awaitsPreface { return prefaceArrived() }
         case NGHTTP2_PING.rawValue:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { finishDrain() }
         case NGHTTP2_GOAWAY.rawValue:

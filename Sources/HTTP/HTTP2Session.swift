@@ -104,6 +104,7 @@ package final class HTTP2Session {
         slab[index].remoteClosed = true
         state.counters.requestsHTTP2 += 1
         state.counters.requestsInFlight += 1
+        awaitsPreface = true
         start()
         events.append(.request(request, stream: 1))
         return true
@@ -163,6 +164,11 @@ package final class HTTP2Session {
 
     /// The client sent GOAWAY.
     var sawGoodbye = false
+
+    /// Set after an Upgrade until the client's own first frame, its SETTINGS, is there. So long,
+    /// one DATA frame is all that leaves: what comes behind `101` in the same read has to fit
+    /// 32 KiB in libcurl before 8.0, which ends the transfer otherwise (its error 16).
+    var awaitsPreface = false
 
     /// Takes `count` tokens; false ends the connection, and the callback has to return a failure.
     func spend(_ kind: GlitchKind, _ count: Int = 1) -> Bool {

@@ -307,39 +307,6 @@ import Testing
         #expect(client.isClosed)
     }
 
-    @Test func upgradeToHTTP2() throws {
-        let harness = FrontHarness()
-        let client = try harness.connect()
-        let ask =
-            "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n"
-            + "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
-        // The preface comes in the same segment, as nothing forbids.
-        try client.send(Bytes(ask.utf8) + Frames.hello + Frames.get(3, "/b"))
-        let bytes = try client.takeBytes()
-        let switching =
-            "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n"
-        #expect(bytes.starts(with: switching.utf8))
-        let frames = FrameReader().read(Bytes(bytes.dropFirst(switching.utf8.count)))
-        #expect(EmbeddedHTTP2Client.body(frames, 1) == "GET /a")
-        #expect(EmbeddedHTTP2Client.body(frames, 3) == "GET /b")
-        #expect(harness.front.counters.requestsHTTP2 == 2)
-        #expect(harness.front.counters.requestsHTTP1 == 0)
-    }
-
-    @Test func anUpgradeWithABodyOrBadSettingsIsNotTaken() throws {
-        for (fields, body) in [
-            ("HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 1\r\n", "x"),
-            ("HTTP2-Settings: ?\r\n", ""),
-        ] {
-            let harness = FrontHarness()
-            let client = try harness.connect()
-            try client.send(
-                "PUT /a HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n"
-                    + "Upgrade: h2c\r\n" + fields + "\r\n" + body)
-            #expect(try client.takeText().statuses == [200])
-        }
-    }
-
     @Test func allowedNamesAreServed() throws {
         for (allowed, host, status) in [
             (["martlet.example"], "Martlet.Example:80", 200), (["*"], "any.thing", 200),
