@@ -1,52 +1,8 @@
 // The front on real sockets, spoken to by curl: the protocols as a user meets them.
-import API
 import Base
 import Foundation
 import HTTP
-import Logging
-import NIOCore
-import NIOPosix
 import Testing
-
-/// A front on its own thread and a free port of loopback.
-private final class LiveFront {
-    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let channel: any Channel
-    let port: Int
-
-    /// Touched on the loop only, after it was made there.
-    private final class Parts: @unchecked Sendable {
-        var core: EchoCore?
-    }
-
-    private let parts = Parts()
-
-    init() throws {
-        let loop = group.next()
-        let (group, parts) = (group, parts)
-        channel = try loop.flatSubmit {
-            let front = Front(
-                loop: loop, settings: FrontSettings(connections: 100),
-                logger: Logger(label: "test"))
-            let core = EchoCore(front)
-            front.serving = core
-            parts.core = core
-            return Front.bind(host: "127.0.0.1", port: 0, fronts: [front], group: group)
-        }.wait()
-        port = try #require(channel.localAddress?.port)
-    }
-
-    /// Ends when every connection has.
-    func drain() throws {
-        let (parts, loop) = (parts, channel.eventLoop)
-        try channel.close().wait()
-        try loop.flatSubmit {
-            let drained = loop.makePromise(of: Void.self)
-            if let core = parts.core { core.front.drain { drained.succeed() } }
-            return drained.futureResult
-        }.wait()
-    }
-}
 
 @Suite struct FrontSocketTests {
     private struct Outcome {
@@ -96,13 +52,18 @@ private final class LiveFront {
     }
 
     /// The connection lingers instead of resetting, which would throw the refusal away.
-    @Test func aRefusalReachesAClientThatGoesOnSending() throws {
-        let front = try LiveFront()
+    @Test(arguments: [false, true])
+    func aRefusalReachesAClientThatGoesOnSending(overTLS: Bool) throws {
+        let files = try TestFiles()
+        let paths = try files.write("server", TestCertificate())
+        let tls = try TLSAcceptor(
+            certificate: paths.certificate, key: paths.key, now: wallTime())
+        let front = try LiveFront(tls: overTLS ? tls : nil)
         let body = Data(repeating: 1, count: Limits.bodyBytes + 5_000_000)
         let put = try curl(
             [
-                "--http1.1", "-H", "Expect:", "--data-binary", "@-", "-X", "PUT",
-                "-w", " %{http_code}", "http://127.0.0.1:\(front.port)/up",
+                "-k", "--http1.1", "-H", "Expect:", "--data-binary", "@-", "-X", "PUT",
+                "-w", " %{http_code}", "\(overTLS ? "https" : "http")://127.0.0.1:\(front.port)/up",
             ], input: body)
         #expect(String(decoding: put.output, as: UTF8.self).hasSuffix(" 413"))
         try front.drain()

@@ -121,6 +121,19 @@ struct TLSHandlerTests {
         #expect(!rig.channel.isActive)
     }
 
+    /// A drain must not wait for idle clients to close, nor a stalled client get more time.
+    @Test(arguments: [true, false])
+    func closingWaitsForNobody(isWritable: Bool) throws {
+        let rig = try Rig()
+        try rig.connect()
+        rig.channel.isWritable = isWritable
+        rig.channel.close(promise: nil)
+        rig.channel.embeddedEventLoop.run()
+        #expect(!rig.channel.isActive)
+        rig.peer.feed(try rig.sent())
+        #expect(rig.peer.read().end == (isWritable ? "close_notify" : nil))
+    }
+
     @Test func aPeersCloseNotifyIsAnsweredAndClosesTheConnection() throws {
         let rig = try Rig()
         try rig.connect()

@@ -23,8 +23,10 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private enum State {
         case active
-        /// The last bytes are on their way out; input is thrown away.
+        /// The last bytes are on their way out, then the socket is closed; input is thrown away.
         case closing
+        /// The same after a fault; but the socket is closed only at the end of input.
+        case failing
         case closed
     }
 
@@ -154,14 +156,14 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     package func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
-        if state == .closing { context.read() }
+        if state == .failing { context.read() }
     }
 
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case ChannelEvent.inputClosed? = event as? ChannelEvent else {
             return context.fireUserInboundEventTriggered(event)
         }
-        if state == .closing { finish(context) } else { inputEnded(context) }
+        if state == .failing { finish(context) } else { inputEnded(context) }
     }
 
     /// As if the socket had said it: what is being answered may still be sent.
@@ -230,7 +232,8 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     // MARK: Closing
 
-    /// Sends close_notify, and closes the socket once it is out or the linger time is over.
+    /// Sends close_notify, and closes the socket once it is out or the linger time is over. Whoever
+    /// wants unread input to be thrown away first closes the output alone (RFC 9112 §9.6).
     private func beginClosing(
         _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
     ) {
@@ -239,36 +242,39 @@ package final class TLSHandler: ChannelDuplexHandler {
             return
         }
         closePromise = promise
-        guard session.phase != .handshake else { return finish(context) }
+        // Behind output that the peer does not take, close_notify would only wait for the timer.
+        guard session.phase != .handshake, context.channel.isWritable else {
+            return finish(context)
+        }
         scratch.clear()
         session.close(scratch)
-        leave(context)
+        leave(context, as: .closing) { handler, context in handler.finish(context) }
     }
 
+    /// Sends the alert, ends our direction and reads to the end of input: a socket closed on unread
+    /// bytes resets the connection, and the peer would lose the alert.
     private func fail(_ context: ChannelHandlerContext, _ failure: TLSFailure) {
         guard state == .active else { return }
-        leave(context)
+        leave(context, as: .failing) { handler, context in
+            if handler.isInputEnded { return handler.finish(context) }
+            context.close(mode: .output, promise: nil)
+            context.read()
+        }
         context.fireErrorCaught(failure)
     }
 
-    /// Writes what the scratch holds, a close_notify or an alert, then ends our direction and reads
-    /// to the
-    /// end of input: a socket closed on unread bytes resets the connection, and the peer would lose
-    /// what was written last (RFC 9112 §9.6).
-    private func leave(_ context: ChannelHandlerContext) {
-        state = .closing
+    /// Writes what the scratch holds; the linger time bounds all that follows.
+    private func leave(
+        _ context: ChannelHandlerContext, as next: State,
+        whenWritten: @escaping @Sendable (TLSHandler, ChannelHandlerContext) -> Void
+    ) {
+        state = next
         start(timer: Limits.lingerTimeout, context) { handler, context in handler.finish(context) }
         let written = context.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         written.futureResult.whenComplete { _ in
             let (handler, context) = bound.value
-            guard handler.state == .closing else { return }
-            if handler.isInputEnded {
-                handler.finish(context)
-            } else {
-                context.close(mode: .output, promise: nil)
-                context.read()
-            }
+            if handler.state == next { whenWritten(handler, context) }
         }
         writeCiphertext(context, written)
     }
@@ -285,7 +291,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     private func attach(
         _ promise: EventLoopPromise<Void>, _ context: ChannelHandlerContext
     ) {
-        guard state == .closing else { return context.close(mode: .all, promise: promise) }
+        guard state != .closed else { return context.close(mode: .all, promise: promise) }
         if let closePromise {
             closePromise.futureResult.cascade(to: promise)
         } else {
