@@ -9,25 +9,42 @@ internal import Regions
 extension Fingerprint {
     /// 32 lower-case hexadecimal digits, without quotes: as JSON carries it.
     package var tag: Bytes {
-        let digits = Bytes("0123456789abcdef".utf8)
-        var text = Bytes()
-        text.reserveCapacity(32)
-        for word in [high, low] {
-            for shift in stride(from: UInt64(60), through: 0, by: -4) {
-                text.append(digits[Int(word >> shift & 15)])
-            }
+        Bytes(unsafeUninitializedCapacity: 32) { text, count in
+            guard let start = text.baseAddress else { return }
+            writeDigits(to: start)
+            count = 32
         }
-        return text
     }
 
     /// With quotes: as the ETag field carries it.
     package var quotedTag: Bytes {
-        var text = Bytes()
-        text.reserveCapacity(34)
-        text.append(UInt8(ascii: "\""))
-        text.append(contentsOf: tag)
-        text.append(UInt8(ascii: "\""))
-        return text
+        Bytes(unsafeUninitializedCapacity: Self.quotedCount) { text, count in
+            guard let start = text.baseAddress else { return }
+            writeQuoted(to: start)
+            count = Self.quotedCount
+        }
+    }
+
+    package static let quotedCount = 34
+
+    /// Writes `quotedCount` bytes.
+    package func writeQuoted(to text: UnsafeMutablePointer<UInt8>) {
+        text[0] = UInt8(ascii: "\"")
+        writeDigits(to: text + 1)
+        text[33] = UInt8(ascii: "\"")
+    }
+
+    // Hot path: once per raw GET.
+    private func writeDigits(to text: UnsafeMutablePointer<UInt8>) {
+        for place in 0..<16 {
+            let shift = UInt64(60 - 4 * place)
+            text[place] = Self.digit(high >> shift & 15)
+            text[16 + place] = Self.digit(low >> shift & 15)
+        }
+    }
+
+    private static func digit(_ value: UInt64) -> UInt8 {
+        UInt8(truncatingIfNeeded: value) &+ (value < 10 ? 0x30 : 0x57)
     }
 
     /// nil for anything but 32 lower-case hexadecimal digits: tags are compared byte for byte.

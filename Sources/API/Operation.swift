@@ -57,7 +57,7 @@ package enum RawItem: Hashable, Sendable {
     case deleted(Key)
     /// The tag of the value put if the swap happens; nil if it deletes.
     case swapped(Key, Fingerprint?)
-    case page(ScanCursor)
+    indirect case page(ScanCursor)
     case count
     case rangeDeleted
 }

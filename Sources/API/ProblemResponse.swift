@@ -104,8 +104,8 @@ extension Response {
             status: problem.code.status, contentType: .problem, body: json.bytes,
             closesConnection: closesConnection)
         self.problem = problem.code
-        setCommon(requestID)
-        set(.cacheControl, CommonValues.noStore)
+        self.requestID = requestID
+        isStorable = false
         if let retryAfter = problem.retryAfter {
             var text = Bytes()
             text.appendDecimal(retryAfter)
@@ -114,16 +114,7 @@ extension Response {
         if let allow = problem.allow { set(.allow, allow) }
     }
 
-    /// What every response carries.
-    mutating func setCommon(_ requestID: Bytes?) {
-        headers.reserveCapacity(5)
-        if let requestID { set(.requestID, requestID) }
-        set(.contentTypeOptions, CommonValues.noSniff)
-    }
-
     enum CommonValues {
-        static let noStore = Bytes("no-store".utf8)
-        static let noSniff = Bytes("nosniff".utf8)
         static let accept = Bytes("accept".utf8)
     }
 
@@ -136,8 +127,8 @@ extension Response {
         body(&json)
         json.endLine()
         var response = Response(status: status, contentType: .json, body: json.bytes)
-        response.setCommon(requestID)
-        response.set(.cacheControl, CommonValues.noStore)
+        response.requestID = requestID
+        response.isStorable = false
         return response
     }
 }

@@ -41,9 +41,9 @@ private func valueResponse(
     } else {
         response = Response(status: 200, contentType: .bytes, body: found.value)
     }
-    response.setCommon(requestID)
-    response.set(.cacheControl, Response.CommonValues.noStore)
-    response.set(.entityTag, fingerprint.quotedTag)
+    response.requestID = requestID
+    response.isStorable = false
+    response.entityTag = fingerprint
     if let expiresAt = found.expiresAt { response.set(.expiresAt, expiresAt.rfc3339) }
     return response
 }
@@ -62,7 +62,7 @@ private func itemResponse(
             writeMembers(of: outcome, item, forcesBase64: answer.forcesBase64, to: &json)
             json.endObject()
         }
-        response.set(.entityTag, fingerprint.quotedTag)
+        response.entityTag = fingerprint
         return response
     }
     var response = Response.json(
@@ -104,8 +104,8 @@ private func linesResponse(
         json.endLine()
     }
     var response = Response(status: 200, contentType: .ndjson, body: json.bytes)
-    response.setCommon(requestID)
-    response.set(.cacheControl, Response.CommonValues.noStore)
+    response.requestID = requestID
+    response.isStorable = false
     response.set(.vary, Response.CommonValues.accept)
     return response
 }

@@ -41,6 +41,13 @@ package struct Response: Hashable, Sendable {
     package var status: Int
     /// nil for a response that has no content (204, 304).
     package var contentType: ContentType?
+    /// What the request is called. With `entityTag` and `isStorable` apart from the other fields
+    /// because nearly every answer has them: kept so, they cost no array and no text.
+    package var requestID: Bytes?
+    package var entityTag: Fingerprint?
+    /// False adds `cache-control: no-store`.
+    package var isStorable = true
+    /// The fields that few answers have.
     package var headers: [Field]
     /// For HEAD: the body that GET would have had; the front sends its length and not its bytes.
     package var body: Bytes
@@ -60,6 +67,7 @@ package struct Response: Hashable, Sendable {
         self.closesConnection = closesConnection
     }
 
+    /// Not for the fields that are properties.
     package mutating func set(_ name: ResponseHeaderName, _ value: Bytes) {
         headers.append(Field(name: name, value: value))
     }
@@ -69,6 +77,27 @@ package struct Response: Hashable, Sendable {
     }
 
     package subscript(_ name: ResponseHeaderName) -> Bytes? {
-        headers.first { $0.name == name }?.value
+        fields.first { $0.name == name }?.value
+    }
+
+    /// Every field that is sent beside those that the front adds, in the order of sending.
+    package var fields: [Field] {
+        var fields: [Field] = []
+        if let requestID { fields.append(Field(name: .requestID, value: requestID)) }
+        fields.append(Field(name: .contentTypeOptions, value: Bytes(Self.noSniff)))
+        if !isStorable { fields.append(Field(name: .cacheControl, value: Bytes(Self.noStore))) }
+        if let entityTag { fields.append(Field(name: .entityTag, value: entityTag.quotedTag)) }
+        return fields + headers
+    }
+
+    /// The value of `x-content-type-options`, which every response has: a value that someone stored
+    /// is never to be taken for a script.
+    package static let noSniff: StaticString = "nosniff"
+    package static let noStore: StaticString = "no-store"
+}
+
+extension Bytes {
+    fileprivate init(_ text: StaticString) {
+        self.init(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 }

@@ -14,9 +14,8 @@ package struct Router: Sendable {
         let path = request.target[..<(question ?? request.target.endIndex)]
         let query = question.map { request.target[($0 + 1)...] }
         let (route, tail) = Route.of(path)
-        var routed = Routed(
-            route: route, requestID: RequestID.of(request.headers) ?? generatedID,
-            timeout: Limits.requestTimeoutDefault, result: .failure(Problem(.internal, "")))
+        let requestID = RequestID.of(request.headers) ?? generatedID
+        var timeout = Limits.requestTimeoutDefault
         do throws(Problem) {
             guard route != .unknown else { throw Route.notFound(path) }
             guard route.methods.contains(request.method) else {
@@ -24,21 +23,20 @@ package struct Router: Sendable {
                     .methodNotAllowed, "\(route.template) takes \(route.allow).",
                     allow: route.allow)
             }
-            if let timeout = request.headers[.requestTimeout] {
-                routed.timeout = try Self.timeout(timeout)
-            }
+            if let field = request.headers[.requestTimeout] { timeout = try Self.timeout(field) }
             if route.isRaw, request.headers[.idempotencyKey] != nil {
                 throw .mistake(
                     .idempotencyUnsupported, at: HeaderName.idempotencyKey.rawValue,
                     "The raw space cannot remember requests: no transaction would keep the key. "
                         + "Leave it out; If-None-Match: * or If-Match make a retry safe.")
             }
-            routed.result = .success(
-                try operation(route, request, tail: tail, query: query))
+            let operation = try operation(route, request, tail: tail, query: query)
+            return Routed(
+                route: route, requestID: requestID, timeout: timeout, result: .success(operation))
         } catch {
-            routed.result = .failure(error)
+            return Routed(
+                route: route, requestID: requestID, timeout: timeout, result: .failure(error))
         }
-        return routed
     }
 
     private func operation(

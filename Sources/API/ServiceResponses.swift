@@ -119,8 +119,8 @@ extension Response {
         var response = Response(
             status: 200, contentType: format == .openMetrics ? .openMetrics : .prometheus,
             body: exposition)
-        response.setCommon(requestID)
-        response.set(.cacheControl, CommonValues.noStore)
+        response.requestID = requestID
+        response.isStorable = false
         response.set(.vary, CommonValues.accept)
         return response
     }
@@ -145,7 +145,7 @@ extension Response {
                 Response(
                     status: 200, contentType: .json, body: PackageResources.openapi_json)
             }
-        response.setCommon(requestID)
+        response.requestID = requestID
         return response
     }
 
@@ -154,8 +154,8 @@ extension Response {
 
     private static func text(_ body: Bytes, requestID: Bytes) -> Response {
         var response = Response(status: 200, contentType: .text, body: body)
-        response.setCommon(requestID)
-        response.set(.cacheControl, CommonValues.noStore)
+        response.requestID = requestID
+        response.isStorable = false
         return response
     }
 }

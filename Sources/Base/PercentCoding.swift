@@ -8,6 +8,9 @@ package enum PercentCoding {
     package static func decode(
         _ text: ArraySlice<UInt8>, plusIsSpace: Bool
     ) throws(DecodeError) -> Bytes {
+        // Hot path: most keys have nothing to decode.
+        let isPlain = !text.contains { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }
+        if isPlain { return Bytes(text) }
         var bytes = Bytes()
         bytes.reserveCapacity(text.count)
         var index = text.startIndex

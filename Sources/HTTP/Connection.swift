@@ -7,6 +7,7 @@
 /// is in flight: back-pressure by TCP.
 internal import API
 internal import Base
+internal import DequeModule
 internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
@@ -128,7 +129,7 @@ final class Connection: ChannelDuplexHandler {
 
     func feedHTTP2(_ session: HTTP2Session, _ bytes: ByteBuffer) {
         bytes.withUnsafeReadableBytes { session.feed($0) }
-        deliver(&session.events)
+        deliver { session.events.popFirst() }
         markDirty()
     }
 
@@ -162,7 +163,7 @@ final class Connection: ChannelDuplexHandler {
             context?.fireChannelRead(wrapInboundOut(chunk))
             decoding = nil
             if !sawPart { chunk.withUnsafeReadableBytes { session.headGoesOn($0) } }
-            deliver(&session.events)
+            deliver { session.events.popFirst() }
             if session.upgrade != nil { takeUpgrade(session) }
         }
         if inputEnded, waiting == nil, case .http1(let session) = mode { session.inputEnded() }
@@ -181,18 +182,14 @@ final class Connection: ChannelDuplexHandler {
         markDirty()
     }
 
-    /// Outside of the codec: the core may answer at once.
-    func deliver(_ events: inout [SessionEvent]) {
-        guard !events.isEmpty else { return }
-        var delivered = front.takeEvents()
-        swap(&delivered, &events)
-        for event in delivered {
-            switch event {
+    /// Outside of the codec: the core may answer at once, and the session may have new events then.
+    func deliver(_ nextEvent: () -> SessionEvent?) {
+        while let event = nextEvent() {
+            switch consume event {
             case .request(let request, let stream): front.serve(request, exchange(stream))
             case .cancelled(let stream): front.cancel(exchange(stream))
             }
         }
-        front.putBack(delivered)
     }
 
     func exchange(_ stream: Int32) -> ExchangeID {

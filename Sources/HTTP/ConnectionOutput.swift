@@ -1,6 +1,7 @@
 /// What a connection sends, when it reads, and how it ends.
 internal import API
 internal import Base
+internal import DequeModule
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -74,7 +75,7 @@ extension Connection {
                 feedWaiting()
             }
         case .http2(let session):
-            deliver(&session.events)
+            deliver { session.events.popFirst() }
             if let reason = session.closing, !session.wantsOutput { close(reason) }
         case .sniffing, .upgrading, .ending: break
         }

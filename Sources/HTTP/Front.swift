@@ -27,7 +27,6 @@ package final class Front {
     private var paused: [Connection] = []
     private var flushIsScheduled = false
     private var isTicking = false
-    private var spareEvents: [SessionEvent] = []
     private var whenEmpty: (() -> Void)?
 
     package init(loop: any EventLoop, settings: FrontSettings, logger: Logger) {
@@ -129,17 +128,6 @@ package final class Front {
         let waiting = paused
         paused = []
         for connection in waiting { connection.resumeReading() }
-    }
-
-    func takeEvents() -> [SessionEvent] {
-        var events: [SessionEvent] = []
-        swap(&events, &spareEvents)
-        return events
-    }
-
-    func putBack(_ events: [SessionEvent]) {
-        spareEvents = events
-        spareEvents.removeAll(keepingCapacity: true)
     }
 
     // MARK: Time

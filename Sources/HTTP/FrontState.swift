@@ -3,6 +3,7 @@
 ///
 /// A class of its own so that the sessions can be driven by tests and fuzzers without a loop or a
 /// socket. Used on one event loop only, like everything that refers to it.
+internal import API
 internal import Base
 internal import CNghttp2
 internal import Glibc
@@ -154,6 +155,15 @@ final class FieldBuffer {
         add(
             name, start, value.count,
             flags: neverIndexed ? Int(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) : 0)
+    }
+
+    /// Out of HPACK's table, which a tag that hardly comes twice would only churn.
+    func add(_ name: StaticString, _ tag: Fingerprint) {
+        invariant(used + Fingerprint.quotedCount <= valueCapacity, "room was made for a tag")
+        let start = values + used
+        tag.writeQuoted(to: start)
+        used += Fingerprint.quotedCount
+        add(name, start, Fingerprint.quotedCount, flags: Int(NGHTTP2_NV_FLAG_NO_INDEX.rawValue))
     }
 
     func add(_ name: StaticString, _ number: Int) {

@@ -4,7 +4,7 @@
 /// one: what follows on the connection cannot be trusted to begin where a request begins.
 package import API
 internal import Base
-internal import DequeModule
+package import DequeModule
 package import NIOCore
 package import NIOHTTP1
 
@@ -26,7 +26,7 @@ package final class HTTP1Session {
 
     let state: FrontState
     /// Drained by the connection after every call.
-    package var events: [SessionEvent] = []
+    package var events: Deque<SessionEvent> = []
     /// Why the connection has to end, as soon as the output is out.
     package internal(set) var closing: CloseReason?
     /// False once no further request is taken: what still arrives is thrown away.

@@ -21,7 +21,7 @@ enum HTTP1Writer {
         into buffer: inout ByteBuffer
     ) {
         invariant((200...599).contains(response.status), "a final answer has a final status")
-        var most = 256
+        var most = 384 + (response.requestID?.count ?? 0)
         for field in response.headers {
             most += field.name.wire.utf8CodeUnitCount + field.value.count + 4
         }
@@ -42,15 +42,28 @@ enum HTTP1Writer {
             }
             cursor.put("\r\ndate: ")
             cursor.put(date, HTTPDate.length)
+            if let requestID = response.requestID {
+                cursor.put("\r\nmartlet-request-id: ")
+                cursor.put(requestID)
+            }
+            cursor.put("\r\nx-content-type-options: ")
+            cursor.put(Response.noSniff)
+            if !response.isStorable {
+                cursor.put("\r\ncache-control: ")
+                cursor.put(Response.noStore)
+            }
+            if let entityTag = response.entityTag {
+                cursor.put("\r\netag: ")
+                entityTag.writeQuoted(to: cursor.at)
+                cursor.at += Fingerprint.quotedCount
+            }
             for field in response.headers {
                 assert(
                     field.value.allSatisfy { $0 >= 0x20 || $0 == 0x09 }, "values have no line ends")
                 cursor.put("\r\n")
                 cursor.put(field.name.wire)
                 cursor.put(": ")
-                field.value.withUnsafeBufferPointer { bytes in
-                    if let base = bytes.baseAddress { cursor.put(base, bytes.count) }
-                }
+                cursor.put(field.value)
             }
             if !persists {
                 cursor.put("\r\nconnection: close")
@@ -72,6 +85,10 @@ enum HTTP1Writer {
         mutating func put(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
             at.update(from: bytes, count: count)
             at += count
+        }
+
+        mutating func put(_ bytes: Bytes) {
+            bytes.withUnsafeBufferPointer { if let base = $0.baseAddress { put(base, $0.count) } }
         }
 
         mutating func put(_ number: Int) { at += Decimal.write(number, to: at) }

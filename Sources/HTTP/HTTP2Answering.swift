@@ -95,13 +95,21 @@ extension HTTP2Session {
     private func layOut(_ response: Response) {
         invariant((200...599).contains(response.status), "a final answer has a final status")
         let fields = state.fields
-        var valueBytes = 3 + HTTPDate.length + Decimal.maxLength
+        var valueBytes =
+            3 + HTTPDate.length + Decimal.maxLength + Fingerprint.quotedCount
+            + (response.requestID?.count ?? 0)
         for field in response.headers { valueBytes += field.value.count }
-        fields.reset(fields: response.headers.count + 4, valueBytes: valueBytes)
+        fields.reset(fields: response.headers.count + 8, valueBytes: valueBytes)
         fields.add(":status", response.status)
         if let type = response.contentType { fields.add("content-type", type.wire) }
         if response.mayHaveBody { fields.add("content-length", response.body.count) }
         fields.add("date", state.date, HTTPDate.length)
+        if let requestID = response.requestID {
+            fields.add(ResponseHeaderName.requestID.wire, requestID, neverIndexed: true)
+        }
+        fields.add("x-content-type-options", Response.noSniff)
+        if !response.isStorable { fields.add("cache-control", Response.noStore) }
+        if let entityTag = response.entityTag { fields.add("etag", entityTag) }
         for field in response.headers {
             assert(field.value.allSatisfy { $0 >= 0x20 || $0 == 0x09 }, "values have no line ends")
             fields.add(field.name.wire, field.value, neverIndexed: field.name.isUnique)

@@ -7,6 +7,7 @@
 package import API
 package import Base
 internal import CNghttp2
+package import DequeModule
 package import NIOCore
 
 package final class HTTP2Session {
@@ -16,7 +17,7 @@ package final class HTTP2Session {
     var history = StreamHistory()
     var budget: GlitchBudget
     /// Drained by the connection after `feed`, `takeOutput` and `advance`.
-    package var events: [SessionEvent] = []
+    package var events: Deque<SessionEvent> = []
     /// Why the connection has to end, as soon as the output is out.
     package var closing: CloseReason?
 

@@ -5,6 +5,7 @@
 /// `PR…` its second.
 internal import API
 internal import Base
+internal import DequeModule
 internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
@@ -147,7 +148,7 @@ extension Connection {
         context.pipeline.syncOperations.removeHandler(leftOver, promise: nil)
         let later = waiting
         waiting = nil
-        deliver(&session.events)
+        deliver { session.events.popFirst() }
         for bytes in [leftOver.bytes, later] {
             if let bytes { feedHTTP2(session, bytes) }
         }

@@ -7,12 +7,14 @@ package struct UnitAddress: Hashable, Sendable {
         case shard
     }
 
-    /// `0 ..< cores`
-    package var core: Int
+    private var coreNumber: UInt16
     package var unit: Unit
 
+    /// `0 ..< cores`
+    package var core: Int { Int(coreNumber) }
+
     package init(core: Int, unit: Unit) {
-        self.core = core
+        coreNumber = UInt16(core)
         self.unit = unit
     }
 }

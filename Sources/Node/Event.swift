@@ -6,6 +6,7 @@
 /// has come back.
 package import API
 package import Base
+package import DequeModule
 package import Regions
 package import Storage
 package import Telemetry
@@ -75,6 +76,6 @@ package struct AccessRecord: Sendable {
     package var responseBytes: Int
 }
 
-/// Effects in the order in which they were wanted. Two buffers trade places for all steps of a
-/// core.
-package typealias Effects = [Effect]
+/// Effects in the order in which they were wanted. A deque, so that a host takes each out of it
+/// without copying it: an effect has a dozen references to count.
+package typealias Effects = Deque<Effect>

@@ -49,8 +49,10 @@ package struct Gateway: ~Copyable {
     /// Whether every request has its answer.
     package var isIdle: Bool { pending.isEmpty }
 
-    package mutating func step(_ event: Event, at now: Now, into effects: inout Effects) {
-        switch event {
+    package mutating func step(
+        _ event: consuming Event, at now: Now, into effects: inout Effects
+    ) {
+        switch consume event {
         case .request(let exchange, let request):
             begin(request, exchange, at: now, into: &effects)
         case .received(let envelope):
@@ -66,7 +68,7 @@ package struct Gateway: ~Copyable {
         case .stopping: isStopping = true
         case .turnEnded: break
         case .persisted, .persistFailed, .readFinished:
-            invariant(false, "a gateway gets no \(event)")
+            invariant(false, "a gateway gets nothing from the disk")
         }
     }
 
@@ -143,7 +145,7 @@ package struct Gateway: ~Copyable {
         }
         guard !exchange.isCancelled else { return }
         var outcomes = batch.outcomes
-        largeValues.share(&outcomes, for: request.commands)
+        if LargeValues.concern(outcomes) { largeValues.share(&outcomes, for: request.commands) }
         let response = API.respond(
             to: request, with: outcomes, requestID: exchange.context.requestID)
         answer(exchange.context, response, at: now, into: &effects)

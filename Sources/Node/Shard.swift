@@ -53,8 +53,10 @@ package struct Shard: ~Copyable {
     /// Whether no request is in hand.
     package var isIdle: Bool { requests.isEmpty && atDisk.isEmpty && turnBatch.isEmpty }
 
-    package mutating func step(_ event: Event, at now: Now, into effects: inout Effects) {
-        switch event {
+    package mutating func step(
+        _ event: consuming Event, at now: Now, into effects: inout Effects
+    ) {
+        switch consume event {
         case .received(let envelope): receive(envelope, at: now, into: &effects)
         case .turnEnded: persistTurn(into: &effects)
         case .persisted(let token): finish(token, .success(()), at: now, into: &effects)
@@ -65,7 +67,7 @@ package struct Shard: ~Copyable {
         case .diskSpace(let space): disk.observe(space)
         case .deadlineReached: break
         case .stopping, .request, .cancelled, .scraped:
-            invariant(false, "a shard gets no \(event)")
+            invariant(false, "a shard gets nothing that is a gateway's")
         }
         while let next = runnable.popFirst() {
             switch next {

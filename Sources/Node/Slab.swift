@@ -67,8 +67,7 @@ struct Slab<Item: Sendable>: Sendable {
     @discardableResult
     mutating func remove(_ handle: Handle) -> Item? {
         guard contains(handle) else { return nil }
-        let item = items[Int(handle.index)]
-        items[Int(handle.index)] = nil
+        let item = items[Int(handle.index)].take()
         generations[Int(handle.index)] &+= 1
         free.append(handle.index)
         count -= 1

@@ -99,8 +99,9 @@ package enum RawCommand: Hashable, Sendable {
     case get(Key)
     case put(RawPut)
     case delete(RawDelete)
-    case compareAndSwap(RawCompareAndSwap)
-    case scan(RawScan)
+    // Indirect: else every get and put would be as large as the largest of all.
+    indirect case compareAndSwap(RawCompareAndSwap)
+    indirect case scan(RawScan)
     case count(KeyRange)
     /// With `dryRun` only counts what would go.
     case deleteRange(KeyRange, dryRun: Bool)
@@ -149,8 +150,8 @@ package enum RawOutcome: Hashable, Sendable {
     case conditionFailed(actual: Fingerprint?)
     case swapped(previous: RawValue?)
     case notSwapped(previous: RawValue?)
-    case page(RawPage)
+    indirect case page(RawPage)
     case counted(Int)
     case rangeDeleted(count: Int, dryRun: Bool)
-    case refused(Refusal)
+    indirect case refused(Refusal)
 }

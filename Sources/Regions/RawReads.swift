@@ -5,7 +5,7 @@ package import Storage
 
 package enum RawRead: Hashable, Sendable {
     case get(Key)
-    case scan(RawScan)
+    indirect case scan(RawScan)
     case count(KeyRange)
 
     /// The answer as of `wall`; nil only with `.cached`, if memory does not have it all.

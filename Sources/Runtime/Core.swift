@@ -48,6 +48,7 @@ final class Core: Serving, @unchecked Sendable {
     private var queue: Deque<Delivery> = []
     private var isRunning = false
     private var turnIsOpen = false
+    private var turnWall = Clocks.wall()
     private var persists: [DiskWorker.Job] = []
     private var outgoing: [[Envelope]]
     private var deadline: (at: Instant, task: Scheduled<Void>)?
@@ -63,18 +64,15 @@ final class Core: Serving, @unchecked Sendable {
         var gateway: Gateway
         var shard: Shard
         var effects: Effects = []
-        var executing: Effects = []
 
-        mutating func step(_ delivery: Delivery, at now: Now, _ execute: (Effect) -> Void) {
+        mutating func step(
+            _ delivery: consuming Delivery, at now: Now, _ execute: (consuming Effect) -> Void
+        ) {
             switch delivery.unit {
             case .gateway: gateway.step(delivery.event, at: now, into: &effects)
             case .shard: shard.step(delivery.event, at: now, into: &effects)
             }
-            while !effects.isEmpty {
-                swap(&effects, &executing)
-                for effect in executing { execute(effect) }
-                executing.removeAll(keepingCapacity: true)
-            }
+            while let effect = effects.popFirst() { execute(effect) }
         }
     }
 
@@ -144,15 +142,22 @@ final class Core: Serving, @unchecked Sendable {
         guard !isRunning else { return }
         isRunning = true
         openTurn()
-        let now = Clocks.now()
-        while let next = queue.popFirst() {
-            units.step(next, at: now) { execute($0) }
-        }
+        takeQueue()
         isRunning = false
     }
 
-    private func execute(_ effect: Effect) {
-        switch effect {
+    /// One reading of the wall clock serves the whole turn. The other clock is read again for a
+    /// gateway, so that a request that is answered at once has taken its time all the same.
+    private func takeQueue() {
+        var now = Now(instant: Clocks.monotonic(), wall: turnWall)
+        while let next = queue.popFirst() {
+            units.step(next, at: now) { execute($0) }
+            if queue.first?.unit == .gateway { now.instant = Clocks.monotonic() }
+        }
+    }
+
+    private func execute(_ effect: consuming Effect) {
+        switch consume effect {
         case .send(let envelope):
             if envelope.to.core == index {
                 queue.append(Delivery(to: envelope.to.unit, .received(envelope)))
@@ -180,17 +185,15 @@ final class Core: Serving, @unchecked Sendable {
     private func openTurn() {
         guard !turnIsOpen else { return }
         turnIsOpen = true
+        turnWall = Clocks.wall()
         loop.execute { self.endTurn() }
     }
 
     private func endTurn() {
         turnIsOpen = false
         isRunning = true
-        let now = Clocks.now()
         queue.append(Delivery(to: .shard, .turnEnded))
-        while let next = queue.popFirst() {
-            units.step(next, at: now) { execute($0) }
-        }
+        takeQueue()
         isRunning = false
         if !persists.isEmpty {
             services.disk.submit(persists)
@@ -201,14 +204,15 @@ final class Core: Serving, @unchecked Sendable {
             outgoing[core].removeAll(keepingCapacity: true)
         }
         front.flush()
-        scheduleDeadline(at: now.instant)
+        scheduleDeadline()
     }
 
-    private func scheduleDeadline(at now: Instant) {
+    private func scheduleDeadline() {
         guard let next = units.gateway.nextDeadline else { return }
         if let deadline, deadline.at <= next { return }
         deadline?.task.cancel()
-        let delay = TimeAmount.nanoseconds(Int64(clamping: next.since(now).wholeNanoseconds))
+        let rest = next.since(Clocks.monotonic()).wholeNanoseconds
+        let delay = TimeAmount.nanoseconds(Int64(clamping: rest))
         let task = loop.scheduleTask(in: delay) {
             self.deadline = nil
             self.handle(.gateway, .deadlineReached)

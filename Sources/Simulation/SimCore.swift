@@ -35,7 +35,6 @@ final class SimCore {
 
     private var queue: Deque<(unit: UnitAddress.Unit, event: Event)> = []
     private var effects: Effects = []
-    private var executing: Effects = []
 
     init(index: Int, gateway: consuming Gateway, shard: consuming Shard, bug: HostBug?) {
         self.index = index
@@ -69,12 +68,10 @@ final class SimCore {
             case .gateway: gateway.step(event, at: now, into: &effects)
             case .shard: shard.step(event, at: now, into: &effects)
             }
-            swap(&effects, &executing)
-            for effect in executing {
+            while let effect = effects.popFirst() {
                 trace(unit, .effect(effect))
                 execute(effect, &output)
             }
-            executing.removeAll(keepingCapacity: true)
         }
     }
 

@@ -73,7 +73,7 @@ import Testing
 
     private static func text(of response: Response) -> String {
         var lines = ["\(response.status) \(response.contentType?.rawValue ?? "no content")"]
-        for field in response.headers
+        for field in response.fields
         where field.name != .contentTypeOptions && field.name != .cacheControl {
             let value = String(decoding: field.value, as: UTF8.self)
             if field.name == .requestID, value == "generated" { continue }
