@@ -145,7 +145,7 @@ let package = Package(
         tests(of: "Simulation", ["Base"]),
         tests(of: "Regions", ["Base", "Storage"]),
         tests(of: "Coordination", ["Base", "Regions"]),
-        tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry"]),
+        tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry", collections]),
         tests(
             of: "Runtime", ["Base", "HTTP", "RocksStorage", log, nio("NIOCore")]),
         tests(of: "Telemetry", ["Base"]),

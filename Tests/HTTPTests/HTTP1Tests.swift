@@ -18,15 +18,15 @@ import Testing
         let (answer, isClosed) = try ask(get)
         #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\n"))
         #expect(answer.contains("\r\ncontent-length: 6\r\ndate: "))
-        #expect(answer.hasSuffix(" GMT\r\n\r\nGET /a"))
+        #expect(answer.hasSuffix(" GMT\r\nx-content-type-options: nosniff\r\n\r\nGET /a"))
         #expect(!isClosed)
     }
 
     @Test(
         arguments: [
             // A request, the end of its answer, and whether the connection goes on.
-            ("HEAD /a HTTP/1.1\r\nHost: x.localhost\r\n\r\n", "GMT\r\n\r\n", true),
-            ("GET /nothing HTTP/1.1\r\nHost: [::1]:7\r\n\r\n", "GMT\r\n\r\n", true),
+            ("HEAD /a HTTP/1.1\r\nHost: x.localhost\r\n\r\n", "nosniff\r\n\r\n", true),
+            ("GET /nothing HTTP/1.1\r\nHost: [::1]:7\r\n\r\n", "nosniff\r\n\r\n", true),
             ("GET /a HTTP/1.1\r\nhOSt: LOCALHOST:1\r\nConnection: close\r\n\r\n", "GET /a", false),
             ("GET /a HTTP/1.0\r\n\r\n", "close\r\n\r\nGET /a", false),
             ("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "keep-alive\r\n\r\nGET /a", true),

@@ -30,7 +30,9 @@ import Testing
         let frames = try client.take()
         #expect(frames.map(\.kind) == [.headers, .data])
         #expect(
-            frames[0].fields.map(\.name) == [":status", "content-type", "content-length", "date"])
+            frames[0].fields.map(\.name) == [
+                ":status", "content-type", "content-length", "date", "x-content-type-options",
+            ])
         #expect(frames[0].fields[2].value == "6")
         #expect(frames[1].payload == Bytes("GET /a".utf8))
         #expect(frames[1].flags & Frames.endStream != 0)

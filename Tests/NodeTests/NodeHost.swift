@@ -2,6 +2,7 @@
 // do their work when `settle` is called, or step by step when a test wants to stand in between.
 import API
 import Base
+import DequeModule
 import Node
 import Regions
 import Storage

@@ -1,6 +1,7 @@
 // A host for one shard that does each thing only when a test says so: end the turn, sync the disk,
 // finish the reads. So a test can stand between any two steps of a write.
 import Base
+import DequeModule
 import Node
 import Regions
 import Storage
