@@ -2,8 +2,9 @@
 /// alone.
 ///
 /// What a batch promises: its commands are independent (one that fails does not stop the others),
-/// and a read sees the writes that stand before it in the batch. So a run of writes goes out
-/// together and is durable before the reads behind it are asked, and the other way round. A single
+/// and a read sees the writes that stand before it in the batch, and no older state than the reads
+/// before it. So a run of writes goes out together and is durable before the reads behind it are
+/// asked, and the other way round; within a run of reads the shard keeps the order. A single
 /// command is a batch of one.
 ///
 /// Writes of one key keep their order in a run, because they queue for one latch. A range delete

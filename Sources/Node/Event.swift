@@ -55,8 +55,8 @@ package enum Event: Sendable {
 package enum Effect: Sendable {
     /// Apply the batch atomically and durably, then report the token.
     case persist(PersistToken, WriteBatch)
-    /// Read where waiting for a disk is allowed.
-    case read(ReadToken, RawRead, WallTime)
+    /// Read where waiting for a disk is allowed: that view, or the newest that is there.
+    case read(ReadToken, RawRead, (any EngineView)?, WallTime)
     case send(Envelope)
     case respond(ExchangeID, Response, AccessRecord)
     /// Ask every unit and the host itself for their metrics.

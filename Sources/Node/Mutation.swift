@@ -35,6 +35,8 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     case cursorSkips
     /// The next page begins with the last entry.
     case cursorRepeats
+    /// Every read of a batch takes the newest state, whenever it comes about.
+    case readsHaveNoOrder
     /// The bound on unsynced bytes is not looked at.
     case unsyncedIsUnbounded
     /// The bound on waiting reads is not looked at.

@@ -3,6 +3,12 @@
 /// The loop never waits for a disk. A point read, and a scan of few entries, asks memory first;
 /// what memory does not have, and every long scan or count, goes to a reader thread and comes back
 /// as an event.
+///
+/// The reads of one request are in order: none sees an older state than one before it. History that
+/// this prevents: (1) a batch reads cold k twice, on two reader threads, (2) the first read is
+/// slow, and k=2 is written meanwhile, (3) the second one has seen k=1 and the first one sees k=2.
+/// So from the first read on that has to go elsewhere, all of them read one view. A batch that
+/// memory can answer takes none: a view costs the engine's lock.
 internal import Base
 internal import Regions
 internal import Storage
@@ -32,19 +38,27 @@ extension Shard {
                 requester: requester, number: request.number,
                 outcomes: Array(repeating: nil, count: request.commands.count),
                 missing: request.commands.count))
+        var view: (any EngineView)?
         for (index, command) in request.commands.enumerated() {
             let place = CommandPlace(request: handle, index: index)
-            if request.commands.count > 1, let outcome = readInline(command, at: now) {
+            if request.commands.count > 1, let outcome = readInline(command, of: view, at: now) {
                 complete(place, outcome, into: &effects)
-            } else {
-                readElsewhere(
-                    command.read, .answer(place, command), at: now, into: &effects)
+                continue
             }
+            if view == nil, index + 1 < request.commands.count,
+                !settings.mutations.has(.readsHaveNoOrder)
+            {
+                view = engine.view()
+            }
+            readElsewhere(
+                command.read, of: view, .answer(place, command), at: now, into: &effects)
         }
     }
 
     /// The outcome if it can be had without waiting.
-    private mutating func readInline(_ command: RawCommand, at now: Now) -> RawOutcome? {
+    private mutating func readInline(
+        _ command: RawCommand, of view: (any EngineView)? = nil, at now: Now
+    ) -> RawOutcome? {
         switch command {
         case .scan(let scan) where scan.limit > settings.entriesScannedInline: return nil
         case .count, .deleteRange: return nil
@@ -53,7 +67,7 @@ extension Shard {
         do {
             let wall =
                 settings.mutations.has(.expiredIsShown) ? WallTime(milliseconds: 0) : now.wall
-            let outcome = try command.read.run(on: engine, at: wall, tier: .cached)
+            let outcome = try command.read.run(on: engine, view, at: wall, tier: .cached)
             guard let outcome else {
                 counters.readsCold += 1
                 return nil
@@ -66,7 +80,8 @@ extension Shard {
     }
 
     mutating func readElsewhere(
-        _ read: RawRead, _ pending: PendingRead, at now: Now, into effects: inout Effects
+        _ read: RawRead, of view: (any EngineView)? = nil, _ pending: PendingRead, at now: Now,
+        into effects: inout Effects
     ) {
         guard settings.mutations.has(.readsAreUnbounded) || reads.count < settings.readsWaitingLimit
         else {
@@ -74,7 +89,7 @@ extension Shard {
             return
         }
         let token = reads.insert(pending).number
-        effects.append(.read(token, read, now.wall))
+        effects.append(.read(token, read, view, now.wall))
     }
 
     mutating func finishRead(

@@ -9,24 +9,35 @@ package enum RawRead: Hashable, Sendable {
     case count(KeyRange)
 
     /// The answer as of `wall`; nil only with `.cached`, if memory does not have it all.
+    ///
+    /// - Parameter view: what to read; nil for the newest that the engine has.
     package func run(
-        on engine: any KeyValueEngine, at wall: WallTime, tier: ReadTier
+        on engine: any KeyValueEngine, _ view: (any EngineView)? = nil, at wall: WallTime,
+        tier: ReadTier
     ) throws(StorageError) -> RawOutcome? {
         switch self {
         case .get(let key):
-            try RawRead.get(key, on: engine, at: wall, tier: tier)
+            // Hot path: every raw GET, which needs no view of its own.
+            let lookup =
+                if let view {
+                    try view.get(.raw, RawSpace.key(key), tier: tier)
+                } else {
+                    try engine.get(.raw, RawSpace.key(key), tier: tier)
+                }
+            return try RawRead.outcome(of: key, lookup, at: wall)
         case .scan(let scan):
-            try RawRead.page(scan, of: engine.view(), at: wall, tier: tier).map { .page($0) }
+            let view = view ?? engine.view()
+            return try RawRead.page(scan, of: view, at: wall, tier: tier).map { .page($0) }
         case .count(let range):
-            try RawRead.count(range, of: engine.view(), at: wall, tier: tier).map { .counted($0) }
+            let view = view ?? engine.view()
+            return try RawRead.count(range, of: view, at: wall, tier: tier).map { .counted($0) }
         }
     }
 
-    // Hot path: every raw GET.
-    private static func get(
-        _ key: Key, on engine: any KeyValueEngine, at wall: WallTime, tier: ReadTier
+    private static func outcome(
+        of key: Key, _ lookup: Lookup, at wall: WallTime
     ) throws(StorageError) -> RawOutcome? {
-        switch try engine.get(.raw, RawSpace.key(key), tier: tier) {
+        switch lookup {
         case .missing: return .missing
         case .notCached: return nil
         case .found(let record):

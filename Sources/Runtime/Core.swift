@@ -169,8 +169,8 @@ final class Core: Serving, @unchecked Sendable {
             services.log.write(access)
         case .persist(let token, let batch):
             persists.append(DiskWorker.Job(core: index, token: token, batch: batch))
-        case .read(let token, let read, let wall):
-            services.readers.run(read, at: wall) { [self] result in
+        case .read(let token, let read, let view, let wall):
+            services.readers.run(read, view, at: wall) { [self] result in
                 post([Delivery(to: .shard, .readFinished(token, result))])
             }
         case .scrape(let token):

@@ -16,7 +16,7 @@ struct ReaderPool: Sendable {
     let engine: any KeyValueEngine
 
     func run(
-        _ read: RawRead, at wall: WallTime,
+        _ read: RawRead, _ view: (any EngineView)?, at wall: WallTime,
         _ done: @escaping @Sendable (Result<RawOutcome, StorageError>) -> Void
     ) {
         threads.submit { state in
@@ -25,7 +25,7 @@ struct ReaderPool: Sendable {
                 return
             }
             do {
-                guard let outcome = try read.run(on: engine, at: wall, tier: .disk) else {
+                guard let outcome = try read.run(on: engine, view, at: wall, tier: .disk) else {
                     done(.failure(.failed("the engine left a read from disk unanswered")))
                     return
                 }

@@ -24,7 +24,7 @@ enum WorldEvent: Sendable {
     case diskWrites(node: Int, incarnation: Int)
     /// …and those who wait for it are told.
     case diskReports(node: Int, incarnation: Int)
-    case reads(CorePlace, ReadToken, RawRead, WallTime)
+    case reads(CorePlace, SimCore.Read)
     /// A response reaches its client.
     case answered(ExchangeID, Response, node: Int, incarnation: Int)
     case clientActs(Int)

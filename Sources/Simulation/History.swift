@@ -106,7 +106,8 @@ package struct History: Sendable {
 }
 
 package enum CheckerName: String, CaseIterable, Hashable, Sendable {
-    case linearizability, durability, atomicity, expiry, scans, counts, answers, bounds, liveness
+    case linearizability, order, durability
+    case atomicity, expiry, scans, counts, answers, bounds, liveness
 }
 
 /// A property that does not hold.

@@ -14,9 +14,16 @@ internal import Telemetry
 
 final class SimCore {
     /// What leaves a core when its turn has ended.
+    struct Read {
+        var token: ReadToken
+        var read: RawRead
+        var view: (any EngineView)?
+        var wall: WallTime
+    }
+
     struct Output {
         var persists: [SimDisk.Job] = []
-        var reads: [(token: ReadToken, read: RawRead, wall: WallTime)] = []
+        var reads: [Read] = []
         var envelopes: [Envelope] = []
         var responses: [(exchange: ExchangeID, response: Response)] = []
     }
@@ -89,8 +96,8 @@ final class SimCore {
         case .persist(let token, let batch):
             output.persists.append(SimDisk.Job(core: index, token: token, batch: batch))
             if bug == .reportedBeforeWrite { queue.append((.shard, .persisted(token))) }
-        case .read(let token, let read, let wall):
-            output.reads.append((token, read, wall))
+        case .read(let token, let read, let view, let wall):
+            output.reads.append(Read(token: token, read: read, view: view, wall: wall))
         case .scrape(let token):
             var scrape = Scrape()
             gateway.measure(into: &scrape)

@@ -34,6 +34,13 @@ struct SimDisk {
 
     init(bug: HostBug?) { self.bug = bug }
 
+    /// Whether the batch under way has met the disk…
+    var isWritten: Bool { result != nil }
+    /// …and is there for readers.
+    var hasTaken: Bool {
+        if case .success? = result { failure == nil } else { false }
+    }
+
     var isIdle: Bool { queued.isEmpty && underWay.isEmpty }
 
     var space: DiskSpace {

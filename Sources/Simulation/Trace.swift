@@ -150,7 +150,7 @@ struct TraceHash {
             mix(20, token.number)
             mix(UInt64(batch.count))
             mix(batch.arena)
-        case .read(let token, _, let wall): mix(21, token ^ wall.milliseconds)
+        case .read(let token, _, _, let wall): mix(21, token ^ wall.milliseconds)
         case .send(let envelope): mix(envelope)
         case .respond(let exchange, let response, _):
             mix(22, UInt64(exchange.slot) << 32 | UInt64(UInt32(bitPattern: exchange.stream)))

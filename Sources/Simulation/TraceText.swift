@@ -32,8 +32,9 @@ extension Effect {
     var shown: String {
         switch self {
         case .persist(let token, let batch): "persist #\(token.number): \(batch.count) writes"
-        case .read(let token, let read, let wall):
-            "read \(token & 0xFFFF_FFFF) at \(wall.milliseconds): \(read.shown)"
+        case .read(let token, let read, let view, let wall):
+            "read \(token & 0xFFFF_FFFF) at \(wall.milliseconds)"
+                + "\(view == nil ? "" : " of a view"): \(read.shown)"
         case .send(let envelope): "→ \(envelope.shown)"
         case .respond(let exchange, let response, _):
             "respond \(exchange.shown) \(response.status)"

@@ -90,6 +90,7 @@ extension World {
         let keys = KeyHistories(history, order: effectOrder, wall: wall)
         let presence = Presence(history)
         var found = keys.strangers.map { Violation(checker: .atomicity, message: $0) }
+        found += StateOrderChecker(history: history, order: effectOrder).violations()
         found += ExpiryChecker(history: history, wall: wall).violations()
         found += ScanChecker(history: history, presence: presence).violations()
         found += CountChecker(history: history, presence: presence).violations()

@@ -83,7 +83,9 @@ extension World {
         guard node.isUp else { return }
         crashCount += 1
         note(node.id, .named("node"), "crashes")
-        effectOrder.note(node.disk.batchUnderWay, at: agenda.now)
+        if !node.disk.isWritten {
+            effectOrder.note(node.disk.batchUnderWay, at: agenda.now, isCertain: false)
+        }
         node.crash(at: agenda.now, &crashStream, tail: tail)
         connectionsBreak(node)
         node.disk.isFull = false

@@ -64,10 +64,10 @@ extension World {
             node.unsyncedBytes += output.persists.reduce(0) { $0 + $1.batch.byteCount }
             if node.disk.submit(output.persists) { scheduleSync(node) }
         }
-        for (token, read, wall) in output.reads {
+        for read in output.reads {
             node.readsOut += 1
             let delay = diskStream.next() % (shape.readMicroseconds * 1_000 + 1)
-            agenda.schedule(.reads(place, token, read, wall), after: delay)
+            agenda.schedule(.reads(place, read), after: delay)
         }
         for envelope in output.envelopes {
             post(
@@ -138,8 +138,8 @@ extension World {
             crash(node)
             return
         }
-        effectOrder.note(batch, at: agenda.now)
         node.disk.write()
+        effectOrder.note(batch, at: agenda.now, isCertain: node.disk.hasTaken)
         note(node.id, .named("disk"), "sync \(syncCount) is done")
         if let point = options.crashPoint, point.sync == syncCount {
             crash(node)
@@ -170,18 +170,19 @@ extension World {
     }
 
     /// A reader thread reads now and tells the core a little later.
-    func reads(_ place: CorePlace, _ token: ReadToken, _ read: RawRead, _ wall: WallTime) {
+    func reads(_ place: CorePlace, _ read: SimCore.Read) {
         let node = nodes[place.node]
         guard node.core(place) != nil else { return }
         let result: Result<RawOutcome, StorageError>
         do throws(StorageError) {
-            let outcome = try read.run(on: node.disk.engine, at: wall, tier: .disk)
+            let outcome = try read.read.run(
+                on: node.disk.engine, read.view, at: read.wall, tier: .disk)
             result = outcome.map { .success($0) } ?? .failure(.failed("no answer from the disk"))
         } catch {
             result = .failure(error)
         }
         let delay = diskStream.next() % 100_000
-        agenda.schedule(.arrives(place, .shard, .readFinished(token, result)), after: delay)
+        agenda.schedule(.arrives(place, .shard, .readFinished(read.token, result)), after: delay)
         node.readsOut -= 1
     }
 

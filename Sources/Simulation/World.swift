@@ -138,7 +138,7 @@ package final class World {
         case .deadline(let place, let instant): deadline(place, instant)
         case .diskWrites(let node, let life): diskWrites(nodes[node], life)
         case .diskReports(let node, let life): diskReports(nodes[node], life)
-        case .reads(let place, let token, let read, let wall): reads(place, token, read, wall)
+        case .reads(let place, let read): reads(place, read)
         case .answered(let exchange, let response, let node, let life):
             if nodes[node].incarnation == life, nodes[node].isUp {
                 answered(exchange, response, nodes[node])

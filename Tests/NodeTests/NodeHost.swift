@@ -18,7 +18,7 @@ struct NodeHost: ~Copyable {
     var now = Now(instant: .origin + .seconds(1), wall: WallTime(milliseconds: 1_700_000_000_000))
     private(set) var responses: [ExchangeID: [Response]] = [:]
     private var persists: [(PersistToken, WriteBatch)] = []
-    private var reads: [(ReadToken, RawRead, WallTime)] = []
+    private var reads: [(ReadToken, RawRead, (any EngineView)?, WallTime)] = []
     private var events: [(UnitAddress.Unit, Event)] = []
     private var stream: Int32 = 0
 
@@ -91,9 +91,10 @@ struct NodeHost: ~Copyable {
 
     private mutating func finishReads() {
         while !reads.isEmpty {
-            let (token, read, wall) = reads.removeFirst()
+            let (token, read, view, wall) = reads.removeFirst()
             do {
-                guard let outcome = try read.run(on: engine, at: wall, tier: .disk) else { return }
+                let outcome = try read.run(on: engine, view, at: wall, tier: .disk)
+                guard let outcome else { return }
                 handle(.shard, .readFinished(token, .success(outcome)))
             } catch {
                 handle(.shard, .readFinished(token, .failure(error)))
@@ -104,7 +105,8 @@ struct NodeHost: ~Copyable {
     private mutating func execute(_ effect: Effect) {
         switch effect {
         case .persist(let token, let batch): persists.append((token, batch))
-        case .read(let token, let read, let wall): reads.append((token, read, wall))
+        case .read(let token, let read, let view, let wall):
+            reads.append((token, read, view, wall))
         case .send(let envelope): events.append((envelope.to.unit, .received(envelope)))
         case .respond(let exchange, let response, _):
             responses[exchange, default: []].append(response)

@@ -15,7 +15,8 @@ struct ShardHost: ~Copyable {
     var now = Now(instant: .origin, wall: WallTime(milliseconds: 1_000_000))
     private(set) var replies: [UInt64: [RawOutcome]] = [:]
     private(set) var persists: [(PersistToken, WriteBatch)] = []
-    private(set) var reads: [(ReadToken, RawRead, WallTime)] = []
+    var readCount: Int { reads.count }
+    private(set) var reads: [(ReadToken, RawRead, (any EngineView)?, WallTime)] = []
     private var next: UInt64 = 0
 
     init(engine: MemoryEngine = MemoryEngine(), settings: ShardSettings = ShardSettings()) {
@@ -51,17 +52,20 @@ struct ShardHost: ~Copyable {
     }
 
     mutating func finishReads() {
-        while !reads.isEmpty {
-            let (token, read, wall) = reads.removeFirst()
-            do {
-                guard let outcome = try read.run(on: engine, at: wall, tier: .disk) else {
-                    step(.readFinished(token, .failure(.failed("no answer from disk"))))
-                    continue
-                }
-                step(.readFinished(token, .success(outcome)))
-            } catch {
-                step(.readFinished(token, .failure(error)))
+        while !reads.isEmpty { finishRead(0) }
+    }
+
+    /// Reads now, and reports, the one at `index` of those that are out.
+    mutating func finishRead(_ index: Int) {
+        let (token, read, view, wall) = reads.remove(at: index)
+        do {
+            guard let outcome = try read.run(on: engine, view, at: wall, tier: .disk) else {
+                step(.readFinished(token, .failure(.failed("no answer from disk"))))
+                return
             }
+            step(.readFinished(token, .success(outcome)))
+        } catch {
+            step(.readFinished(token, .failure(error)))
         }
     }
 
@@ -87,7 +91,8 @@ struct ShardHost: ~Copyable {
         for effect in effects {
             switch effect {
             case .persist(let token, let batch): persists.append((token, batch))
-            case .read(let token, let read, let wall): reads.append((token, read, wall))
+            case .read(let token, let read, let view, let wall):
+                reads.append((token, read, view, wall))
             case .send(let envelope):
                 if case .reply(let reply) = envelope.body { replies[reply.number] = reply.outcomes }
             case .respond, .scrape: break

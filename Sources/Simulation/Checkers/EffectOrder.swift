@@ -1,10 +1,7 @@
-/// The order in which writes reached the disk, as the world saw it: where to look first for an
-/// order
-/// that explains a history.
+/// The order in which writes reached the disk, as the world saw it.
 ///
-/// Only a hint. A search that follows it goes straight through a right history; whether a history
-/// is
-/// right never depends on it.
+/// For linearizability it is only a hint, where to look first for an order that explains a history:
+/// whether one is right never depends on it. `StateOrderChecker` takes it for the truth.
 internal import Base
 internal import Regions
 internal import Storage
@@ -24,11 +21,17 @@ struct EffectOrder {
     private var stored: [Bytes: UInt64] = [:]
     private var deleted: [Deletion: [(at: Instant, order: UInt64)]] = [:]
 
-    mutating func note(_ batch: WriteBatch, at instant: Instant) {
+    /// For each key, when something replaced what was there, for certain.
+    private var replacements: [Key: [UInt64]] = [:]
+
+    /// - Parameter isCertain: it reached the disk, and readers see it from now on; else it may come
+    ///   to light later, or never.
+    mutating func note(_ batch: WriteBatch, at instant: Instant, isCertain: Bool) {
         for operation in batch.operations {
             count += 1
             let key = Key(Bytes(batch.arena[operation.key]))
             let value = Bytes(batch.arena[operation.value])
+            if isCertain { noteReplacement(operation.kind, key, value) }
             switch operation.kind {
             case .put:
                 do {
@@ -47,6 +50,37 @@ struct EffectOrder {
                     .append((instant, count))
             }
         }
+    }
+
+    private mutating func noteReplacement(
+        _ kind: WriteBatch.Kind, _ key: Key, _ value: Bytes
+    ) {
+        guard kind == .deleteRange else {
+            replacements[key, default: []].append(count)
+            return
+        }
+        let range = KeyRange(start: key, end: value.isEmpty ? nil : Key(value))
+        for user in SimKeys.sorted where range.contains(RawSpace.key(user)) {
+            replacements[RawSpace.key(user), default: []].append(count)
+        }
+    }
+
+    /// The number of the first state of the store that holds a value; nil if it never reached it.
+    func firstState(of value: Bytes) -> UInt64? { stored[value] }
+
+    /// The number of the first state that certainly holds it no more; nil if there is none.
+    func stateAfter(_ value: Bytes, under key: Key) -> UInt64? {
+        guard let first = stored[value], let all = replacements[RawSpace.key(key)] else {
+            return nil
+        }
+        // The first one beyond `first`: they are in rising order.
+        var low = 0
+        var high = all.count
+        while low < high {
+            let middle = (low + high) / 2
+            if all[middle] > first { high = middle } else { low = middle + 1 }
+        }
+        return low < all.count ? all[low] : nil
     }
 
     /// The place of a call's effect; `unknown` if it has none or had none.

@@ -1,13 +1,11 @@
 /// Linearizability of one register: is there an order of its operations, each at a moment between
-/// its
-/// call and its answer, in which every answer is right?
+/// its call and its answer, in which every answer is right?
 ///
 /// The search of Wing and Gong (1993) with the memory of Lowe (2017): a set of operations already
-/// placed, with the value that they leave, is tried once. An operation with an unknown outcome may
-/// be
-/// left out, or be placed up to the moment at which it is known to be over. Operations of one
-/// request
-/// keep their order.
+/// placed, with the value that they leave, is tried once. Operations of one request keep their
+/// order. One with an unknown outcome may be left out, or be placed up to the moment at which it is
+/// known to be over: also behind reads of its own request, which have seen that it was not there
+/// yet (a failing disk can bring it to light at the next start), but not behind a later write.
 internal import Base
 
 struct RegisterSearch {
@@ -31,7 +29,10 @@ struct RegisterSearch {
     private let invoked: [UInt64]
     private let returned: [UInt64]
     private let isOptional: [Bool]
+    /// The last one before it in its request that has a known outcome.
     private let predecessors: [Int?]
+    /// Those behind it in its request that may change something.
+    private let laterWrites: [[Int]]
     private let values: [StoredValue]
     /// The greatest wall time from the start of each value's write to the end of an operation.
     private let wallMax: (Instant, Instant) -> WallTime
@@ -39,7 +40,6 @@ struct RegisterSearch {
     private var placed: [Bool]
     private var low = 0
     private var visited: Set<Configuration> = []
-    private var successors: [[Int]]
     /// Optional writes of values that no answer can be explained by.
     private var isUseless: [Bool]
     private var optionals: [Int]
@@ -52,15 +52,22 @@ struct RegisterSearch {
         invoked = operations.map(\.invoked.nanoseconds)
         returned = operations.map(\.returned.nanoseconds)
         isOptional = operations.map(\.isOptional)
-        predecessors = operations.map(\.predecessor)
         self.values = values
         self.stepLimit = stepLimit
         self.wallMax = wallMax
         placed = Array(repeating: false, count: operations.count)
-        successors = Array(repeating: [], count: operations.count)
-        for (index, operation) in operations.enumerated() {
-            if let before = operation.predecessor { successors[before].append(index) }
+        var laterWrites: [[Int]] = Array(repeating: [], count: operations.count)
+        predecessors = operations.indices.map { index in
+            var nearest: Int?
+            var before = operations[index].predecessor
+            while let earlier = before {
+                if nearest == nil, !operations[earlier].isOptional { nearest = earlier }
+                if operations[index].changes { laterWrites[earlier].append(index) }
+                before = operations[earlier].predecessor
+            }
+            return nearest
         }
+        self.laterWrites = laterWrites
         isUseless = RegisterSearch.useless(operations)
         optionals = operations.indices.filter { operations[$0].isOptional }
         optionals.removeAll { isUseless[$0] }
@@ -211,19 +218,16 @@ struct RegisterSearch {
         optionals.allSatisfy {
             placed[$0]
                 || returned[$0] >= invoked[index]
-                    && operations[index].predecessor != $0
         }
     }
 
     private func mayComeNext(_ index: Int) -> Bool {
         if isUseless[index] { return false }
-        if let before = predecessors[index], !placed[before], !isOptional[before] {
-            return false
-        }
+        if let before = predecessors[index], !placed[before] { return false }
         guard isOptional[index] else { return true }
-        // It is over: something that began after its end stands already, or what follows it in its
-        // request.
-        if successors[index].contains(where: { placed[$0] }) { return false }
+        // It is over: something that began after its end stands already, or a write that follows it
+        // in its request.
+        if laterWrites[index].contains(where: { placed[$0] }) { return false }
         var later = operations.count - 1
         while later > index, invoked[later] > returned[index] {
             if placed[later] { return false }
@@ -276,9 +280,11 @@ struct RegisterSearch {
 }
 
 extension RegisterOperation {
-    fileprivate var isRead: Bool {
-        if case .none = effect { !isOptional } else { false }
+    fileprivate var changes: Bool {
+        if case .none = effect { false } else { true }
     }
+
+    fileprivate var isRead: Bool { !changes && !isOptional }
 
     /// Nothing that was there matters to it.
     fileprivate var isBlind: Bool {
