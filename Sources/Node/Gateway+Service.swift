@@ -51,14 +51,9 @@ extension Gateway {
     mutating func scraped(
         _ token: ScrapeToken, _ scrape: Scrape, at now: Now, into effects: inout Effects
     ) {
-        let handle = PendingExchange.Handle(number: token)
-        guard let exchange = pending[handle], case .scrape(let format) = exchange.work else {
-            return
-        }
-        pending.remove(handle)
-        guard !exchange.isCancelled else { return }
+        guard let exchange = scrapes.remove(ScrapeExchange.Handle(number: token)) else { return }
         let response = Response.metrics(
-            scrape.exposition(format), format, requestID: exchange.context.requestID)
+            scrape.exposition(exchange.format), exchange.format, requestID: exchange.context.requestID)
         answer(exchange.context, response, at: now, into: &effects)
     }
 }

@@ -3,7 +3,7 @@
 /// A request goes: route → commands → envelopes to the shard that owns them → outcomes → response.
 /// The gateway owns what a client is promised: order within a batch, the deadline, the request id,
 /// one answer for each request, and an answer that says what is known. It never waits: what is not
-/// there yet is in `pending`.
+/// there yet is in `exchanges`.
 ///
 /// It leaves out bytes on the wire (`HTTP`), what the routes and answers look like (`API`), and
 /// storage (`Shard`).
@@ -20,9 +20,10 @@ package struct Gateway: ~Copyable {
     let facts: NodeFacts
     let router = Router()
 
-    var pending = Slab<PendingExchange>()
-    /// No request of `pending` has an earlier deadline. It may be too early: then a look finds
-    /// nothing due.
+    var exchanges = Slab<RawExchange>()
+    var scrapes = Slab<ScrapeExchange>()
+    /// No request in hand has an earlier deadline. It may be too early: then a look finds nothing
+    /// due.
     var earliestDeadline = Instant.distantFuture
     var names: RequestNames
     var largeValues = LargeValues()
@@ -43,11 +44,13 @@ package struct Gateway: ~Copyable {
 
     /// When the gateway wants `deadlineReached`; nil if nothing waits for a time.
     package var nextDeadline: Instant? {
-        pending.isEmpty ? nil : earliestDeadline
+        isIdle ? nil : earliestDeadline
     }
 
     /// Whether every request has its answer.
-    package var isIdle: Bool { pending.isEmpty }
+    package var isIdle: Bool { inHand == 0 }
+
+    var inHand: Int { exchanges.count + scrapes.count }
 
     package mutating func step(
         _ event: consuming Event, at now: Now, into effects: inout Effects
@@ -90,8 +93,8 @@ package struct Gateway: ~Copyable {
             ask(raw, context, deadline: deadline(routed.timeout, at: now), into: &effects)
         case .success(.metrics(let format)):
             let deadline = deadline(routed.timeout, at: now)
-            let handle = pending.insert(
-                PendingExchange(context: context, work: .scrape(format), deadline: deadline))
+            let handle = scrapes.insert(
+                ScrapeExchange(context: context, format: format, deadline: deadline))
             noteDeadline(deadline)
             effects.append(.scrape(handle.number))
         case .success(let operation):
@@ -109,14 +112,14 @@ package struct Gateway: ~Copyable {
             invariant(false, "a request has at least one command")
             return
         }
-        let handle = pending.insert(
-            PendingExchange(context: context, work: .raw(request, batch), deadline: deadline))
+        let handle = exchanges.insert(
+            RawExchange(context: context, request: request, batch: batch, deadline: deadline))
         noteDeadline(deadline)
         send(run, of: handle, into: &effects)
     }
 
     private func send(
-        _ run: [RawCommand], of handle: PendingExchange.Handle, into effects: inout Effects
+        _ run: [RawCommand], of handle: RawExchange.Handle, into effects: inout Effects
     ) {
         let request = RegionRequest(number: handle.number, commands: run)
         effects.append(.send(Envelope(from: address, to: shard, body: .request(request))))
@@ -127,27 +130,25 @@ package struct Gateway: ~Copyable {
     private mutating func received(
         _ reply: RegionReply, at now: Now, into effects: inout Effects
     ) {
-        let handle = PendingExchange.Handle(number: reply.number)
         // nil: the request has been answered already.
-        guard let exchange = pending.remove(handle),
-            case .raw(let request, var batch) = exchange.work
-        else { return }
-        batch.received(reply.outcomes)
-        if exchange.isExpired { batch.abandon(.deadlineExceeded) }
-        if let run = batch.nextRun() {
-            let next = pending.insert(
-                PendingExchange(
-                    context: exchange.context, work: .raw(request, batch),
-                    deadline: exchange.deadline))
+        guard var exchange = exchanges.remove(RawExchange.Handle(number: reply.number)) else {
+            return
+        }
+        exchange.batch.received(reply.outcomes)
+        if exchange.isExpired { exchange.batch.abandon(.deadlineExceeded) }
+        if let run = exchange.batch.nextRun() {
+            let next = exchanges.insert(exchange)
             noteDeadline(exchange.deadline)
             send(run, of: next, into: &effects)
             return
         }
         guard !exchange.isCancelled else { return }
-        var outcomes = batch.outcomes
-        if LargeValues.concern(outcomes) { largeValues.share(&outcomes, for: request.commands) }
+        var outcomes = exchange.batch.outcomes
+        if LargeValues.concern(outcomes) {
+            largeValues.share(&outcomes, for: exchange.request.commands)
+        }
         let response = API.respond(
-            to: request, with: outcomes, requestID: exchange.context.requestID)
+            to: exchange.request, with: outcomes, requestID: exchange.context.requestID)
         answer(exchange.context, response, at: now, into: &effects)
     }
 
@@ -176,52 +177,55 @@ package struct Gateway: ~Copyable {
     }
 
     private mutating func noteDeadline(_ deadline: Instant) {
-        // Alone in `pending`: what was noted before is over.
+        // Alone in hand: what was noted before is over.
         earliestDeadline =
-            pending.count == 1 ? deadline : min(earliestDeadline, deadline)
+            inHand == 1 ? deadline : min(earliestDeadline, deadline)
     }
 
     /// Tells the shard to give up what is due, which then replies at once with what it knows.
     private mutating func expireDue(at now: Now, into effects: inout Effects) {
         earliestDeadline = .distantFuture
-        for handle in pending.handles {
-            guard let exchange = pending[handle], !exchange.isExpired else { continue }
-            guard exchange.deadline <= now.instant else {
+        for handle in exchanges.handles {
+            guard let exchange = exchanges[handle], !exchange.isExpired else { continue }
+            if exchange.deadline <= now.instant {
+                giveUp(handle, into: &effects)
+            } else {
                 earliestDeadline = min(earliestDeadline, exchange.deadline)
-                continue
             }
-            expire(handle, exchange, at: now, into: &effects)
+        }
+        for handle in scrapes.handles {
+            guard let exchange = scrapes[handle] else { continue }
+            if exchange.deadline <= now.instant {
+                scrapes.remove(handle)
+                let problem = Problem(Refusal.deadlineExceeded)
+                let response = Response(problem, requestID: exchange.context.requestID)
+                answer(exchange.context, response, at: now, into: &effects)
+            } else {
+                earliestDeadline = min(earliestDeadline, exchange.deadline)
+            }
         }
     }
 
-    private mutating func expire(
-        _ handle: PendingExchange.Handle, _ exchange: PendingExchange, at now: Now,
-        into effects: inout Effects
-    ) {
-        switch exchange.work {
-        case .raw:
-            pending[handle]?.isExpired = true
-            let body = Envelope.Body.expire(handle.number)
-            effects.append(.send(Envelope(from: address, to: shard, body: body)))
-        case .scrape:
-            pending.remove(handle)
-            let problem = Problem(Refusal.deadlineExceeded)
-            let response = Response(problem, requestID: exchange.context.requestID)
-            answer(exchange.context, response, at: now, into: &effects)
-        }
+    /// The shard's reply will end the exchange.
+    private mutating func giveUp(_ handle: RawExchange.Handle, into effects: inout Effects) {
+        exchanges[handle]?.isExpired = true
+        let body = Envelope.Body.expire(handle.number)
+        effects.append(.send(Envelope(from: address, to: shard, body: body)))
     }
 
     private mutating func cancel(_ exchange: ExchangeID, into effects: inout Effects) {
-        let found = pending.handles.first { pending[$0]?.context.exchange == exchange }
-        guard let handle = found else { return }
-        counters.cancelled += 1
-        pending[handle]?.isCancelled = true
-        guard pending[handle]?.isExpired == false, case .raw? = pending[handle]?.work else {
-            return
+        if let handle = exchanges.handles.first(where: {
+            exchanges[$0]?.context.exchange == exchange
+        }) {
+            counters.cancelled += 1
+            exchanges[handle]?.isCancelled = true
+            if exchanges[handle]?.isExpired == false { giveUp(handle, into: &effects) }
+        } else if let handle = scrapes.handles.first(where: {
+            scrapes[$0]?.context.exchange == exchange
+        }) {
+            counters.cancelled += 1
+            scrapes.remove(handle)
         }
-        pending[handle]?.isExpired = true
-        let body = Envelope.Body.expire(handle.number)
-        effects.append(.send(Envelope(from: address, to: shard, body: body)))
     }
 }
 
@@ -234,25 +238,34 @@ struct ExchangeContext: Sendable {
     var startedAt: Instant
 }
 
-struct PendingExchange: Sendable {
-    typealias Handle = Slab<PendingExchange>.Handle
-
-    enum Work: Sendable {
-        case raw(RawRequest, BatchCoordinator)
-        case scrape(ExpositionFormat)
-    }
+/// A request for keys that is with the shard.
+struct RawExchange: Sendable {
+    typealias Handle = Slab<RawExchange>.Handle
 
     var context: ExchangeContext
-    var work: Work
+    var request: RawRequest
+    var batch: BatchCoordinator
     var deadline: Instant
     /// The shard has been told to give up; its reply ends the request.
     var isExpired = false
     /// Nobody waits for the answer.
     var isCancelled = false
 
-    init(context: ExchangeContext, work: Work, deadline: Instant) {
+    init(
+        context: ExchangeContext, request: RawRequest, batch: BatchCoordinator, deadline: Instant
+    ) {
         self.context = context
-        self.work = work
+        self.request = request
+        self.batch = batch
         self.deadline = deadline
     }
+}
+
+/// A request for metrics, while all units are asked for theirs.
+struct ScrapeExchange: Sendable {
+    typealias Handle = Slab<ScrapeExchange>.Handle
+
+    var context: ExchangeContext
+    var format: ExpositionFormat
+    var deadline: Instant
 }

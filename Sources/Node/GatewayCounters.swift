@@ -67,6 +67,6 @@ package struct GatewayCounters: Sendable {
 extension Gateway {
     package func measure(into scrape: inout Scrape) {
         counters.measure(into: &scrape)
-        scrape.add(.httpRequestsInFlight, UInt64(pending.count))
+        scrape.add(.httpRequestsInFlight, UInt64(inHand))
     }
 }

@@ -18,12 +18,12 @@ struct RequestNames: Sendable {
 
     mutating func next() -> Bytes {
         count += 1
-        return Bytes(unsafeUninitializedCapacity: 2 * Self.digits + 1) { buffer, initialized in
+        var name = Bytes(repeating: UInt8(ascii: "-"), count: 2 * Self.digits + 1)
+        name.withUnsafeMutableBufferPointer { buffer in
             Self.write(prefix, to: buffer, at: 0)
-            buffer[Self.digits] = UInt8(ascii: "-")
             Self.write(count, to: buffer, at: Self.digits + 1)
-            initialized = 2 * Self.digits + 1
         }
+        return name
     }
 
     private static func write(

@@ -6,12 +6,18 @@ internal import Logging
 internal import Node
 
 struct AccessLog: Sendable {
-    let logger: Logger
+    private let logger: Logger
+    private let threshold: Logger.Level
+
+    init(logger: Logger) {
+        self.logger = logger
+        threshold = logger.logLevel
+    }
 
     // Hot path: a success costs one comparison of levels.
     func write(_ record: AccessRecord) {
         let level = Self.level(of: record)
-        guard level >= logger.logLevel else { return }
+        guard level >= threshold else { return }
         var metadata: Logger.Metadata = [
             "method": "\(record.method.name)",
             "route": "\(record.route.template)",
