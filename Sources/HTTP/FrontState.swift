@@ -11,7 +11,7 @@ internal import NIOCore
 
 package final class FrontState {
     package let settings: FrontSettings
-    let origins: OriginPolicy
+    var origins: OriginPolicy
     /// Memory of its own for the same reason as `HTTP2Slab`: a request touches it a dozen times.
     private let counted = UnsafeMutablePointer<FrontCounters>.allocate(capacity: 1)
     var responses = HeldResponses() {

@@ -80,7 +80,7 @@ struct HTTP1Head {
 
     /// The first thing that is wrong; nil if the request may go on. Each ends the connection but
     /// for those that say nothing about where the request ends.
-    mutating func problem(_ origins: OriginPolicy) -> Problem? {
+    mutating func problem(_ origins: inout OriginPolicy) -> Problem? {
         if let problem = framingProblem() { return problem }
         if method == .other, target.first != UInt8(ascii: "/"), Target.absolute(target) == nil {
             return Refusal.methodUnknown()  // CONNECT

@@ -90,7 +90,7 @@ package final class HTTP1Session {
         var head = received
         headSince = nil
         headHasLine = false
-        let problem = head.problem(state.origins)
+        let problem = head.problem(&state.origins)
         var exchange = Exchange(
             sequence: nextSequence, isHead: head.method == .head, isVersion10: head.isVersion10,
             persists: head.persists && !head.wantsUpgrade)

@@ -9,6 +9,8 @@ internal import Base
 
 struct OriginPolicy {
     private let names: Set<Bytes>
+    /// Passed last: nearly every request has the same, and need not be looked at again.
+    private var approved: Bytes?
     private let allowsEveryName: Bool
 
     init(allowedHosts: [String]) {
@@ -17,8 +19,8 @@ struct OriginPolicy {
     }
 
     /// nil if the request may pass. `authority` is nil for a request that names none (HTTP/1.0).
-    func refusal(authority: Bytes?, origin: Bytes?, secFetchSite: Bytes?) -> Problem? {
-        if let authority {
+    mutating func refusal(authority: Bytes?, origin: Bytes?, secFetchSite: Bytes?) -> Problem? {
+        if let authority, authority != approved {
             guard let host = Self.host(of: authority) else {
                 return Problem(
                     .malformedRequest,
@@ -31,6 +33,7 @@ struct OriginPolicy {
                     "This node does not answer to that name in the Host field; use its address, "
                         + "localhost, or a name given with --allow-host.")
             }
+            approved = authority
         }
         if let origin, !Self.isSame(origin, authority) {
             return Problem(
