@@ -52,8 +52,9 @@ extension Gateway {
         _ token: ScrapeToken, _ scrape: Scrape, at now: Now, into effects: inout Effects
     ) {
         guard let exchange = scrapes.remove(ScrapeExchange.Handle(number: token)) else { return }
+        let format = exchange.format
         let response = Response.metrics(
-            scrape.exposition(exchange.format), exchange.format, requestID: exchange.context.requestID)
+            scrape.exposition(format), format, requestID: exchange.context.requestID)
         answer(exchange.context, response, at: now, into: &effects)
     }
 }

@@ -149,11 +149,13 @@ struct LoadRunTests {
         var plan = plan(server, .ycsbF)
         plan.warmup = .zero
         plan.connections = 1
+        // Time for one operation on the slowest machine; the counts below hold for any number.
+        plan.duration = .seconds(2)
         let record = try await LoadRun.run(plan) { _ in }.record
         let operations = Int(record.latency(.readModifyWrite).totalCount)
         let reads = Int(record.latency(.read).totalCount)
         let asked = server.asked
-        #expect(operations > 0 && reads > 0)
+        #expect(operations > 0)
         // At most one operation is cut off by the end.
         let least = reads + 2 * operations
         #expect(asked.count >= least && asked.count <= least + 2)
