@@ -118,7 +118,6 @@ struct BenchCommand: AsyncParsableCommand {
                 ), .usage)
         }
         plan.options.version = http == 2 ? .http2 : .http1
-        plan.options.pipelining = streams
         if insecure { plan.options.trust = .anyone }
         if let ca { plan.options.trust = .authorities(path: ca) }
         plan.target = target

@@ -83,8 +83,6 @@ package struct ClientOptions: Sendable {
     package var version = Version.automatic
     /// Whose certificates are accepted, if the origin is https.
     package var trust = TLSContext.Trust.system
-    /// Requests in flight on one HTTP/1.1 connection before the first is answered.
-    package var pipelining = 1
     /// For the name, the connection and the TLS handshake together.
     package var connectTimeout = Duration.seconds(5)
     package var responseTimeout = Duration.seconds(30)
