@@ -72,6 +72,9 @@ package enum Limits {
     package static let glitchBurst = 1_000
     /// Tokens that come back per second: what a client that cancels and pings in earnest needs.
     package static let glitchesPerSecond = 33
+    /// Bytes of a DATA frame from which it is worth its header: smaller ones that do not end their
+    /// message are a dribble.
+    package static let dribbleBytes = 256
     /// Flow-control window of one HTTP/2 stream, in bytes: one value of ordinary size without a
     /// pause.
     package static let streamWindowBytes = 256 << 10

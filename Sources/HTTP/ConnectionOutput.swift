@@ -2,6 +2,7 @@
 internal import API
 internal import Base
 internal import DequeModule
+internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -60,8 +61,13 @@ extension Connection {
     /// Bytes that the channel holds and the kernel has not taken.
     var buffered: Int {
         guard let options = context?.channel.syncOptions else { return 0 }
-        // A channel that does not know the option (in tests) holds nothing back.
-        return (try? options.getOption(.bufferedWritableBytes)) ?? 0
+        do {
+            return try options.getOption(.bufferedWritableBytes)
+        } catch {
+            // Every stream channel knows the option until it is closed, and then holds nothing.
+            front.logger.trace("no buffered bytes", metadata: ["error": "\(error)"])
+            return 0
+        }
     }
 
     /// After events and output: cancellations, the end of a session, requests that may be read
@@ -190,7 +196,11 @@ extension Connection {
         case .http2(let session):
             session.advance()
             checkWriteProgress()
-            if session.closing != nil || session.wantsOutput { markDirty() }
+            if let reason = session.closing, !(context?.channel.isWritable ?? false) {
+                close(reason)  // whoever does not read gets no GOAWAY
+            } else if session.closing != nil || session.wantsOutput {
+                markDirty()
+            }
         }
     }
 

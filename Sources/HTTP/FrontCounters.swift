@@ -26,7 +26,8 @@ package enum TimeoutKind: Int, CaseIterable, Hashable, Sendable {
 
 /// What draws on a connection's budget.
 package enum GlitchKind: Int, CaseIterable, Hashable, Sendable {
-    case reset, serverReset, ping, settings, emptyFrame, priority, continuation, refused, other
+    case reset, serverReset, ping, settings, emptyFrame, window, priority, continuation, refused
+    case other
 }
 
 /// Integers by a closed set of cases, without a dictionary.

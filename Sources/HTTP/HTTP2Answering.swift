@@ -129,7 +129,9 @@ extension HTTP2Session {
             if let base = bytes.baseAddress { target.update(from: base + start, count: count) }
         }
         slab[index].answerSent = start + count
-        if start + count == slab[index].answer.count {
+        let isLast = start + count == slab[index].answer.count
+        if isLast || count >= Limits.dribbleBytes { windowUpdatesPaid += 2 }
+        if isLast {
             flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
             state.responses.release(slab[index].answer)
             slab[index].answer = []

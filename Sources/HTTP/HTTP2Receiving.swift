@@ -7,32 +7,42 @@ internal import Base
 internal import CNghttp2
 
 extension HTTP2Session {
-    func frameBegins(_ header: nghttp2_frame_hd) -> Int32 {
-        let isAnswer = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
+    /// A frame whose header is there and that nghttp2 has not seen yet: pays for it. False ends the
+    /// connection.
+    func frameArrives(_ header: FrameScanner.Header) -> Bool {
         switch UInt32(header.type) {
-        case NGHTTP2_DATA.rawValue:
-            return checkStreamIsNotEnded(header.stream_id)
-        case NGHTTP2_HEADERS.rawValue:
-            return checkStreamID(header.stream_id)
+        case NGHTTP2_HEADERS.rawValue: return true  // paid for by what becomes of it
+        case NGHTTP2_DATA.rawValue: return streamMayGoOn(header)
         case NGHTTP2_PRIORITY.rawValue:
-            return spend(.priority) ? 0 : HTTP2Callbacks.failed
-        case NGHTTP2_RST_STREAM.rawValue:
-            return spend(.reset) ? 0 : HTTP2Callbacks.failed
+            if header.stream == 0 {
+                // nghttp2 throws priorities away unread (RFC 9113 §6.3).
+                failure = (NGHTTP2_PROTOCOL_ERROR.rawValue, .malformed)
+                return false
+            }
+            return spend(.priority)
+        case NGHTTP2_RST_STREAM.rawValue: return spend(.reset)
         case NGHTTP2_SETTINGS.rawValue:
-            return isAnswer || spend(.settings) ? 0 : HTTP2Callbacks.failed
+            lastToAnswer = .settings
+            return spend(.settings)
         case NGHTTP2_PING.rawValue:
-            return isAnswer || spend(.ping) ? 0 : HTTP2Callbacks.failed
-        case NGHTTP2_CONTINUATION.rawValue:
-            return spend(.continuation) ? 0 : HTTP2Callbacks.failed
-        case NGHTTP2_WINDOW_UPDATE.rawValue, NGHTTP2_PUSH_PROMISE.rawValue:
-            return 0
-        default:
-            return spend(.other) ? 0 : HTTP2Callbacks.failed
+            lastToAnswer = .ping
+            return spend(.ping)
+        case NGHTTP2_CONTINUATION.rawValue: return spend(.continuation)
+        case NGHTTP2_WINDOW_UPDATE.rawValue:
+            guard windowUpdatesPaid == 0 else {
+                windowUpdatesPaid -= 1
+                return true
+            }
+            return spend(.window)
+        default: return spend(.other)
         }
     }
 
-    private func checkStreamID(_ id: Int32) -> Int32 {
-        guard id % 2 == 1 else { return 0 }  // nghttp2 refuses these by itself
+    func frameBegins(_ header: nghttp2_frame_hd) -> Int32 {
+        guard header.type == UInt8(NGHTTP2_HEADERS.rawValue), header.stream_id % 2 == 1 else {
+            return 0  // nghttp2 refuses even ids by itself
+        }
+        let id = header.stream_id
         if id > history.newest {
             history.open(id)
             return 0
@@ -41,15 +51,23 @@ extension HTTP2Session {
             failure = (NGHTTP2_PROTOCOL_ERROR.rawValue, .malformed)
             return HTTP2Callbacks.failed
         }
-        return checkStreamIsNotEnded(id)
+        let frame = FrameScanner.Header(length: header.length, type: header.type, stream: id)
+        return streamMayGoOn(frame) ? 0 : HTTP2Callbacks.failed
     }
 
-    private func checkStreamIsNotEnded(_ id: Int32) -> Int32 {
-        guard id <= history.newest, nghttp2_session_find_stream(session, id) == nil,
-            history.wasEnded(id)
-        else { return 0 }
-        failure = (NGHTTP2_STREAM_CLOSED.rawValue, .malformed)
-        return HTTP2Callbacks.failed
+    /// HEADERS or DATA of a stream that there was: false if the client itself had ended it.
+    private func streamMayGoOn(_ header: FrameScanner.Header) -> Bool {
+        guard header.stream <= history.newest,
+            nghttp2_session_find_stream(session, header.stream) == nil
+        else { return true }
+        if history.wasEnded(header.stream) {
+            failure = (NGHTTP2_STREAM_CLOSED.rawValue, .malformed)
+            return false
+        }
+        // A stream that is forgotten, or that was reset here while the client was still sending:
+        // nghttp2 throws the frame away. Whole DATA frames are what such a client has on its way.
+        let isData = header.type == UInt8(NGHTTP2_DATA.rawValue)
+        return isData && header.length >= Limits.dribbleBytes || spend(.other)
     }
 
     func headersBegin(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
@@ -64,6 +82,7 @@ extension HTTP2Session {
                 session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, NGHTTP2_REFUSED_STREAM.rawValue)
             return code == 0 ? HTTP2Callbacks.failedStream : HTTP2Callbacks.failed
         }
+        windowUpdatesPaid += 1
         let index = slab.open(id, tick: state.tick)
         nghttp2_session_set_stream_user_data(session, id, Self.userData(index))
         headerStream = index

@@ -30,6 +30,14 @@ package final class HTTP2Session {
     /// Problems of streams that are refused before their header has ended.
     var refusals: [Int: Problem] = [:]
 
+    /// WINDOW_UPDATE frames that draw on no budget: one for each request, and one for the stream
+    /// and one for the connection for each DATA frame sent, unless that was a dribble because the
+    /// client opens its window a few bytes at a time.
+    var windowUpdatesPaid = 0
+    /// The frame that came last of those that nghttp2 answers.
+    var lastToAnswer = GlitchKind.settings
+    private var scanner = FrameScanner(prefaceBytes: Connection.preface.utf8CodeUnitCount)
+
     // The header block that is arriving; there is at most one.
     var headerStream = -1
     var headersOpenSince: UInt32?
@@ -113,17 +121,31 @@ package final class HTTP2Session {
 
     package func feed(_ bytes: UnsafeRawBufferPointer) {
         guard closing == nil, let base = bytes.baseAddress, bytes.count > 0 else { return }
+        var position = 0
+        while let header = scanner.next(in: bytes, from: &position) {
+            if frameArrives(header) { continue }
+            if let failure { terminate(failure.code, failure.reason) }
+            return
+        }
         let count = nghttp2_session_mem_recv(
             session, base.assumingMemoryBound(to: UInt8.self), bytes.count)
         if let failure {
             terminate(failure.code, failure.reason)
         } else if count == Int(NGHTTP2_ERR_FLOODED.rawValue) {
-            terminate(NGHTTP2_ENHANCE_YOUR_CALM.rawValue, .flood)
+            cutOff(lastToAnswer)
+        } else if count == Int(NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue) {
+            cutOff(.continuation)
         } else if count < 0 {
             terminate(NGHTTP2_PROTOCOL_ERROR.rawValue, .malformed)
         } else {
             noteEnd()
         }
+    }
+
+    /// One of nghttp2's own limits was passed.
+    private func cutOff(_ kind: GlitchKind) {
+        state.counters.floods[kind] += 1
+        terminate(NGHTTP2_ENHANCE_YOUR_CALM.rawValue, .flood)
     }
 
     /// Appends whole frames until `limit` bytes are there or nothing is left to send.

@@ -58,6 +58,7 @@ extension GlitchKind {
         case .ping: "ping"
         case .settings: "settings"
         case .emptyFrame: "empty_frame"
+        case .window: "window_update"
         case .priority: "priority"
         case .continuation: "continuation"
         case .refused: "refused"

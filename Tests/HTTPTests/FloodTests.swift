@@ -13,6 +13,38 @@ import Testing
         ("rapid reset", .reset, { Frames.get($0, "/hold") + Frames.reset($0) }),
         ("PING", .ping, { _ in Frames.frame(.ping, Bytes(repeating: 0, count: 8)) }),
         ("SETTINGS", .settings, { _ in Frames.frame(.settings) }),
+        (
+            "answers to no PING", .ping,
+            { _ in Frames.frame(.ping, flags: Frames.ack, Bytes(repeating: 0, count: 8)) }
+        ),
+        ("WINDOW_UPDATE of the connection", .window, { _ in Frames.window(0, 1) }),
+        (
+            "WINDOW_UPDATE of one stream", .window,
+            { ($0 == 1 ? Frames.get(1, "/hold") : []) + Frames.window(1, 1) }
+        ),
+        (
+            "a window opened a byte at a time", .window,
+            {
+                ($0 > 1
+                    ? []
+                    : Frames.frame(.settings, [0, 4] + Frames.number(0)) + Frames.get(1, "/big"))
+                    + Frames.window(1, 1)
+            }
+        ),
+        ("unknown frames", .other, { _ in Frames.frame(type: 0x77, flags: 0, stream: 0, []) }),
+        ("ALTSVC", .other, { _ in Frames.frame(type: 0x0A, flags: 0, stream: 0, [0, 0]) }),
+        ("ORIGIN", .other, { _ in Frames.frame(type: 0x0C, flags: 0, stream: 0, []) }),
+        (
+            "PRIORITY_UPDATE", .other,
+            { _ in Frames.frame(type: 0x10, flags: 0, stream: 0, Frames.number(1)) }
+        ),
+        (
+            "GOAWAY", .other,
+            {
+                ($0 == 1 ? Frames.get(1, "/hold") : [])
+                    + Frames.frame(.goAway, Frames.number(0) + Frames.number(0))
+            }
+        ),
         ("PRIORITY", .priority, { Frames.frame(.priority, stream: $0, [0, 0, 0, 0, 1]) }),
         (
             "window overflow resets", .serverReset,
@@ -27,27 +59,85 @@ import Testing
         ),
     ]
 
-    @Test(arguments: floods)
+    /// Whether the client reads what it provokes or not.
+    @Test(arguments: floods, [true, false])
     func endsTheConnection(
-        name: String, kind: GlitchKind, frame: @Sendable (Int32) -> Bytes
+        flood: (name: String, kind: GlitchKind, frame: @Sendable (Int32) -> Bytes), isRead: Bool
     ) throws {
         let client = try EmbeddedHTTP2Client()
+        let counters = { client.harness.front.counters }
+        client.client.channel.isWritable = isRead
         var sent = 0
         var frames: [FrameReader.Frame] = []
-        while !client.client.isClosed, sent < 3 * Limits.glitchBurst {
-            try client.send(frame(Int32(2 * sent + 1)))
-            frames += try client.take()
+        while counters().floods.total == 0, sent < 3 * Limits.glitchBurst {
+            try client.send(flood.frame(Int32(2 * sent + 1)))
+            if isRead { frames += try client.take() }
             sent += 1
         }
-        #expect(client.client.isClosed, "\(name)")
+        #expect(sent <= Limits.glitchBurst + Limits.streamsPerConnection + 10)
+        #expect(client.client.isClosed == isRead)
+        client.client.setWritable(true)
+        frames += try client.take()
+        #expect(client.client.isClosed)
         #expect(EmbeddedHTTP2Client.goAway(frames) == NGHTTP2_ENHANCE_YOUR_CALM.rawValue)
-        #expect(sent <= Limits.glitchBurst + 10)
-        let counters = client.harness.front.counters
-        let taker = GlitchKind.allCases.filter { counters.floods[$0] == 1 }
-        // Past the limit of streams, what is reset has been refused before.
-        #expect(taker == [kind] || taker == [.serverReset])
-        #expect(counters.connectionsClosed[.flood] == 1)
-        #expect(counters.requestsInFlight == 0)
+        let taker = GlitchKind.allCases.filter { counters().floods[$0] == 1 }
+        // Past the limit of streams, what is reset has been refused before, and frames for it come
+        // too late.
+        #expect(taker == [flood.kind] || taker == [.serverReset] || !isRead, "\(taker)")
+        #expect(counters().floods.total == 1)
+        #expect(counters().connectionsClosed[.flood] == 1)
+        #expect(counters().requestsInFlight == 0)
+        #expect(counters().responseBytesHeld == 0)
+    }
+
+    /// It gets a second to read its GOAWAY, and the linger time.
+    @Test func aFloodThatReadsNothingIsClosedAllTheSame() throws {
+        let client = try EmbeddedHTTP2Client()
+        client.client.channel.isWritable = false
+        for _ in 0..<200 { try client.send(Frames.frame(.settings)) }
+        #expect(!client.client.isClosed)
+        client.harness.pass(seconds: 4)
+        #expect(client.client.isClosed)
+        #expect(client.harness.front.counters.connectionsClosed[.flood] == 1)
+    }
+
+    /// Some clients open both windows for each frame of an answer, and the stream's at its start.
+    @Test func windowUpdatesThatAnswersPayForAreFree() throws {
+        let client = try EmbeddedHTTP2Client()
+        for index in 0..<Int32(2_000) {
+            let id = 2 * index + 1
+            let path = index % 100 == 0 ? "/big" : "/a"
+            try client.send(Frames.get(id, path) + Frames.window(id, 1 << 20))
+            var isOver = false
+            while !isOver {
+                let frames = try client.take().filter { $0.kind == .data }
+                try #require(!frames.isEmpty, "stream \(id)")
+                for frame in frames {
+                    let count = UInt32(frame.payload.count)
+                    isOver = isOver || frame.flags & Frames.endStream != 0
+                    try client.send(Frames.window(0, count) + Frames.window(id, count))
+                }
+            }
+        }
+        #expect(client.harness.front.counters.floods.total == 0)
+    }
+
+    /// Frames for streams that nghttp2 has forgotten are thrown away, and not for nothing.
+    @Test(arguments: [
+        { Frames.headers($0, Frames.fields("PUT"), end: false) }, { Frames.data($0, []) },
+        { Frames.data($0, [1], end: false) },
+    ] as [@Sendable (Int32) -> Bytes])
+    func framesOfForgottenStreamsEndTheConnection(frame: @Sendable (Int32) -> Bytes) throws {
+        let client = try EmbeddedHTTP2Client()
+        for index in 0..<Int32(70) { try client.send(Frames.get(2 * index + 1)) }
+        // The front does not know a stream that old any more, nor one that it reset itself.
+        let malformed = Frames.headers(201, [(":method", "GET")])
+        try client.send(malformed)
+        for id in [Int32(1), 201] {
+            for _ in 0..<Limits.glitchBurst / 2 + 1 { try client.send(frame(id)) }
+        }
+        #expect(EmbeddedHTTP2Client.goAway(try client.take()) == 11)
+        #expect(client.harness.front.counters.floods[.other] == 1)
     }
 
     @Test(arguments: [false, true])
@@ -118,6 +208,7 @@ import Testing
         }
         #expect(sent < 20)
         #expect(client.client.isClosed)
+        #expect(client.harness.front.counters.floods[.continuation] == 1)
     }
 
     /// One byte each that HPACK makes four kilobytes of.

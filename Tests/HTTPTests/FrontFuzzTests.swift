@@ -28,6 +28,12 @@ import Testing
         }
     }
 
+    /// From the one to the other.
+    private static func upgraded(_ random: inout SeededGenerator) -> Bytes {
+        let path = ["/a", "/big", "/hold"].randomElement(using: &random) ?? ""
+        return UpgradeTests.ask("GET", path) + http2(&random)
+    }
+
     private static func http2(_ random: inout SeededGenerator) -> Bytes {
         var bytes = Frames.hello
         var stream: Int32 = 1
@@ -105,13 +111,20 @@ import Testing
         #expect(counters.responseBytesHeld == 0, name)
     }
 
-    @Test(arguments: [1, 2] as [UInt64])
-    func whateverComesIsSurvivedAndReleased(protocolVersion: UInt64) throws {
+    enum Conversation: UInt64, CaseIterable { case http1 = 1, http2, upgraded }
+
+    @Test(arguments: Conversation.allCases)
+    func whateverComesIsSurvivedAndReleased(conversation: Conversation) throws {
         for round in 0..<300 * Self.rounds {
-            var random = SeededGenerator(seed: UInt64(round) << 2 | protocolVersion)
-            let valid = protocolVersion == 1 ? Self.http1(&random) : Self.http2(&random)
+            var random = SeededGenerator(seed: UInt64(round) << 2 | conversation.rawValue)
+            let valid =
+                switch conversation {
+                case .http1: Self.http1(&random)
+                case .http2: Self.http2(&random)
+                case .upgraded: Self.upgraded(&random)
+                }
             let bytes = Self.broken(valid, &random)
-            try Self.run(bytes, &random, "HTTP/\(protocolVersion), round \(round)")
+            try Self.run(bytes, &random, "\(conversation), round \(round)")
         }
     }
 }
