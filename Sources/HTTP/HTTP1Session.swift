@@ -145,13 +145,14 @@ package final class HTTP1Session {
     /// The decoder found bytes that are not HTTP/1.1. `bytes` are the last it was given.
     package func fail(_ error: any Error, after bytes: UnsafeRawBufferPointer) {
         guard acceptsInput else { return }
+        let inTarget = receiving == nil && !headHasLine && !bytes.contains(0x0A)
         if receiving == nil {
             exchanges.append(
                 Exchange(
                     sequence: nextSequence, isHead: false, isVersion10: false, persists: false))
             nextSequence &+= 1
         }
-        refuse(HTTP1Session.problem(of: error, inTarget: !headHasLine && !bytes.contains(0x0A)))
+        refuse(HTTP1Session.problem(of: error, inTarget: inTarget))
     }
 
     /// The input is over: no part of a request will be followed by the rest.

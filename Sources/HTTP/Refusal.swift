@@ -57,7 +57,10 @@ enum Refusal {
     }
 
     static func versionNotSupported() -> Problem {
-        Problem(.versionNotSupported, "This port speaks HTTP/1.0, HTTP/1.1 and HTTP/2.")
+        Problem(
+            .versionNotSupported,
+            "This port speaks HTTP/1.0, HTTP/1.1 and HTTP/2; a request line of the first two ends "
+                + "in their name and CRLF.")
     }
 
     static func malformed(_ detail: String) -> Problem { Problem(.malformedRequest, detail) }

@@ -56,6 +56,16 @@ import Testing
         ("{chunked}1\na\r\n0\r\n\r\n", 400, "malformed_request"),
         ("{chunked}1 \r\na\r\n0\r\n\r\n", 400, "malformed_request"),
         ("{chunked}1\r\na\n0\r\n\r\n", 400, "malformed_request"),
+        ("{chunked}1;a\r\r\na\r\n0\r\n\r\n", 400, "malformed_request"),
+        ("{chunked}\r\n1\r\na\r\n0\r\n\r\n", 400, "malformed_request"),
+        ("{chunked}0\r\nContent-Length: 9\r\n\r\n", 400, "malformed_request"),
+        ("{chunked}1\r\na\r\n0\r\nA b\r\n\r\n", 400, "malformed_request"),
+        ("{put}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400, "malformed_request"),
+        ("{put}Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", 400, "malformed_request"),
+        ("{put}Transfer-Encoding: identity\r\n\r\n", 400, "malformed_request"),
+        ("{put}Transfer-Encoding:\r\n\r\n", 400, "malformed_request"),
+        ("{put}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, "malformed_request"),
+        ("{put}Content-Length: 3 3\r\n\r\nabc", 400, "malformed_request"),
         ("{put}Transfer-Encoding: chunked\n\nA: b\r\n\r\n0\r\n\r\n", 400, "malformed_request"),
         ("{put}Transfer-Encoding:\u{B}chunked\r\n\r\n0\r\n\r\n", 400, "malformed_request"),
         // Fields.
@@ -63,6 +73,11 @@ import Testing
         ("{get} Transfer-Encoding: chunked\r\n\r\n", 400, "malformed_request"),
         ("{get}A: b\u{0}c\r\n\r\n", 400, "malformed_request"),
         ("{get}A: b\rc\r\n\r\n", 400, "malformed_request"),
+        ("{get}A: b\u{7F}\r\n\r\n", 400, "malformed_request"),
+        ("{get}A\u{0}: b\r\n\r\n", 400, "malformed_request"),
+        ("{get}A: b\nC: d\r\n\r\n", 400, "malformed_request"),
+        ("GET /a HTTP/1.1\nHost: localhost\n\n", 505, "http_version_not_supported"),
+        ("GET /a HTTP/1.1\r\n\tHost: localhost\r\n\r\n", 400, "malformed_request"),
         ("GET /a HTTP/1.1\r\nHost : localhost\r\n\r\n", 400, "malformed_request"),
         ("{get}A b: c\r\n\r\n", 400, "malformed_request"),
         ("{get}: c\r\n\r\n", 400, "malformed_request"),
@@ -95,6 +110,11 @@ import Testing
         ("GET /a HTTP/1.2\r\nHost: localhost\r\n\r\n", 505, "http_version_not_supported"),
         ("GET /a HTTP/0.9\r\nHost: localhost\r\n\r\n", 505, "http_version_not_supported"),
         ("GET /a\r\n\r\n", 505, "http_version_not_supported"),
+        ("GET /a HTTP/1.1 \r\nHost: localhost\r\n\r\n", 505, "http_version_not_supported"),
+        ("GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "malformed_request"),
+        ("GET /a\tHTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "malformed_request"),
+        ("GET /a http/1.1\r\nHost: localhost\r\n\r\n", 400, "malformed_request"),
+        ("GET /a HTTP/1.10\r\nHost: localhost\r\n\r\n", 505, "http_version_not_supported"),
         ("GET a HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "malformed_request"),
         ("GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "malformed_request"),
         ("GET /a#b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "malformed_request"),
@@ -120,6 +140,18 @@ import Testing
         (
             "{get}" + String(repeating: "A: b\r\n", count: 100)
                 + "\r\n", 431, "headers_too_large"
+        ),
+        (
+            "{get}" + String(repeating: "A: b\r\n", count: 10_000) + "\r\n", 431,
+            "headers_too_large"
+        ),
+        (
+            "{chunked}0\r\n" + String(repeating: "A: b\r\n", count: 10_000) + "\r\n", 431,
+            "headers_too_large"
+        ),
+        (
+            "{chunked}0\r\nA: " + String(repeating: "b", count: 99_000) + "\r\n\r\n", 431,
+            "headers_too_large"
         ),
         (
             "{put}Content-Length: 16777217\r\n\r\n", 413,

@@ -47,6 +47,21 @@ import Testing
                 "GET /a HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
                 "close\r\n\r\nGET /a", false
             ),
+            (
+                "PUT /a HTTP/1.1\r\nHost: localhost\r\ntransfer-ENCODING: Chunked \r\n\r\n"
+                    + "2\r\nab\r\n00\r\nHost: evil.example\r\nAge: 9\r\n\r\n",
+                "PUT /aab", true
+            ),
+            (
+                "GET /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx", "GET /ax",
+                true
+            ),
+            ("GET /a HTTP/1.1\r\nHost: localhost\r\nA: \u{E9}\t b\r\n\r\n", "GET /a", true),
+            ("GET /a HTTP/1.1\r\nHost: localhost\r\nA:\r\n\r\n", "GET /a", true),
+            (
+                "GET /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
+                "GET /ax", false
+            ),
             ("\r\n\nGET /a HTTP/1.1\r\nHost: localhost \r\n\r\n", "GET /a", true),
             (
                 "GET /a HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n", "GET /a",

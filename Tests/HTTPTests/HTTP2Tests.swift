@@ -234,6 +234,19 @@ import Testing
         #expect(client.harness.front.counters.connectionsOpen == 0)
     }
 
+    /// RFC 9113 §5.1: also when the answer is out and nghttp2 has forgotten the stream.
+    @Test func dataOnAStreamThatIsOverEndsTheConnection() throws {
+        for frame in [Frames.data(1, [1]), Frames.data(1, Bytes(repeating: 1, count: 300))] {
+            let client = try EmbeddedHTTP2Client()
+            try client.send(Frames.get(1))
+            #expect(EmbeddedHTTP2Client.statuses(try client.take()) == ["200"])
+            try client.send(frame)
+            #expect(
+                EmbeddedHTTP2Client.goAway(try client.take())
+                    == NGHTTP2_STREAM_CLOSED.rawValue)
+        }
+    }
+
     @Test func aBadPrefaceOrNoSettingsEndsTheConnection() throws {
         let harness = FrontHarness()
         let client = try harness.connect()
