@@ -69,7 +69,7 @@ let package = Package(
         // 4: requests to operations, outcomes to responses.
         .target(
             name: "API",
-            dependencies: ["Base", "Telemetry", "Regions", "CSimdjson"],
+            dependencies: ["Base", "Telemetry", "Storage", "Regions", "CSimdjson"],
             resources: [
                 .embedInCode("Resources/openapi.yaml"), .embedInCode("Resources/openapi.json"),
             ], swiftSettings: strict),

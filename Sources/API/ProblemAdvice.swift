@@ -52,7 +52,9 @@ extension ProblemCode {
         case .outcomeUnknown:
             "The write may or may not have happened. Read to find out before writing again."
         case .versionNotSupported: "The request's HTTP version is not 1.0, 1.1 or 2."
-        case .diskFull: "The disk is nearly full: writes are refused, reads and deletes go on."
+        case .diskFull:
+            "The disk is nearly full: writes are refused, reads and deletes go on. Writes are "
+                + "taken again once enough was deleted, within seconds, or once the disk is larger."
         }
     }
 }

@@ -1,6 +1,7 @@
 /// Problems as responses (RFC 9457), and what the store's refusals become.
 package import Base
 package import Regions
+internal import Storage
 
 extension ProblemCode {
     /// A relative reference that this service answers: `GET /problems/<code>` explains the code.
@@ -22,11 +23,7 @@ extension ProblemCode {
 extension Problem {
     package init(_ refusal: Refusal) {
         switch refusal {
-        case .diskFull(let free, let floor):
-            self.init(
-                .diskFull,
-                "The store has \(free) bytes left and keeps \(floor) free: writes are refused, "
-                    + "reads and deletes go on. Nothing was written.", retryAfter: 30)
+        case .diskFull(let shortage): self.init(shortage)
         case .overloaded(let resource):
             self.init(
                 .overloaded, "Too much is waiting already (\(resource)). Nothing was done.",
@@ -49,6 +46,18 @@ extension Problem {
         case .storageFailed(let reason):
             self.init(.internal, "The store could not be read: \(reason).")
         }
+    }
+
+    private init(_ shortage: SpaceShortage) {
+        let free = "The store's disk has \(shortage.freeBytes) bytes left"
+        let needed = "needs \(shortage.neededBytes)"
+        let detail =
+            shortage.refusesDeletes
+            ? "\(free) and even a delete \(needed). Nothing was done, reads go on. "
+                + "Make room on the disk or enlarge it; the node notices by itself."
+            : "\(free) and a write \(needed). Nothing was written, reads and deletes go on. "
+                + "Delete what is not needed or enlarge the disk; the node notices by itself."
+        self.init(.diskFull, detail, retryAfter: 30)
     }
 
     static func preconditionFailed(_ actual: Fingerprint?) -> Problem {

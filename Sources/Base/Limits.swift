@@ -103,6 +103,8 @@ package enum Limits {
     /// bodies, so that a slow disk first pauses the clients by flow control, and refuses only what
     /// other cores add.
     package static let unsyncedBytes = 320 << 20
+    /// Bytes of writes that one sync may serve: the batch is in memory twice while it is written.
+    package static let mergedWriteBytes = 16 << 20
     /// Reads that wait for a reader thread. Past it a cold read is refused instead of queued for
     /// ever.
     package static let readsWaiting = 1_024

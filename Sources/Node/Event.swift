@@ -21,17 +21,6 @@ package struct PersistToken: Hashable, Comparable, Sendable {
 package typealias ReadToken = UInt64
 package typealias ScrapeToken = UInt64
 
-/// Space on the file system that holds the data.
-package struct DiskSpace: Hashable, Sendable {
-    package var freeBytes: UInt64
-    package var capacityBytes: UInt64
-
-    package init(freeBytes: UInt64, capacityBytes: UInt64) {
-        self.freeBytes = freeBytes
-        self.capacityBytes = capacityBytes
-    }
-}
-
 package enum Event: Sendable {
     case received(Envelope)
     /// The batch, and every one before it, is on disk and visible to reads.

@@ -1,6 +1,7 @@
 /// What a gateway answers by itself: everything that is about the node and not about keys.
 internal import API
 package import Base
+internal import Storage
 internal import Telemetry
 
 extension Gateway {
@@ -27,15 +28,15 @@ extension Gateway {
 
     /// Ready means: takes requests and can store what they bring.
     private var checks: [HealthCheck] {
-        let space = disk.space.map { "\($0.freeBytes) of \($0.capacityBytes) bytes are free" }
+        let space = disk.map { "\($0.freeBytes) of \($0.capacityBytes) bytes are free" }
+        let need = disk.flatMap { $0.isFull ? "; writes need \($0.neededBytes)" : nil }
         return [
             HealthCheck(
                 name: "accepting_requests", isPassing: !isStopping,
                 detail: isStopping ? "the node is draining and will stop" : "yes"),
             HealthCheck(
-                name: "store_writable", isPassing: !disk.isFull,
-                detail: (space ?? "free space is not known yet")
-                    + (disk.isFull ? "; writes need \(disk.floorBytes)" : "")),
+                name: "store_writable", isPassing: disk?.isFull != true,
+                detail: (space ?? "free space is not known yet") + (need ?? "")),
         ]
     }
 
@@ -44,8 +45,8 @@ extension Gateway {
             version: facts.version, revision: facts.revision, nodeID: facts.nodeID,
             startedAt: facts.startedAt.wall,
             uptime: now.instant.since(facts.startedAt.instant), engine: facts.engine,
-            diskFreeBytes: disk.space?.freeBytes ?? 0,
-            diskCapacityBytes: disk.space?.capacityBytes ?? 0, checks: checks)
+            diskFreeBytes: disk?.freeBytes ?? 0,
+            diskCapacityBytes: disk?.capacityBytes ?? 0, checks: checks)
     }
 
     mutating func scraped(

@@ -11,6 +11,7 @@ internal import API
 package import Base
 internal import Coordination
 internal import Regions
+internal import Storage
 internal import Telemetry
 
 package struct Gateway: ~Copyable {
@@ -27,7 +28,7 @@ package struct Gateway: ~Copyable {
     var earliestDeadline = Instant.distantFuture
     var names: RequestNames
     var largeValues = LargeValues()
-    var disk = DiskGuard()
+    var disk: DiskSpace?
     var isStopping = false
     package internal(set) var counters = GatewayCounters()
 
@@ -66,7 +67,7 @@ package struct Gateway: ~Copyable {
             received(reply, at: now, into: &effects)
         case .cancelled(let exchange): cancel(exchange, into: &effects)
         case .deadlineReached: expireDue(at: now, into: &effects)
-        case .diskSpace(let space): disk.observe(space)
+        case .diskSpace(let space): disk = space
         case .scraped(let token, let scrape): scraped(token, scrape, at: now, into: &effects)
         case .stopping: isStopping = true
         case .turnEnded: break

@@ -132,7 +132,7 @@ extension Shard {
 
     static func refusal(of error: StorageError) -> Refusal {
         switch error {
-        case .full: .diskFull(freeBytes: 0, floorBytes: 0)
+        case .full(let shortage): .diskFull(shortage)
         case .failed(let what), .corrupt(let what): .storageFailed(what)
         }
     }

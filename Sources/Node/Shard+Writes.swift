@@ -57,8 +57,11 @@ extension Shard {
     /// Why a write is not even begun; nil if it may be.
     private func refusal(of command: RawCommand) -> Refusal? {
         if let failure { return Self.refusal(of: failure) }
-        if disk.isFull, !command.freesSpace {
-            return .diskFull(freeBytes: disk.space?.freeBytes ?? 0, floorBytes: disk.floorBytes)
+        if let disk, disk.isFull, !command.freesSpace {
+            return .diskFull(
+                SpaceShortage(
+                    freeBytes: disk.freeBytes, neededBytes: disk.neededBytes,
+                    refusesDeletes: false))
         }
         if !settings.mutations.has(.unsyncedIsUnbounded),
             unsyncedBytes + turnBatch.byteCount >= settings.unsyncedBytesLimit
@@ -165,7 +168,10 @@ extension Shard {
         let token = nextToken
         nextToken.number += 1
         unsyncedBytes += turnBatch.byteCount
-        atDisk.append(AtDisk(token: token, writes: turnWrites, byteCount: turnBatch.byteCount))
+        atDisk.append(
+            AtDisk(
+                token: token, writes: turnWrites, byteCount: turnBatch.byteCount,
+                storesNothing: turnBatch.storesNothing))
         effects.append(.persist(token, turnBatch))
         turnBatch = WriteBatch()
         turnWrites = []
@@ -183,12 +189,21 @@ extension Shard {
             batch.token == token, "batches finish in the order in which they were handed over")
         unsyncedBytes -= batch.byteCount
         var refusal: Refusal?
+        var mayRepeat = false
         if case .failure(let error) = result, !settings.mutations.has(.failureIsSuccess) {
-            refusal = writeRefusal(of: error)
-            if case .full = error {} else { failure = error }
+            refusal = Self.writeRefusal(of: error)
+            if case .full = error {
+                mayRepeat = !batch.storesNothing
+            } else {
+                failure = error
+            }
         }
         for write in batch.writes {
             guard let task = writes[write], let decided = task.outcome else { continue }
+            if mayRepeat, repeatDelete(task.command) {
+                turnWrites.append(write)
+                continue
+            }
             let outcome = refusal.map { .refused($0) } ?? decided
             counters.count(task.command, outcome)
             if !settings.mutations.has(.answeredBeforeDurable) {
@@ -203,10 +218,22 @@ extension Shard {
         }
     }
 
-    private func writeRefusal(of error: StorageError) -> Refusal {
+    /// A delete that was refused only because it shared a batch with what takes space goes into
+    /// this turn's batch. Nothing can have come between: it holds its latch or its range. False if
+    /// the command is no delete.
+    private mutating func repeatDelete(_ command: RawCommand) -> Bool {
+        guard command.freesSpace else { return false }
+        if case .deleteRange(let range, _) = command {
+            turnBatch.deleteRange(.raw, RawSpace.range(range))
+        } else if let key = command.writtenKey {
+            turnBatch.delete(.raw, RawSpace.key(key))
+        }
+        return true
+    }
+
+    private static func writeRefusal(of error: StorageError) -> Refusal {
         switch error {
-        case .full:
-            .diskFull(freeBytes: disk.space?.freeBytes ?? 0, floorBytes: disk.floorBytes)
+        case .full(let shortage): .diskFull(shortage)
         case .failed(let what), .corrupt(let what): .outcomeUnknown(what)
         }
     }

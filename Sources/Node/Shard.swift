@@ -34,7 +34,7 @@ package struct Shard: ~Copyable {
     var atDisk: Deque<AtDisk> = []
     var unsyncedBytes = 0
 
-    var disk = DiskGuard()
+    var disk: DiskSpace?
     /// Set for good when the store has failed.
     var failure: StorageError?
     package internal(set) var counters = ShardCounters()
@@ -64,7 +64,7 @@ package struct Shard: ~Copyable {
             finish(token, .failure(error), at: now, into: &effects)
         case .readFinished(let token, let result):
             finishRead(token, result, at: now, into: &effects)
-        case .diskSpace(let space): disk.observe(space)
+        case .diskSpace(let space): disk = space
         case .deadlineReached: break
         case .stopping, .request, .cancelled, .scraped:
             invariant(false, "a shard gets nothing that is a gateway's")
@@ -192,4 +192,5 @@ struct AtDisk: Sendable {
     var token: PersistToken
     var writes: [WriteTask.Handle]
     var byteCount: Int
+    var storesNothing: Bool
 }

@@ -16,6 +16,6 @@ extension Shard {
         scrape.add(.coldReads, counters.readsCold)
         scrape.add(.readsWaiting, UInt64(reads.count))
         scrape.add(.latchWaits, counters.latchWaits)
-        scrape.add(.diskFull, disk.isFull ? 1 : 0)
+        scrape.add(.diskFull, disk?.isFull == true ? 1 : 0)
     }
 }

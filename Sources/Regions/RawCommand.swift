@@ -4,6 +4,7 @@
 /// write changes it. Commands name user keys; the rules put the space's prefix before them. The raw
 /// space knows nothing of HTTP: `API` turns requests into these and outcomes into responses.
 package import Base
+package import Storage
 
 /// A precondition on the value that a key has when its write is ordered (RFC 9110 §13).
 package enum RawCondition: Hashable, Sendable {
@@ -128,7 +129,7 @@ package struct RawValue: Hashable, Sendable {
 /// Why a command was not carried out. Nothing was written, except for `outcomeUnknown`.
 package enum Refusal: Error, Hashable, Sendable {
     /// The store has too little space left for writes; deletes and reads go on.
-    case diskFull(freeBytes: UInt64, floorBytes: UInt64)
+    case diskFull(SpaceShortage)
     /// A bounded queue is full; its name tells which.
     case overloaded(resource: String)
     case deadlineExceeded

@@ -107,7 +107,11 @@ package final class DataDirectory: Sendable {
             try Self.write(made, path)
         } catch {
             switch error {
-            case .full(_, let reason): throw .full(reason)
+            case .full:
+                throw .full(
+                    SpaceShortage(
+                        freeBytes: 0, neededBytes: UInt64(made.encoded.count),
+                        refusesDeletes: true))
             default: throw .failed("\(error)")
             }
         }

@@ -100,7 +100,7 @@ extension RocksEngine {
         return value
     }
 
-    private func text(_ name: String, _ family: ColumnFamily) -> String? {
+    func text(_ name: String, _ family: ColumnFamily) -> String? {
         guard
             let value = rocksdb_property_value_cf(
                 database.pointer, database.handle(of: family), name)

@@ -23,14 +23,12 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         var refusal: StorageError?
     }
 
-    /// For a manifest, RocksDB's own log and what the file system needs for itself.
-    private static let spareBytes: UInt64 = 4 << 20
     /// A write batch's buffer larger than this is given back after use.
     private static let batchBytesKept = 1 << 20
 
     let database: RocksDatabase
-    private let path: String
-    private let compactionBytesMax: UInt64
+    let space: SpaceGate
+    let options: RocksOptions
     private let writer: Mutex<Writer>
 
     /// Opens the database in the folder `path`, or makes it if `creating`; without that a missing
@@ -39,8 +37,8 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
     package init(
         path: String, options: RocksOptions, creating: Bool, lease: any Sendable
     ) throws(StorageError) {
-        self.path = path
-        compactionBytesMax = UInt64(8 * options.memtableBytes)
+        space = SpaceGate(path: path)
+        self.options = options
         database = try RocksDatabase(
             path: path, options: options, creating: creating, lease: lease)
         guard let batch = rocksdb_writebatch_create(), let synced = rocksdb_writeoptions_create(),
@@ -85,7 +83,6 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
     private func write(
         _ batch: WriteBatch, sync: Bool, _ writer: inout Writer
     ) throws(StorageError) {
-        try checkSpace(for: batch)
         guard !batch.isEmpty else {
             guard sync else { return }
             try calling { rocksdb_flush_wal(database.pointer, 1, $0) }
@@ -102,34 +99,22 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         }
         let target = writer.batch
         try fill(target, from: batch)
+        try admit(batch, byteCount: rocksdbBytes(target))
         let options = sync ? writer.synced : writer.unsynced
         try calling { rocksdb_write(database.pointer, options, target, $0) }
     }
 
-    /// Refuses a write while everything after it might not find room: the log, a flush of all that
-    /// is in memory, a compaction.
-    ///
-    /// RocksDB does not survive the end of the disk: in Debian's build, which has assertions, every
-    /// file that could not be written aborts the process when it is next touched, and a restart
-    /// that flushes what it replayed meets the same end. On any but a small disk the node above
-    /// stops taking writes earlier than this.
-    private func checkSpace(for batch: WriteBatch) throws(StorageError) {
-        let space = try fileSystemSpace(at: path)
-        let needed = UInt64(2 * batch.byteCount) + reservedBytes
-        guard space.free < needed else { return }
-        throw .full("\(space.free) bytes are free at \(path), this write needs \(needed)")
-    }
-
-    /// Bytes that a flush of all memtables and one compaction may take. A compaction writes at most
-    /// what it reads, and reads level 0 and its part of the level below.
-    private var reservedBytes: UInt64 {
-        var unflushed: UInt64 = 0
-        var tables: UInt64 = 0
-        for family in ColumnFamily.allCases {
-            unflushed += number("rocksdb.cur-size-all-mem-tables", family)
-            tables += number("rocksdb.live-sst-files-size", family)
+    /// Deletes for which there is no room wait for a flush: it frees the log of those before them.
+    private func admit(_ batch: WriteBatch, byteCount: Int) throws(StorageError) {
+        do throws(StorageError) {
+            try space.admit(batch, byteCount: byteCount, needs: spaceNeeds)
+        } catch {
+            guard batch.storesNothing, case .full(let shortage) = error,
+                shortage.freeBytes > 2 * spaceNeeds().flushBytes
+            else { throw error }
+            try flush()
+            try space.admit(batch, byteCount: byteCount, needs: spaceNeeds)
         }
-        return Self.spareBytes + unflushed + min(tables, compactionBytesMax)
     }
 
     private func rocksdbBytes(_ batch: OpaquePointer) -> Int {
@@ -211,13 +196,5 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
 
     private static var noBytes: UnsafePointer<CChar> {
         UnsafeRawPointer(StaticString("").utf8Start).assumingMemoryBound(to: CChar.self)
-    }
-}
-
-extension WriteBatch {
-    fileprivate func range(of operation: Operation) -> KeyRange {
-        KeyRange(
-            start: Key(Bytes(arena[operation.key])),
-            end: operation.value.isEmpty ? nil : Key(Bytes(arena[operation.value])))
     }
 }

@@ -14,6 +14,10 @@ package struct RocksOptions: Sendable {
     /// Memtables of the raw family in memory, the one being filled and those being written out.
     /// With all of them full, writes wait: that is the bound.
     package var memtablesMax: Int
+    /// What one compaction reads, level 0 aside, and so what it may write before its input goes.
+    package var compactionBytesMax: Int
+    /// RocksDB's own log, its manifest: bytes of one file.
+    package var ownLogBytes: Int
     /// Flushes and compactions running at once.
     package var backgroundJobs: Int
     /// Tables open at once, each a file descriptor.
@@ -24,26 +28,37 @@ package struct RocksOptions: Sendable {
     package var isGarbage: [ColumnFamily: @Sendable (UnsafeRawBufferPointer) -> Bool]
 
     /// The meta family's memtable: a few small records.
-    static let metaMemtableBytes = 4 << 20
+    var metaMemtableBytes: Int { min(memtableBytes, 4 << 20) }
     static let metaMemtablesMax = 2
     /// What an open table keeps outside the cache: its reader, its properties, its name.
     static let bytesPerOpenFile = 16 << 10
     /// What one flush or compaction holds: input and output blocks, compression buffers, a filter.
     static let bytesPerJob = 16 << 20
 
-    /// - Parameter machine: half of its file descriptors are left to connections.
-    package init(for machine: MachineResources) {
+    /// - Parameters:
+    ///   - machine: half of its file descriptors are left to connections.
+    ///   - diskBytes: the size of the file system that holds the data.
+    package init(for machine: MachineResources, diskBytes: UInt64) {
         let memoryBytes = machine.memoryBytes
         // A quarter: another stays for connections, requests and memtables, and the rest for the
         // page cache, which serves the compressed blocks that the block cache does not hold.
         blockCacheBytes = max(8 << 20, memoryBytes / 4)
         // Larger memtables make fewer and larger tables and absorb more overwrites, but a restart
-        // replays and a flush writes more at once. 64 MiB is RocksDB's own default.
-        memtableBytes = min(max(memoryBytes / 128, 2 << 20), 64 << 20)
+        // replays and a flush writes more at once. 64 MiB is RocksDB's own default. Logs, flushes
+        // and compactions come in multiples of it, and all of them have to fit a small disk many
+        // times: from 16 GiB on it is the memory alone that counts.
+        let diskBytes = Int(clamping: diskBytes)
+        memtableBytes = max(min(memoryBytes / 128, diskBytes / 256, 64 << 20), 1 << 20)
         memtablesMax = 3
+        // RocksDB's own default is 25 tables, a table being as large as a memtable. Fewer cost
+        // write amplification, more keep a larger part of the disk free for the output.
+        compactionBytesMax = min(max(diskBytes / 16, 8 * memtableBytes), 25 * memtableBytes)
+        // Enough for a support case, but no large part of a small disk: four are kept.
+        ownLogBytes = min(max(diskBytes / 256, 64 << 10), 4 << 20)
         // One flush must always be able to run beside one compaction, or writes stall behind
         // compactions.
-        backgroundJobs = max(2, min(machine.cores, 8))
+        // One compaction at a time on a small disk: the space kept free is for one.
+        backgroundJobs = diskBytes < 16 << 30 ? 2 : max(2, min(machine.cores, 8))
         openFilesMax = min(max(machine.fileDescriptors / 2, 64), 8_192)
         isGarbage = [:]
     }
@@ -52,7 +67,7 @@ package struct RocksOptions: Sendable {
     /// doctor`.
     package var memoryBound: Int {
         blockCacheBytes + memtableBytes * memtablesMax
-            + Self.metaMemtableBytes * Self.metaMemtablesMax
+            + metaMemtableBytes * Self.metaMemtablesMax
             + openFilesMax * Self.bytesPerOpenFile + backgroundJobs * Self.bytesPerJob
     }
 }

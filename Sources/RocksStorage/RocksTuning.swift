@@ -78,9 +78,12 @@ struct RocksTuning: ~Copyable {
         // Statistics over all tables at start would make it slower with every table; only the
         // choice of compactions in the first minutes is less informed.
         rocksdb_options_set_skip_stats_update_on_db_open(made, 1)
-        // RocksDB's own log: enough for a support case, bounded, without the periodic dumps,
-        // because the same figures are in the metrics.
-        rocksdb_options_set_max_log_file_size(made, 4 << 20)
+        // RocksDB's own log and its manifest, which it would preallocate at 4 MiB and let grow to
+        // 1 GiB: bounded. The log comes without the periodic dumps, because the same figures are
+        // in the metrics.
+        rocksdb_options_set_manifest_preallocation_size(made, options.ownLogBytes)
+        rocksdb_options_set_max_manifest_file_size(made, 16 * options.ownLogBytes)
+        rocksdb_options_set_max_log_file_size(made, options.ownLogBytes)
         rocksdb_options_set_keep_log_file_num(made, 4)
         rocksdb_options_set_stats_dump_period_sec(made, 0)
         rocksdb_options_set_stats_persist_period_sec(made, 0)
@@ -113,7 +116,7 @@ struct RocksTuning: ~Copyable {
             rocksdb_options_set_memtable_prefix_bloom_size_ratio(made, 0.02)
             rocksdb_options_set_memtable_whole_key_filtering(made, 1)
         case .meta:
-            rocksdb_options_set_write_buffer_size(made, RocksOptions.metaMemtableBytes)
+            rocksdb_options_set_write_buffer_size(made, options.metaMemtableBytes)
             rocksdb_options_set_max_write_buffer_number(
                 made, Int32(RocksOptions.metaMemtablesMax))
         }
@@ -126,6 +129,9 @@ struct RocksTuning: ~Copyable {
         // The first level as large as the tables that wait above it, as RocksDB's guide advises.
         rocksdb_options_set_max_bytes_for_level_base(made, UInt64(options.memtableBytes * 4))
         rocksdb_options_set_target_file_size_base(made, UInt64(options.memtableBytes))
+        // RocksDB stops adding to a compaction's input only when it has passed the limit.
+        rocksdb_options_set_max_compaction_bytes(
+            made, UInt64(options.compactionBytesMax / 4 * 3))
         // Filters on the last level too: a read of an absent key (put-if-absent, 404) is common
         // here, and without them each costs a disk read.
         rocksdb_options_set_optimize_filters_for_hits(made, 0)

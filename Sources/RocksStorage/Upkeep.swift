@@ -4,6 +4,57 @@ private import CRocksDB
 package import Storage
 
 extension RocksEngine {
+    /// How full the disk is, by a look at it now.
+    package func diskSpace() throws(StorageError) -> DiskSpace {
+        try space.space(needs: spaceNeeds)
+    }
+
+    /// On a full disk writes what is in memory out and compacts it with what it deletes, now and
+    /// then with everything there is. Without that nothing would: compactions follow writes, and
+    /// there are none. Blocks, for long if much was deleted; false if there was nothing to do.
+    package func reclaim() throws(StorageError) -> Bool {
+        guard let range = space.takeReclaimable() else { return false }
+        let start = ContinuousClock.now
+        try flush()
+        compact(.raw, range)
+        space.reclaimed(range, in: .now - start)
+        return true
+    }
+
+    /// Lets a `compact` that is under way return early, and every later one at once.
+    package func stopCompacting() { rocksdb_disable_manual_compaction(database.pointer) }
+
+    /// What RocksDB may write next by itself. Level 0 is compacted as a whole with its part of the
+    /// level below, which is about four memtables large; any other compaction is bounded by
+    /// option. On larger disks several run at once; the percentage in `DiskGuard` is for those.
+    func spaceNeeds() -> DiskGuard.Needs {
+        var unflushed: UInt64 = 0
+        var tables: UInt64 = 0
+        for family in ColumnFamily.allCases {
+            unflushed += number("rocksdb.cur-size-all-mem-tables", family)
+            tables += number("rocksdb.live-sst-files-size", family)
+        }
+        let memtable = UInt64(options.memtableBytes)
+        let level0 = text("rocksdb.levelstats", .raw).flatMap(Self.level0Bytes) ?? tables
+        let largest = max(UInt64(options.compactionBytesMax), level0 + 4 * memtable)
+        return DiskGuard.Needs(
+            flushBytes: unflushed, compactionBytes: min(tables + unflushed, largest),
+            memtableBytes: memtable)
+    }
+
+    /// From the table "Level Files Size(MB)", rounded up: nowhere else does the C interface give
+    /// it.
+    package static func level0Bytes(in text: String) -> UInt64? {
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count == 3, words[0] == "0", let megabytes = UInt64(words[2]) else {
+                continue
+            }
+            return words[1] == "0" ? 0 : (megabytes + 1) << 20
+        }
+        return nil
+    }
+
     /// Writes the memtables of all families out as tables. Blocks.
     package func flush() throws(StorageError) {
         guard let options = rocksdb_flushoptions_create() else { fatalError("out of memory") }
@@ -20,8 +71,9 @@ extension RocksEngine {
     package func compact(_ family: ColumnFamily, _ range: KeyRange) {
         guard !range.isEmpty, let options = rocksdb_compactoptions_create() else { return }
         defer { rocksdb_compactoptions_destroy(options) }
-        // 2: force the last level, which RocksDB otherwise skips unless a filter is set.
-        rocksdb_compactoptions_set_bottommost_level_compaction(options, 2)
+        // 3: the last level too, which RocksDB otherwise skips unless a filter is set, but not what
+        // this very call has written there.
+        rocksdb_compactoptions_set_bottommost_level_compaction(options, 3)
         let start = CBytes(range.start.bytes)
         let end = CBytes(range.end?.bytes ?? [])
         rocksdb_compact_range_cf_opt(

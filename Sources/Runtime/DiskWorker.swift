@@ -4,8 +4,8 @@
 /// One writer per engine keeps batches in the order in which shards handed them over, and makes the
 /// sync, the dearest thing a node does, shared by everyone who waits for it. Completions go back in
 /// one event list per core. A failed write ends the store (reliability.md §3: an fsync that failed
-/// is never tried again); a full disk refuses batches that take space, checked here before each
-/// write because the gap between two looks of the guard can hold many megabytes.
+/// is never tried again). A batch for which the disk has no room is refused by the engine, and then
+/// tried piece by piece: a delete must not fail because a large value came with it.
 internal import Base
 internal import NIOPosix
 internal import Node
@@ -27,7 +27,7 @@ final class DiskWorker: Sendable {
         var failures: UInt64 = 0
     }
 
-    private struct State: Sendable {
+    fileprivate struct State: Sendable {
         var jobs: [Job] = []
         var isRunning = false
         var statistics = Statistics()
@@ -35,7 +35,6 @@ final class DiskWorker: Sendable {
     }
 
     private let engine: any KeyValueEngine
-    private let space: @Sendable () throws(StorageError) -> DiskSpace
     private let thread: NIOThreadPool
     private let report: @Sendable (_ core: Int, _ events: [Event]) -> Void
     private let state = Mutex(State())
@@ -43,12 +42,10 @@ final class DiskWorker: Sendable {
     /// `report` is called on the worker's thread, once per core and sync.
     init(
         engine: any KeyValueEngine, thread: NIOThreadPool,
-        space: @escaping @Sendable () throws(StorageError) -> DiskSpace,
         report: @escaping @Sendable (_ core: Int, _ events: [Event]) -> Void
     ) {
         self.engine = engine
         self.thread = thread
-        self.space = space
         self.report = report
     }
 
@@ -72,14 +69,17 @@ final class DiskWorker: Sendable {
     private func drain() {
         while true {
             let (jobs, failure) = state.withLock { state -> ([Job], StorageError?) in
-                let jobs = state.jobs
-                state.jobs = []
+                let jobs = state.takeJobs()
                 if jobs.isEmpty { state.isRunning = false }
                 return (jobs, state.failure)
             }
             if jobs.isEmpty { return }
             let outcome = failure.map { .failure($0) } ?? write(jobs)
-            publish(jobs, outcome)
+            if jobs.count > 1, case .failure(.full) = outcome {
+                for job in jobs { publish([job], write([job])) }
+            } else {
+                publish(jobs, outcome)
+            }
         }
     }
 
@@ -88,7 +88,6 @@ final class DiskWorker: Sendable {
         for job in jobs.dropFirst() { merged.append(job.batch) }
         let start = Clocks.monotonic()
         do {
-            if merged.takesSpace { try checkSpace(for: merged.byteCount) }
             try engine.write(merged, sync: true)
         } catch {
             state.withLock { state in
@@ -103,17 +102,6 @@ final class DiskWorker: Sendable {
             state.statistics.writesPerSync.observe(UInt64(merged.count))
         }
         return .success(())
-    }
-
-    /// Leaves room for the log, the flush and the compaction of what is written: three times its
-    /// size above half of the guard's floor, below which even deletes and flushes would come to a
-    /// halt.
-    private func checkSpace(for byteCount: Int) throws(StorageError) {
-        let space = try self.space()
-        var floor = DiskGuard()
-        floor.observe(space)
-        guard space.freeBytes < floor.floorBytes / 2 + 3 * UInt64(byteCount) else { return }
-        throw .full("\(space.freeBytes) bytes are free")
     }
 
     private func publish(_ jobs: [Job], _ outcome: Result<Void, StorageError>) {
@@ -132,7 +120,20 @@ final class DiskWorker: Sendable {
     }
 }
 
-extension WriteBatch {
-    /// Whether the batch stores something, and not only deletes.
-    var takesSpace: Bool { operations.contains { $0.kind == .put } }
+extension DiskWorker.State {
+    /// The oldest jobs, together no larger than one write may be; a larger one comes alone.
+    fileprivate mutating func takeJobs() -> [DiskWorker.Job] {
+        var byteCount = 0
+        let end = jobs.firstIndex { job in
+            byteCount += job.batch.byteCount
+            return byteCount > Limits.mergedWriteBytes
+        }
+        guard let end else {
+            defer { jobs = [] }
+            return jobs
+        }
+        let taken = jobs.prefix(max(1, end))
+        jobs.removeFirst(taken.count)
+        return Array(taken)
+    }
 }

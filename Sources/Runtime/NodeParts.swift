@@ -16,6 +16,8 @@ struct NodeParts {
     let group: MultiThreadedEventLoopGroup
     let readers: NIOThreadPool
     let writer: NIOThreadPool
+    /// Flushes and compactions that a full disk asks for.
+    let upkeep: NIOThreadPool
     let cores: [Core]
     let switchboard = Switchboard()
     let logger: Logger
@@ -32,15 +34,16 @@ struct NodeParts {
         writer = NIOThreadPool(numberOfThreads: 1)
         readers.start()
         writer.start()
+        upkeep = NIOThreadPool(numberOfThreads: 1)
+        upkeep.start()
         let switchboard = switchboard
         let disk = DiskWorker(
-            engine: engine, thread: writer, space: directory.diskSpace,
+            engine: engine, thread: writer,
             report: { core, events in
                 switchboard.post(core, events.map { Delivery(to: .shard, $0) })
             })
         let scraper = Scraper(
-            switchboard: switchboard, disk: disk, engine: engine, directory: directory,
-            facts: settings)
+            switchboard: switchboard, disk: disk, engine: engine, facts: settings)
         let services = Core.Services(
             disk: disk, readers: ReaderPool(threads: readers, engine: engine),
             coreCount: coreCount, log: AccessLog(logger: logger), post: switchboard.post,
@@ -71,6 +74,8 @@ struct NodeParts {
     }
 
     func shutDown() async throws {
+        engine.stopCompacting()
+        try await upkeep.shutdownGracefully()
         try await writer.shutdownGracefully()
         try await readers.shutdownGracefully()
         try await group.shutdownGracefully()

@@ -36,7 +36,8 @@ package final class RunningNode: Sendable {
         let tls = try settings.tls.map { files in
             try TLSAcceptor(certificate: files.certificate, key: files.key, now: Clocks.wall())
         }
-        let engine = try directory.openEngine(Self.options(settings))
+        let diskBytes = try directory.space().capacity
+        let engine = try directory.openEngine(Self.options(settings, diskBytes: diskBytes))
         let parts = NodeParts(
             settings, directory: directory, engine: engine, tls: tls, logger: logger)
         do {
@@ -69,20 +70,11 @@ package final class RunningNode: Sendable {
             }
             return address
         }
-        let cores = parts.cores
-        let logger = parts.logger
+        let watch = DiskWatch(
+            engine: parts.engine, cores: parts.cores, upkeep: parts.upkeep, logger: parts.logger)
         diskWatch = parts.group.next().scheduleRepeatedTask(
             initialDelay: Self.diskInterval, delay: Self.diskInterval
-        ) { _ in
-            do {
-                let event = Event.diskSpace(try directory.diskSpace())
-                for core in cores {
-                    core.post([Delivery(to: .shard, event), Delivery(to: .gateway, event)])
-                }
-            } catch {
-                logger.warning("free space cannot be told", metadata: ["error": "\(error)"])
-            }
-        }
+        ) { _ in watch.look() }
     }
 
     /// Answers what is in flight, takes nothing new, then closes everything. Requests that take
@@ -106,9 +98,11 @@ package final class RunningNode: Sendable {
         tls?.reload(now: Clocks.wall())
     }
 
-    private static func options(_ settings: NodeSettings) -> RocksOptions {
+    private static func options(
+        _ settings: NodeSettings, diskBytes: UInt64
+    ) -> RocksOptions {
         let machine = MachineResources.measured()
-        var options = RocksOptions(for: machine)
+        var options = RocksOptions(for: machine, diskBytes: diskBytes)
         if let cacheBytes = settings.cacheBytes { options.blockCacheBytes = cacheBytes }
         options.isGarbage = [.raw: { RawRecord.isExpired($0, at: Clocks.wall()) }]
         return options
@@ -121,12 +115,5 @@ package final class RunningNode: Sendable {
         let threshold: Int32 = 256 << 10
         let accepted = mallopt(M_MMAP_THRESHOLD, threshold)
         invariant(accepted == 1, "glibc takes a threshold of \(threshold)")
-    }
-}
-
-extension DataDirectory {
-    func diskSpace() throws(StorageError) -> DiskSpace {
-        let space = try space()
-        return DiskSpace(freeBytes: space.free, capacityBytes: space.capacity)
     }
 }

@@ -5,13 +5,13 @@ internal import HTTP
 internal import NIOCore
 internal import Node
 internal import RocksStorage
+internal import Storage
 internal import Telemetry
 
 struct Scraper: Sendable {
     let switchboard: Switchboard
     let disk: DiskWorker
     let engine: RocksEngine
-    let directory: DataDirectory
     let facts: NodeSettings
 
     var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void {
@@ -45,7 +45,7 @@ struct Scraper: Sendable {
         scrape.add(.syncedWrites, statistics.writesPerSync)
         scrape.add(.writeFailures, statistics.failures)
         do {
-            let space = try directory.diskSpace()
+            let space = try engine.diskSpace()
             scrape.add(.diskCapacity, space.capacityBytes)
             scrape.add(.diskAvailable, space.freeBytes)
         } catch {

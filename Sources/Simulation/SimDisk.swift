@@ -45,7 +45,9 @@ struct SimDisk {
 
     var space: DiskSpace {
         let free = isFull ? UInt64(4 << 20) : Self.capacityBytes / 2
-        return DiskSpace(freeBytes: free, capacityBytes: Self.capacityBytes)
+        return DiskSpace(
+            freeBytes: free, capacityBytes: Self.capacityBytes,
+            neededBytes: Self.capacityBytes / 20, isFull: isFull)
     }
 
     /// True if the worker was idle and has to be woken.
@@ -72,8 +74,11 @@ struct SimDisk {
         let merged = merge(underWay)
         do throws(StorageError) {
             if let failure { throw failure }
-            if isFull, merged.operations.contains(where: { $0.kind == .put }) {
-                throw .full("no space is left on the simulated device")
+            if isFull, !merged.storesNothing {
+                throw .full(
+                    SpaceShortage(
+                        freeBytes: space.freeBytes, neededBytes: space.neededBytes,
+                        refusesDeletes: false))
             }
             try engine.write(merged, sync: bug != .syncSkipped)
             result = .success(())

@@ -25,7 +25,7 @@ package enum ReadTier: Hashable, Sendable {
 
 package enum StorageError: Error, Hashable, Sendable {
     /// No space left to write; nothing of the batch was written.
-    case full(String)
+    case full(SpaceShortage)
     /// The device or the file system failed. After it no write may be tried again: what the disk
     /// holds is unknown until the store is opened anew.
     case failed(String)

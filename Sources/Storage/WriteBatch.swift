@@ -32,6 +32,16 @@ package struct WriteBatch: Sendable {
     /// Bytes of keys and values.
     package var byteCount: Int { arena.count }
 
+    /// Only deletes: it gives space back.
+    package var storesNothing: Bool { !operations.contains { $0.kind == .put } }
+
+    /// What a `deleteRange` deletes.
+    package func range(of operation: Operation) -> KeyRange {
+        KeyRange(
+            start: Key(Bytes(arena[operation.key])),
+            end: operation.value.isEmpty ? nil : Key(Bytes(arena[operation.value])))
+    }
+
     package mutating func put(_ family: ColumnFamily, _ key: Key, _ value: Bytes) {
         add(.put, family, key.bytes, value)
     }

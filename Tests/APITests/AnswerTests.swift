@@ -3,6 +3,7 @@ import API
 import Base
 import Foundation
 import Regions
+import Storage
 import Testing
 
 @Suite struct AnswerTests {
@@ -19,7 +20,11 @@ import Testing
 
     @Test(
         arguments: [
-            (.diskFull(freeBytes: 1, floorBytes: 2), 507, "disk_full", "30"),
+            (
+                .diskFull(
+                    SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)), 507,
+                "disk_full", "30"
+            ),
             (.overloaded(resource: "queue"), 429, "overloaded", "1"),
             (.deadlineExceeded, 504, "deadline_exceeded", "1"),
             (.answerTooLarge, 413, "answer_too_large", nil),

@@ -78,11 +78,14 @@ import Testing
     @Test func readinessFollowsTheDiskAndTheStop() {
         var host = NodeHost()
         #expect(host.run(.get, "/readyz")?.status == 200)
-        let full = DiskSpace(freeBytes: 1, capacityBytes: 1 << 40)
+        let full = DiskSpace(
+            freeBytes: 1, capacityBytes: 1 << 40, neededBytes: 1 << 30, isFull: true)
         host.handle(.gateway, .diskSpace(full))
         #expect(host.run(.get, "/readyz")?.status == 503)
         #expect(host.run(.get, "/livez")?.status == 200, "liveness never depends on the disk")
-        host.handle(.gateway, .diskSpace(DiskSpace(freeBytes: 1 << 40, capacityBytes: 1 << 40)))
+        let empty = DiskSpace(
+            freeBytes: 1 << 40, capacityBytes: 1 << 40, neededBytes: 1 << 30, isFull: false)
+        host.handle(.gateway, .diskSpace(empty))
         #expect(host.run(.get, "/readyz")?.status == 200)
         host.handle(.gateway, .stopping)
         let stopping = host.run(.get, "/readyz?verbose=true")

@@ -99,22 +99,42 @@ import Testing
     @Test func aFullDiskRefusesWhatTakesSpaceAndNothingElse() {
         var host = ShardHost()
         #expect(host.run(.put("k", "v")) == .written(previous: nil))
-        let capacity: UInt64 = 100 << 30
-        host.step(.diskSpace(DiskSpace(freeBytes: capacity / 25, capacityBytes: capacity)))
-        guard case .refused(.diskFull)? = host.run(.put("k", "w")) else {
-            Issue.record("a put on a full disk is refused")
-            return
-        }
+        var space = DiskSpace(freeBytes: 4, capacityBytes: 100, neededBytes: 8, isFull: true)
+        host.step(.diskSpace(space))
+        let shortage = SpaceShortage(freeBytes: 4, neededBytes: 8, refusesDeletes: false)
+        #expect(host.run(.put("k", "w")) == .refused(.diskFull(shortage)))
         #expect(host.run(.get("k")) == .found("v"))
         #expect(host.run(.deleteRange("a", "j")) == .rangeDeleted(count: 0, dryRun: false))
         #expect(host.run(.delete(RawDelete(key: Key(utf8: "k")))) == .deleted(previous: nil))
-        host.step(.diskSpace(DiskSpace(freeBytes: capacity / 16, capacityBytes: capacity)))
-        guard case .refused(.diskFull)? = host.run(.put("k", "w")) else {
-            Issue.record("between floor and resume mark a full disk stays full")
-            return
-        }
-        host.step(.diskSpace(DiskSpace(freeBytes: capacity / 10, capacityBytes: capacity)))
+        space.isFull = false
+        host.step(.diskSpace(space))
         #expect(host.run(.put("k", "w")) == .written(previous: nil))
+    }
+
+    /// The engine refuses the batch for the put's sake; the deletes in it come once more, alone.
+    @Test func aDeleteDoesNotFailForWhatSharesItsBatch() {
+        let engine = MemoryEngine()
+        var host = ShardHost(engine: engine)
+        #expect(host.run(.put("a", "1")) == .written(previous: nil))
+        #expect(host.run(.put("r", "1")) == .written(previous: nil))
+        let shortage = SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)
+        engine.failWrites(after: 0, with: .full(shortage))
+        let range = host.send(.deleteRange("r", "s"))
+        host.finishReads()
+        let put = host.send(.put("b", "2"))
+        let delete = host.send(
+            .delete(RawDelete(key: Key(utf8: "a"), returnPrevious: true)))
+        host.settle()
+        #expect(host.replies[put] == [.refused(.diskFull(shortage))])
+        #expect(host.replies[delete] == [.deleted(previous: RawValue(value: [0x31]))])
+        #expect(host.replies[range] == [.rangeDeleted(count: 1, dryRun: false)])
+        for key in ["a", "b", "r"] { #expect(host.run(.get(key)) == .missing) }
+        let held = host.shard.heldResource
+        #expect(held == nil)
+
+        engine.failWrites(after: 0, with: .full(shortage))
+        let alone = host.run(.delete(RawDelete(key: Key(utf8: "a"))))
+        #expect(alone == .refused(.diskFull(shortage)), "a batch of deletes is not tried twice")
     }
 
     @Test func aFailedDiskMakesTheOutcomeUnknownAndEndsWriting() {

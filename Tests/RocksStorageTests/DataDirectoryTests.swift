@@ -198,7 +198,7 @@ import Testing
         #expect(machine.memoryBytes > 64 << 20)
         #expect((1...4096).contains(machine.cores))
         #expect(machine.fileDescriptors >= 64)
-        let options = RocksOptions(for: machine)
+        let options = RocksOptions(for: machine, diskBytes: 1 << 40)
         #expect(options.memoryBound < machine.memoryBytes)
     }
 }

@@ -25,10 +25,9 @@ final class TemporaryFolder: Sendable {
 extension RocksOptions {
     /// Small enough that tests meet flushes and compactions.
     static var small: RocksOptions {
-        var options = RocksOptions(
-            for: MachineResources(memoryBytes: 256 << 20, cores: 2, fileDescriptors: 1024))
-        options.memtableBytes = 1 << 20
-        return options
+        RocksOptions(
+            for: MachineResources(memoryBytes: 256 << 20, cores: 2, fileDescriptors: 1024),
+            diskBytes: 64 << 20)
     }
 }
 

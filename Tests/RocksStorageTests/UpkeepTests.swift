@@ -43,6 +43,19 @@ import Testing
         #expect(RocksEngine.stallMilliseconds(in: "") == nil)
     }
 
+    @Test func levelZeroIsReadFromTheTable() throws {
+        let table = "Level Files Size(MB)\n---\n  0        3        2\n  1        9       20\n"
+        #expect(RocksEngine.level0Bytes(in: table) == 3 << 20)
+        #expect(RocksEngine.level0Bytes(in: "  0        0        0\n") == 0)
+        #expect(RocksEngine.level0Bytes(in: "") == nil)
+        let subject = try RocksSubject()
+        try subject.rocks.write(
+            [.put(.raw, [1], Bytes(repeating: 7, count: 100))].batch, sync: true)
+        try subject.rocks.flush()
+        let space = try subject.rocks.diskSpace()
+        #expect(space.capacityBytes > 0 && space.neededBytes > 0)
+    }
+
     /// Values that begin with 0 are garbage; what is older under them must not come back.
     @Test func compactionDropsGarbageForGood() throws {
         let folder = TemporaryFolder()

@@ -105,10 +105,11 @@ private final class MemorySubject: EngineSubject {
 
     @Test func aFullDiskRefusesAndRecovers() throws {
         let engine = MemoryEngine()
-        engine.failWrites(after: 1, with: .full("no space"), times: 2)
+        let shortage = SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)
+        engine.failWrites(after: 1, with: .full(shortage), times: 2)
         try engine.write(put(1), sync: true)
         for _ in 0..<2 {
-            #expect(throws: StorageError.full("no space")) {
+            #expect(throws: StorageError.full(shortage)) {
                 try engine.write(put(2), sync: true)
             }
         }

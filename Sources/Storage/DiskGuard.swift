@@ -1,0 +1,126 @@
+/// Decides what a store may still write when its disk fills up; the one place that does.
+///
+/// Three marks, from the bottom: what the engine needs to write out and compact all that it has
+/// taken; above that a reserve for deletes, which are what brings space back; above that room for
+/// writes. A store that has become full is well again only some way above the last mark, so that it
+/// does not flap with each request. Between two looks at the disk everything admitted is
+/// subtracted, so that the engine may look seldom while there is plenty.
+
+/// Space on the file system that holds the data, and what the guard says to it.
+package struct DiskSpace: Hashable, Sendable {
+    package var freeBytes: UInt64
+    package var capacityBytes: UInt64
+    /// What has to be free for a write to be taken.
+    package var neededBytes: UInt64
+    /// Writes are refused; reads and deletes go on.
+    package var isFull: Bool
+
+    package init(freeBytes: UInt64, capacityBytes: UInt64, neededBytes: UInt64, isFull: Bool) {
+        self.freeBytes = freeBytes
+        self.capacityBytes = capacityBytes
+        self.neededBytes = neededBytes
+        self.isFull = isFull
+    }
+}
+
+/// Why a batch was refused.
+package struct SpaceShortage: Hashable, Sendable {
+    package var freeBytes: UInt64
+    /// The mark that was not met, and what the batch needs above it.
+    package var neededBytes: UInt64
+    /// Not even deletes are taken.
+    package var refusesDeletes: Bool
+
+    package init(freeBytes: UInt64, neededBytes: UInt64, refusesDeletes: Bool) {
+        self.freeBytes = freeBytes
+        self.neededBytes = neededBytes
+        self.refusesDeletes = refusesDeletes
+    }
+}
+
+package struct DiskGuard: Hashable, Sendable {
+    /// What an engine may have to write without being asked to.
+    package struct Needs: Hashable, Sendable {
+        /// Everything in memory, written out.
+        package var flushBytes: UInt64
+        /// The output of the largest compaction: its input goes only when it is complete.
+        package var compactionBytes: UInt64
+        /// One memtable.
+        package var memtableBytes: UInt64
+
+        package init(flushBytes: UInt64, compactionBytes: UInt64, memtableBytes: UInt64) {
+            self.flushBytes = flushBytes
+            self.compactionBytes = compactionBytes
+            self.memtableBytes = memtableBytes
+        }
+    }
+
+    /// Parts per hundred of the capacity that writes leave free at least, for whatever else grows
+    /// on a large disk…
+    private static let floorPercent: UInt64 = 5
+    /// …and how much more has to be free before a full store takes writes again.
+    private static let resumePercent: UInt64 = 3
+    private static let resumeBytesMin: UInt64 = 2 << 20
+    private static let plentyBytes: UInt64 = 1 << 30
+    /// For the engine's manifest and its own log, and what the file system needs for itself: one
+    /// part in sixteen, at most so much.
+    private static let spareBytesMax: UInt64 = 4 << 20
+    /// Memtables full of deletes that fit above the engine's needs: the log of one, the table made
+    /// of it, and the same for the next.
+    private static let memtablesOfDeletes: UInt64 = 4
+    /// A stored byte is written to the log, to a table, and once more by a compaction before the
+    /// first two are gone.
+    private static let bytesPerStoredByte: UInt64 = 3
+    /// A deleted key is written to the log and to a table; compacting it gives space back.
+    private static let bytesPerDeletedByte: UInt64 = 2
+
+    package private(set) var isFull = false
+    private var freeBytes: UInt64 = 0
+    private var capacityBytes: UInt64 = 0
+    private var deleteFloor: UInt64 = 0
+    private var writeFloor: UInt64 = 0
+
+    package init() {}
+
+    package var space: DiskSpace {
+        DiskSpace(
+            freeBytes: freeBytes, capacityBytes: capacityBytes,
+            neededBytes: isFull ? resumeMark : writeFloor, isFull: isFull)
+    }
+
+    /// So far from full that nobody can use it up before the next look, not in a tenth of a second
+    /// and at ten gigabytes a second.
+    package var hasPlenty: Bool { freeBytes >= writeFloor + Self.plentyBytes }
+
+    /// Full, or soon: deletes from here on are worth remembering.
+    package var isTight: Bool { freeBytes < 2 * resumeMark }
+
+    private var resumeMark: UInt64 {
+        writeFloor + max(capacityBytes / 100 * Self.resumePercent, Self.resumeBytesMin)
+    }
+
+    package mutating func observe(freeBytes: UInt64, capacityBytes: UInt64, needs: Needs) {
+        self.freeBytes = freeBytes
+        self.capacityBytes = capacityBytes
+        deleteFloor =
+            min(Self.spareBytesMax, capacityBytes / 16) + needs.flushBytes + needs.compactionBytes
+        writeFloor = max(
+            capacityBytes / 100 * Self.floorPercent,
+            deleteFloor + Self.memtablesOfDeletes * needs.memtableBytes)
+        isFull = freeBytes < (isFull ? resumeMark : writeFloor)
+    }
+
+    /// Admits a batch and subtracts what it will take, or says what is missing.
+    /// - Parameter byteCount: of the batch as it goes into the log.
+    package mutating func admit(_ byteCount: Int, storesNothing: Bool) -> SpaceShortage? {
+        let factor = storesNothing ? Self.bytesPerDeletedByte : Self.bytesPerStoredByte
+        let mark = storesNothing ? deleteFloor : isFull ? resumeMark : writeFloor
+        let needed = mark + factor * UInt64(byteCount)
+        guard freeBytes >= needed else {
+            return SpaceShortage(
+                freeBytes: freeBytes, neededBytes: needed, refusesDeletes: storesNothing)
+        }
+        freeBytes -= factor * UInt64(byteCount)
+        return nil
+    }
+}

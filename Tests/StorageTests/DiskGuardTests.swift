@@ -1,0 +1,74 @@
+// The one decision about a disk that fills up: its three marks, on disks of every size.
+import Storage
+import Testing
+
+@Suite struct DiskGuardTests {
+    private let mebibyte: UInt64 = 1 << 20
+
+    private func needs(flush: UInt64 = 3, compaction: UInt64 = 8) -> DiskGuard.Needs {
+        DiskGuard.Needs(
+            flushBytes: flush * mebibyte, compactionBytes: compaction * mebibyte,
+            memtableBytes: mebibyte)
+    }
+
+    private func disk(
+        free: UInt64, of capacity: UInt64, after earlier: DiskGuard = DiskGuard()
+    ) -> DiskGuard {
+        var disk = earlier
+        disk.observe(freeBytes: free, capacityBytes: capacity, needs: needs())
+        return disk
+    }
+
+    /// 4 spare, 3 to flush, 8 to compact: 15 MiB for deletes, four memtables more for writes.
+    @Test func aSmallDiskKeepsWhatTheEngineNeeds() {
+        let capacity = 64 * mebibyte
+        var disk = disk(free: 20 * mebibyte, of: capacity)
+        #expect(!disk.isFull)
+        #expect(disk.space.neededBytes == 19 * mebibyte)
+        #expect(disk.admit(1 << 10, storesNothing: false) == nil)
+        let shortage = disk.admit(1 << 20, storesNothing: false)
+        #expect(shortage?.neededBytes == 22 * mebibyte)
+        #expect(shortage?.freeBytes == 20 * mebibyte - 3 << 10, "what was admitted counts")
+        #expect(disk.admit(1 << 20, storesNothing: true) == nil)
+    }
+
+    @Test func deletesHaveAReserveOfTheirOwnAndAnEnd() {
+        var disk = disk(free: 16 * mebibyte, of: 64 * mebibyte)
+        #expect(disk.isFull)
+        #expect(disk.admit(1, storesNothing: false)?.refusesDeletes == false)
+        var deletes = 0
+        while disk.admit(64 << 10, storesNothing: true) == nil { deletes += 1 }
+        #expect(deletes == 8, "one MiB above the engine's own needs, taken twice by each delete")
+        let shortage = disk.admit(64 << 10, storesNothing: true)
+        #expect(shortage?.refusesDeletes == true)
+        #expect(shortage?.neededBytes == 15 * mebibyte + 128 << 10)
+    }
+
+    @Test func aFullStoreIsWellOnlySomeWayAboveTheMark() {
+        let capacity = 64 * mebibyte
+        var disk = disk(free: 18 * mebibyte, of: capacity)
+        #expect(disk.isFull)
+        disk = self.disk(free: 20 * mebibyte, of: capacity, after: disk)
+        #expect(disk.isFull && disk.space.neededBytes == 21 * mebibyte)
+        #expect(disk.admit(1, storesNothing: false)?.neededBytes == 21 * mebibyte + 3)
+        disk = self.disk(free: 21 * mebibyte, of: capacity, after: disk)
+        #expect(!disk.isFull)
+        disk = self.disk(free: 19 * mebibyte, of: capacity, after: disk)
+        #expect(!disk.isFull)
+    }
+
+    /// On a large disk it is five parts in a hundred, and eight to be well again.
+    @Test func aLargeDiskKeepsAShare() {
+        let capacity: UInt64 = 100 << 30
+        var disk = disk(free: (6 << 30) - 1, of: capacity)
+        #expect(!disk.isFull)
+        #expect(!disk.hasPlenty, "five are kept: one is left, and plenty is more")
+        #expect(self.disk(free: 7 << 30, of: capacity).hasPlenty)
+        disk = self.disk(free: capacity / 25, of: capacity, after: disk)
+        #expect(disk.isFull)
+        disk = self.disk(free: capacity / 14, of: capacity, after: disk)
+        #expect(disk.isFull)
+        disk = self.disk(free: capacity / 12, of: capacity, after: disk)
+        #expect(!disk.isFull)
+    }
+}
