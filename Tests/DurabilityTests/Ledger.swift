@@ -79,7 +79,7 @@ final class Ledger: Sendable {
         var generator = SeededGenerator(seed: label.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) })
         var value = Array((label + "\n").utf8)
         while value.count < size {
-            withUnsafeBytes(of: generator.next()) { value += $0 }
+            withUnsafeBytes(of: generator.next()) { value += $0.prefix(size - value.count) }
         }
         return value
     }

@@ -13,7 +13,8 @@ final class LiveNode: @unchecked Sendable {  // pid and port never change; one t
 
     /// `prefix` comes before the program's own words, as in `nsenter --mount …`.
     init(data: String, prefix: [String] = [], isAwaited: Bool = true) throws {
-        log = FileManager.default.temporaryDirectory
+        log =
+            FileManager.default.temporaryDirectory
             .appending(path: "martlet-\(UInt64.random(in: 0 ... .max)).log").path
         pid = try spawn(
             prefix + [
@@ -44,6 +45,9 @@ final class LiveNode: @unchecked Sendable {  // pid and port never change; one t
 
     /// Ends it as a power switch would, as far as a process can be told to.
     func kill() {
+        if ended == nil, let status = status(within: .zero), status & 0x7F != 0 {
+            Issue.record("the node was ended by signal \(status & 0x7F): \(messages.suffix(2000))")
+        }
         send(SIGKILL)
         _ = status(within: .seconds(20))
         try? FileManager.default.removeItem(atPath: log)
@@ -93,6 +97,9 @@ final class LiveNode: @unchecked Sendable {  // pid and port never change; one t
     }
 }
 
+private typealias CloseFrom =
+    @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+
 /// Output and errors go to `log`; no descriptor but these three reaches the program.
 func spawn(_ words: [String], log: String) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
@@ -102,6 +109,10 @@ func spawn(_ words: [String], log: String) throws -> pid_t {
     let mode = O_WRONLY | O_CREAT | O_APPEND
     posix_spawn_file_actions_addopen(&actions, 1, log, mode, 0o600)
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    // Left out of Swift's import of glibc.
+    let name = "posix_spawn_file_actions_addclosefrom_np"
+    let closeFrom = try #require(dlsym(nil, name), "glibc 2.34 is needed")
+    _ = unsafeBitCast(closeFrom, to: CloseFrom.self)(&actions, 3)
     let arguments = words.map { strdup($0) } + [nil]
     let variables = [strdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin"), nil]
     defer { for text in arguments + variables { free(text) } }

@@ -1,0 +1,166 @@
+// A file system that is full: writes say so, reads and deletes go on, nothing acknowledged is
+// lost, and writes are taken again as soon as there is space, without a restart.
+import Foundation
+import Testing
+
+@Suite(.serialized) struct DiskFullTests {
+    @Test func aLargerDiskBringsWritesBack() throws {
+        try withSmallDisk { disk in
+            let ledger = Ledger()
+            var node = try disk.start()
+            defer { node.kill() }
+            var count = try fill(node, ledger, from: 0)
+            let wire = try node.connect()
+            let first = try #require(ledger.keys.first)
+            // Reading and deleting go on.
+            #expect(try wire.request("GET", "/v1/raw/kv/\(first)").status == 200)
+            ledger.sends(nil, to: first)
+            #expect(try wire.request("DELETE", "/v1/raw/kv/\(first)").isSuccess)
+            ledger.acknowledged(nil, first)
+            #expect(try wire.request("GET", "/v1/raw/kv/\(first)").status == 404)
+            // So does a crash and a start while there is no space.
+            node.kill()
+            node = try disk.start()
+            #expect(try ledger.check(try node.connect()) == [])
+
+            try disk.resize(mebibytes: 128)
+            try expectWritesAgain(node)
+            count = try fill(node, ledger, from: count)
+            #expect(try ledger.check(try node.connect()) == [])
+        }
+    }
+
+    /// Twice: what the first round left behind must not be missing in the second.
+    @Test func deletingBringsWritesBack() throws {
+        try withSmallDisk { disk in
+            let ledger = Ledger()
+            let node = try disk.start()
+            defer { node.kill() }
+            let first = try fill(node, ledger, from: 0)
+            let wire = try node.connect()
+            for number in 0..<first / 2 {
+                let key = "full-\(number)"
+                ledger.sends(nil, to: key)
+                let answer = try wire.request("DELETE", "/v1/raw/kv/\(key)")
+                try #require(answer.isSuccess, "\(answer.text)")
+                ledger.acknowledged(nil, key)
+            }
+            // As much room as that, and not only enough for one small write.
+            for number in first..<first + first / 4 {
+                try expectWritesAgain(node, "full-\(number)", size: 128 << 10)
+            }
+            try expectWritesAgain(node)
+            #expect(try ledger.check(wire) == [])
+
+            _ = try fill(node, ledger, from: 2 * first)
+            let body = Array(#"{"prefix":"full-"}"#.utf8)
+            let deleted = try wire.request("POST", "/v1/raw/delete-range", body)
+            try #require(deleted.isSuccess, "\(deleted.text)")
+            for key in ledger.keys { ledger.acknowledged(nil, key) }
+            for number in 0..<first / 2 {
+                try expectWritesAgain(node, "new-\(number)", size: 128 << 10)
+            }
+            #expect(try ledger.check(wire) == [])
+        }
+    }
+
+    /// Values that nobody will read again take up the disk: they go without a single delete.
+    @Test func whatHasExpiredMakesRoom() throws {
+        try withSmallDisk { disk in
+            let node = try disk.start()
+            defer { node.kill() }
+            _ = try fill(node, Ledger(), from: 0, query: "?ttl_seconds=1")
+            try expectWritesAgain(node)
+        }
+    }
+
+    /// Writes until the answer is 507; the number of the next key.
+    private func fill(
+        _ node: LiveNode, _ ledger: Ledger, from start: Int, query: String = ""
+    ) throws -> Int {
+        let wire = try node.connect()
+        // Twice what the largest disk here takes; what compresses would take for ever.
+        for number in start..<start + 2_048 {
+            let key = "full-\(number)"
+            let value = Ledger.value(key, size: 128 << 10)
+            ledger.sends(value, to: key)
+            let answer = try wire.request("PUT", "/v1/raw/kv/\(key)\(query)", value)
+            if answer.status == 507 {
+                #expect(answer.text.contains(#""code":"disk_full""#), "\(answer.text)")
+                #expect(number > start, "not one write was taken")
+                ledger.refused(key)
+                return number + 1
+            }
+            try #require(answer.isSuccess, "\(answer.head) \(answer.text)")
+            ledger.acknowledged(value, key)
+        }
+        throw WireError(description: "the disk never became full")
+    }
+
+    private func expectWritesAgain(
+        _ node: LiveNode, _ key: String = "again", size: Int = 3
+    ) throws {
+        let wire = try node.connect()
+        let value = Ledger.value(key, size: size)
+        var last = ""
+        let isWritable = try poll(.seconds(20)) {
+            let answer = try wire.request("PUT", "/v1/raw/kv/\(key)", value)
+            last = answer.text
+            // Asked ten times a second, not as fast as it goes.
+            if !answer.isSuccess { usleep(100_000) }
+            return answer.isSuccess
+        }
+        try #require(isWritable, "still refused: \(last)")
+    }
+}
+
+/// A tmpfs of 64 MiB in a mount namespace of its own, which goes with the process that holds it:
+/// nothing stays mounted, whatever becomes of the test. Needs root, or user namespaces.
+private struct SmallDisk {
+    let holder: pid_t
+    let folder: String
+    let enter: [String]
+
+    func start() throws -> LiveNode { try LiveNode(data: folder + "/data", prefix: enter) }
+
+    func resize(mebibytes: Int) throws {
+        let options = "remount,size=\(mebibytes)m"
+        let pid = try spawn(enter + ["mount", "-o", options, folder], log: folder + ".log")
+        var status: Int32 = -1
+        #expect(waitpid(pid, &status, 0) == pid && status == 0, "mount -o \(options) failed")
+    }
+}
+
+private func withSmallDisk(_ body: (SmallDisk) throws -> Void) throws {
+    try withFolder { parent in
+        let folder = parent + "/disk"
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        let isRoot = geteuid() == 0
+        let kinds = isRoot ? ["--mount"] : ["--user", "--map-root-user", "--mount"]
+        let script = #"mount -t tmpfs -o size=64m disk "$1" && echo ok && exec sleep 120"#
+        let log = parent + "/holder.log"
+        let holder = try spawn(["unshare"] + kinds + ["sh", "-c", script, "sh", folder], log: log)
+        defer {
+            kill(holder, SIGKILL)
+            waitpid(holder, nil, 0)
+        }
+        func said() -> String {
+            String(decoding: FileManager.default.contents(atPath: log) ?? Data(), as: UTF8.self)
+        }
+        let isMounted = poll(.seconds(20)) {
+            // Both "ok" and a refusal end with a line.
+            said().hasSuffix("\n")
+        }
+        try #require(
+            isMounted && said() == "ok\n",
+            """
+            this test fills a small tmpfs and may not mount one here: \(said())\
+            run it as root, or where user namespaces are allowed \
+            (docker run --cap-add SYS_ADMIN)
+            """)
+        let user = isRoot ? [] : ["--user", "--preserve-credentials"]
+        let enter = ["nsenter", "--target", "\(holder)", "--mount"] + user + ["--"]
+        try body(SmallDisk(holder: holder, folder: folder, enter: enter))
+    }
+}
