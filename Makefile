@@ -78,6 +78,7 @@ mutants: setup ## known bugs switched on one by one: what finds each, after how 
 
 openapi: setup-test ## check openapi.yaml by two validators, and copy it to JSON for the server
 	.venv/bin/openapi-spec-validator openapi.yaml
+	.venv/bin/python Tests/Contract/house_style.py openapi.yaml
 	.venv/bin/python .ci/openapi-json
 	.venv/bin/openapi-generator-cli validate --recommend -i openapi.yaml
 

@@ -136,7 +136,7 @@ enum RawOperation: String, CaseIterable {
             throw fields.mistake(
                 .invalidArgument, .previousValue,
                 "Give what must be there: previous_value (or previous_value_base64), "
-                    + "or \"previous_absent\":true.")
+                    + "or \"previous_absent\":true, and not both.")
         }
         let timeToLive = try fields.timeToLive()
         let value = try fields.optionalValue(.value)
@@ -144,7 +144,8 @@ enum RawOperation: String, CaseIterable {
         guard (value != nil) != isDeletion else {
             throw fields.mistake(
                 .invalidArgument, .value,
-                "Give what to put in its place: value (or value_base64), or \"delete\":true.")
+                "Give what to put in its place: value (or value_base64), or \"delete\":true, "
+                    + "and not both.")
         }
         guard let value else {
             guard timeToLive == nil else {

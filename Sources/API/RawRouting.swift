@@ -1,20 +1,14 @@
 /// The routes of the raw space: what each takes, and the commands that come of it.
 internal import Base
 internal import Regions
+private import Telemetry
 
 extension Router {
     func rawRequest(
         _ route: Route, _ request: Request, tail: ArraySlice<UInt8>, query: ArraySlice<UInt8>?
     ) throws(Problem) -> RawRequest {
-        let preconditions = try Preconditions(request.headers)
-        let isConditional = route == .rawValue || route == .rawEntry
-        guard isConditional || preconditions.isEmpty || request.method != .post else {
-            throw .mistake(
-                .invalidArgument,
-                at: (preconditions.ifMatch != nil ? HeaderName.ifMatch : .ifNoneMatch).rawValue,
-                "Does not go with \(route.template); put if_etag or if_absent into an operation, "
-                    + "or previous_value into a cas.")
-        }
+        let preconditions = try Self.preconditions(route, request)
+        try Self.refuseCodings(request)
         let fields = try Fields(query: query, allowed: Self.parameters(route, request.method))
         var raw =
             switch route {
@@ -32,6 +26,42 @@ extension Router {
         }
         raw.answer.forcesBase64 = encoding ?? false
         return raw
+    }
+
+    /// What is conditional: the bytes lane, and the writes of an entry. Elsewhere a condition would
+    /// be passed over silently, so it is refused.
+    private static func preconditions(
+        _ route: Route, _ request: Request
+    ) throws(Problem) -> Preconditions {
+        let preconditions = try Preconditions(request.headers)
+        let isRead = request.method == .get || request.method == .head
+        guard !preconditions.isEmpty, route != .rawValue, route != .rawEntry || isRead else {
+            return preconditions
+        }
+        throw .mistake(
+            .invalidArgument,
+            at: (preconditions.ifMatch != nil ? HeaderName.ifMatch : .ifNoneMatch).rawValue,
+            "Does not go with \(request.method.name) \(route.template); "
+                + (isRead
+                    ? "\(Route.rawValue.template) takes it."
+                    : "put if_etag or if_absent into an operation, or previous_value into a cas."))
+    }
+
+    /// A body is the value, or JSON, as it is: a coding would be stored without being named, and a
+    /// part would replace the whole (RFC 9110 §14.5).
+    private static func refuseCodings(_ request: Request) throws(Problem) {
+        if let coding = request.headers[.contentEncoding],
+            !coding.elementsEqual("identity".utf8, by: { $0 | 0x20 == $1 })
+        {
+            throw .mistake(
+                .unsupportedMediaType, at: HeaderName.contentEncoding.rawValue,
+                "Bodies are taken as they are; send this one without a content coding.")
+        }
+        guard request.headers[.contentRange] == nil else {
+            throw .mistake(
+                .invalidArgument, at: HeaderName.contentRange.rawValue,
+                "A value is written whole, never a part of it.")
+        }
     }
 
     private static func parameters(_ route: Route, _ method: Method) -> FieldNames {
@@ -152,7 +182,7 @@ extension Router {
 
     private func scan(_ request: Request, _ fields: Fields) throws(Problem) -> RawRequest {
         let (scan, cursor) = try fields.scan()
-        let isLines = Self.accepts(.ndjson, request.headers)
+        let isLines = Self.prefersLines(request.headers)
         return RawRequest(
             commands: [.scan(scan)],
             answer: RawAnswer(isLines ? .ndjson(.page(cursor)) : .json(.page(cursor))))
@@ -160,13 +190,14 @@ extension Router {
 
     /// Only by name: a wildcard means the path's own media type. Accept selects extras here and
     /// nothing ends in 406, because generated clients send fields that do not name what they want.
-    private static func accepts(_ type: ContentType, _ headers: RequestHeaders) -> Bool {
-        headers.fields.contains { field in
-            field.name == .accept
-                && field.value.split(separator: UInt8(ascii: ",")).contains { range in
-                    let name = range.prefix { $0 != UInt8(ascii: ";") }.trimmingSpace
-                    return name.elementsEqual(type.rawValue.utf8) { $0 == $1 || $0 | 0x20 == $1 }
-                }
+    private static func prefersLines(_ headers: RequestHeaders) -> Bool {
+        let accepted = headers.fields.filter { $0.name == .accept }.map(\.value)
+        let ranges = MediaRange.all(in: accepted)
+        let lines = ranges.lastIndex { $0.type.elementsEqual(ContentType.ndjson.rawValue.utf8) }
+        guard let lines, ranges[lines].quality > 0 else { return false }
+        return !ranges.indices.contains { index in
+            ranges[index].type.elementsEqual(ContentType.json.rawValue.utf8)
+                && (ranges[index].quality, lines) > (ranges[lines].quality, index)
         }
     }
 

@@ -32,6 +32,8 @@ package enum HeaderName: String, CaseIterable, Hashable, Sendable {
     case accept
     case acceptEncoding = "accept-encoding"
     case authorization
+    case contentEncoding = "content-encoding"
+    case contentRange = "content-range"
     case contentType = "content-type"
     case host
     case idempotencyKey = "idempotency-key"
@@ -42,6 +44,15 @@ package enum HeaderName: String, CaseIterable, Hashable, Sendable {
     case requestTimeout = "request-timeout"
     case secFetchSite = "sec-fetch-site"
     case traceparent
+
+    /// Means something different if it comes twice; of the others the values make one list
+    /// (RFC 9110 §5.3), or they only name the request.
+    var isSingular: Bool {
+        switch self {
+        case .contentType, .contentRange, .idempotencyKey, .requestTimeout: true
+        default: false
+        }
+    }
 }
 
 package struct RequestHeaders: Hashable, Sendable {
@@ -58,6 +69,15 @@ package struct RequestHeaders: Hashable, Sendable {
 
     package mutating func append(_ name: HeaderName, _ value: Bytes) {
         fields.append(Field(name: name, value: value))
+    }
+
+    /// A field that may come once and came again: which of the two counts nobody can know, and a
+    /// proxy may have believed the other.
+    var repeated: HeaderName? {
+        for (index, field) in fields.enumerated() where field.name.isSingular {
+            if fields[..<index].contains(where: { $0.name == field.name }) { return field.name }
+        }
+        return nil
     }
 
     /// The first field of that name.

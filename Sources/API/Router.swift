@@ -23,6 +23,10 @@ package struct Router: Sendable {
                     .methodNotAllowed, "\(route.template) takes \(route.allow).",
                     allow: route.allow)
             }
+            if let name = request.headers.repeated {
+                throw .mistake(
+                    .invalidArgument, at: name.rawValue, "This header field is there twice.")
+            }
             if let field = request.headers[.requestTimeout] { timeout = try Self.timeout(field) }
             if route.isRaw, request.headers[.idempotencyKey] != nil {
                 throw .mistake(
@@ -70,7 +74,7 @@ package struct Router: Sendable {
             let accepted = request.headers.fields.filter { $0.name == .accept }.map(\.value)
             return .metrics(ExpositionFormat(accept: accepted))
         default:
-            let name = String(decoding: tail, as: UTF8.self)
+            let name = Self.text(tail)
             guard let code = ProblemCode(rawValue: name) else {
                 let nearest = NearestName.find(name, among: ProblemCode.allCases.map(\.rawValue))
                 throw Problem(
@@ -79,6 +83,16 @@ package struct Router: Sendable {
                         + (nearest.map { " Did you mean \($0)?" } ?? ""))
             }
             return .problem(code)
+        }
+    }
+
+    /// Percent-decoded if it can be; what cannot is no code of ours either way.
+    private static func text(_ tail: ArraySlice<UInt8>) -> String {
+        do {
+            return String(
+                decoding: try PercentCoding.decode(tail, plusIsSpace: false), as: UTF8.self)
+        } catch {
+            return String(decoding: tail, as: UTF8.self)
         }
     }
 

@@ -9,17 +9,14 @@ extension ExpositionFormat {
     package init(accept fields: [Bytes]) {
         var best: [ExpositionFormat: Preference] = [:]
         var position = 0
-        for field in fields {
-            for element in split(field[...], at: UInt8(ascii: ",")) {
-                position += 1
-                guard let range = MediaRange(element) else { continue }
-                for format in ExpositionFormat.allCases {
-                    guard let specificity = range.specificity(for: format) else { continue }
-                    let preference = Preference(
-                        quality: range.quality, specificity: specificity, position: position)
-                    if best[format].map({ preference.speaksLouder(than: $0) }) ?? true {
-                        best[format] = preference
-                    }
+        for range in MediaRange.all(in: fields) {
+            position += 1
+            for format in ExpositionFormat.allCases {
+                guard let specificity = range.specificity(for: format) else { continue }
+                let preference = Preference(
+                    quality: range.quality, specificity: specificity, position: position)
+                if best[format].map({ preference.speaksLouder(than: $0) }) ?? true {
+                    best[format] = preference
                 }
             }
         }
@@ -55,13 +52,21 @@ private struct Preference {
     }
 }
 
-private struct MediaRange {
-    var type: Bytes
+/// One element of an Accept field.
+package struct MediaRange {
+    /// In lower case; may be `*/*` or `text/*`.
+    package var type: Bytes
     var version: Bytes?
-    var quality = 1000
+    /// In thousandths.
+    package var quality = 1000
+
+    /// The elements of all Accept fields, in the order sent.
+    package static func all(in fields: some Sequence<Bytes>) -> [MediaRange] {
+        fields.flatMap { split($0[...], at: UInt8(ascii: ",")).compactMap(MediaRange.init) }
+    }
 
     /// nil if it is malformed; such an element is passed over.
-    init?(_ element: ArraySlice<UInt8>) {
+    private init?(_ element: ArraySlice<UInt8>) {
         var parts = split(element, at: UInt8(ascii: ";"))
         type = lowercased(parts.removeFirst())
         guard !type.isEmpty else { return nil }
@@ -78,7 +83,7 @@ private struct MediaRange {
         }
     }
 
-    func specificity(for format: ExpositionFormat) -> Int? {
+    fileprivate func specificity(for format: ExpositionFormat) -> Int? {
         let (own, group, ownVersion) =
             switch format {
             case .prometheus: ("text/plain", "text/*", "0.0.4")
@@ -93,7 +98,7 @@ private struct MediaRange {
     }
 
     /// `0`, `1`, `0.5`, `0.125`, `1.000`: at most three digits after the point (RFC 9110 §12.4.2).
-    static func thousandths(_ text: ArraySlice<UInt8>) -> Int? {
+    private static func thousandths(_ text: ArraySlice<UInt8>) -> Int? {
         guard let first = text.first, first == UInt8(ascii: "0") || first == UInt8(ascii: "1")
         else { return nil }
         var result = first == UInt8(ascii: "1") ? 1000 : 0

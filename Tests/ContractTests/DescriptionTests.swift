@@ -17,6 +17,10 @@ import Testing
         #expect(!said.contains("Recommendations"), "\(said)")
     }
 
+    @Test func houseStyle() throws {
+        try Tool.succeed(Tool.python("house_style.py", Self.file), within: .seconds(30))
+    }
+
     @Test func whatIsServedIsTheFile() throws {
         try RecordedNode.run { node in
             let served = try Tool.curl("\(node.url)/openapi.yaml")
