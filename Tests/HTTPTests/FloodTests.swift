@@ -90,6 +90,25 @@ import Testing
         #expect(counters().responseBytesHeld == 0)
     }
 
+    /// However the bytes are cut, the same frame is the one too many.
+    @Test(arguments: [1, 2, 5, 8, 9, 10, 17, 4_096])
+    func theBudgetCountsFramesAndNotReads(size: Int) throws {
+        let frame = Frames.frame(type: 0x77, flags: 0, stream: 0, [1, 2, 3])
+        // The client's own SETTINGS took a token.
+        let affordable = Limits.glitchBurst - 1
+        let client = try EmbeddedHTTP2Client()
+        let bytes = Bytes(Array(repeating: frame, count: affordable + 1).joined())
+        // All but the last byte of a header, which has nine (RFC 9113 §4.1).
+        let spared = affordable * frame.count + 8
+        for start in stride(from: 0, to: spared, by: size) {
+            try client.send(Bytes(bytes[start..<min(start + size, spared)]))
+        }
+        #expect(client.harness.front.counters.floods.total == 0)
+        try client.send([bytes[spared]])
+        #expect(client.harness.front.counters.floods[.other] == 1)
+        #expect(client.client.isClosed)
+    }
+
     /// It gets a second to read its GOAWAY, and the linger time.
     @Test func aFloodThatReadsNothingIsClosedAllTheSame() throws {
         let client = try EmbeddedHTTP2Client()

@@ -217,6 +217,21 @@ import Testing
         #expect(harness.front.counters.requestBytesHeld == 0)
     }
 
+    /// What is not body moves the clock of the body no more than nothing does.
+    @Test(arguments: ["1;", "0\r\nA: "])
+    func chunkExtensionsAndTrailersThatGoOnForEverAreCutOff(start: String) throws {
+        let harness = FrontHarness()
+        let client = try harness.connect()
+        try client.send(
+            "PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + start)
+        for _ in 0..<32 {
+            try client.send("xxxx")
+            harness.pass(seconds: 1)
+        }
+        #expect(try client.takeText().statuses == [408])
+        #expect(harness.front.counters.timeouts[.body] == 1)
+    }
+
     /// Windows that never open, and such as open a byte at a time.
     @Test(arguments: [false, true])
     func anAnswerThatIsNotReadIsReset(aByteAtATime: Bool) throws {
