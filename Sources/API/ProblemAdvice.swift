@@ -38,7 +38,9 @@ extension ProblemCode {
             "If-Match, If-None-Match, if_etag or if_absent did not hold; nothing was written. "
                 + "actual_etag is what is there, and is left out if the key is absent."
         case .valueTooLarge: "The value is longer than the limit; see GET /v1/limits."
-        case .requestTooLarge: "The body, or the number of operations, is over the limit."
+        case .requestTooLarge:
+            "The body, the number of operations or what a range deletes is over the limit; see "
+                + "GET /v1/limits."
         case .answerTooLarge:
             "The batch's answer is full; ask for this in a request of its own. It was a read: "
                 + "nothing was changed."

@@ -33,6 +33,14 @@ extension Problem {
                 .deadlineExceeded,
                 "The request's time was over before it was carried out. Nothing was written.",
                 retryAfter: 1)
+        case .rangeTooLarge:
+            self.init(
+                .requestTooLarge,
+                "The range holds more than \(Limits.keysPerRangeDelete) keys, or "
+                    + "\(Limits.keyBytesPerRangeDelete) bytes of them; expired ones may count. "
+                    + "Nothing was deleted: one request deletes all or nothing. Delete it in "
+                    + "parts: the last key of a scan with keys_only is where a part may end.",
+                limit: Limits.keysPerRangeDelete)
         case .answerTooLarge:
             self.init(
                 .answerTooLarge,

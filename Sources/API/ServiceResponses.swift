@@ -50,6 +50,8 @@ extension Response {
             json.member("header_fields", Limits.headerFields)
             json.member("batch_operations", Limits.operationsPerBatch)
             json.member("batch_answer_bytes", Limits.batchAnswerBytes)
+            json.member("range_delete_keys", Limits.keysPerRangeDelete)
+            json.member("range_delete_key_bytes", Limits.keyBytesPerRangeDelete)
             json.member("page_entries", Limits.entriesPerPage)
             json.member("page_entries_default", Limits.entriesPerPageDefault)
             json.member("page_bytes", Limits.bytesPerPage)

@@ -14,6 +14,11 @@ package enum Limits {
     package static let bodyBytes = 16 << 20
     /// Operations in one batch or transaction: bounds the time one request holds a core.
     package static let operationsPerBatch = 10_000
+    /// Keys that one request deletes by their range: it happens at once or not at all, so all of it
+    /// is in memory as one batch, and others wait while it is written.
+    package static let keysPerRangeDelete = 100_000
+    /// Bytes of those keys.
+    package static let keyBytesPerRangeDelete = 16 << 20
     /// Bytes of a batch's answer from which on values are left out: ten thousand reads of a large
     /// value are a request of a few kilobytes and would be an answer of many gigabytes.
     package static let batchAnswerBytes = 16 << 20

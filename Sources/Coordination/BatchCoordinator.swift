@@ -1,5 +1,5 @@
-/// Runs the commands of one request in order, as runs of reads, runs of writes, and range deletes
-/// alone.
+/// Runs the commands of one request in order, as runs of reads, runs of writes, and runs of range
+/// deletes that have no key in common.
 ///
 /// What a batch promises: its commands are independent (one that fails does not stop the others),
 /// and a read sees the writes that stand before it in the batch, and no older state than the reads
@@ -8,10 +8,10 @@
 /// command is a batch of one.
 ///
 /// Writes of one key keep their order in a run, because they queue for one latch. A range delete
-/// shares no queue with them. History that sending it alone prevents: (1) a range delete of another
-/// request has closed b to c, (2) a batch deletes everything and then puts z: its delete waits for
-/// b to c, (3) z waits for nothing, is written, and then deleted by the command that stood before
-/// it.
+/// shares no queue with them. History that keeping them apart prevents: (1) a range delete of
+/// another request has closed b to c, (2) a batch deletes everything and then puts z: its delete
+/// waits for b to c, (3) z waits for nothing, is written, and then deleted by the command that
+/// stood before it.
 ///
 /// Memory: ten thousand reads of 4 MiB each would be 40 GiB in hand before the first byte is
 /// answered. So reads go out a few at a time, and once what they brought exceeds what a batch's
@@ -23,6 +23,8 @@ package struct BatchCoordinator: Sendable {
     /// Reads asked for at once: what is in hand stays below this many values and the answer's
     /// limit.
     private static let readsPerRun = 16
+    /// Range deletes that go out at once; each is compared with every other, and takes a reader.
+    private static let rangeDeletesPerRun = 128
 
     private let commands: [RawCommand]
     private var answerBytes = 0
@@ -36,7 +38,7 @@ package struct BatchCoordinator: Sendable {
         outcomes = []
     }
 
-    /// The next run to send: all reads, all writes, or one range delete. nil once every command has
+    /// The next run to send: all reads, all writes, or range deletes. nil once every command has
     /// its outcome.
     package mutating func nextRun() -> [RawCommand]? {
         invariant(outcomes.count == sent.upperBound, "one run is out at a time")
@@ -47,7 +49,7 @@ package struct BatchCoordinator: Sendable {
             return commands
         }
         if commands[start].isRangeDelete {
-            sent = start..<start + 1
+            sent = start..<endOfDisjointRanges(from: start)
         } else if commands[start].isWrite {
             let end = commands[start...].firstIndex { !$0.isWrite || $0.isRangeDelete }
             sent = start..<(end ?? commands.count)
@@ -61,6 +63,17 @@ package struct BatchCoordinator: Sendable {
             sent = start..<reads.endIndex
         }
         return Array(commands[sent])
+    }
+
+    private func endOfDisjointRanges(from start: Int) -> Int {
+        var ranges: [KeyRange] = []
+        for command in commands[start...].prefix(Self.rangeDeletesPerRun) {
+            guard case .deleteRange(let range, dryRun: false) = command,
+                !ranges.contains(where: { $0.overlaps(range) })
+            else { break }
+            ranges.append(range)
+        }
+        return start + ranges.count
     }
 
     package mutating func received(_ run: [RawOutcome]) {

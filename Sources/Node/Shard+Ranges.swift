@@ -1,7 +1,8 @@
-/// Deleting a range: wait for older writes, count, then one range tombstone.
+/// Deleting a range: wait for older writes, count, then one delete of the range.
 ///
-/// The count in the answer is exact and the delete is one atomic write however many keys go: later
-/// writes into the range wait (`RangeGate`), so nothing comes between the count and the tombstone.
+/// The count in the answer is exact and the delete is one atomic write: later writes into the range
+/// wait (`RangeGate`), so nothing comes between the count and the delete. What goes is bounded,
+/// because the engine deletes key by key.
 internal import Base
 internal import Regions
 internal import Storage
@@ -28,7 +29,8 @@ extension Shard {
         {
             writes[ready.delete]?.state = .reading
             readElsewhere(
-                .count(ready.range), .countRange(ready.delete), at: now, into: &effects)
+                .countForDelete(ready.range), .countRange(ready.delete), at: now,
+                into: &effects)
         }
     }
 
@@ -38,8 +40,13 @@ extension Shard {
         guard let task = writes[write], case .deleteRange(let range, _) = task.command else {
             return
         }
-        guard requests.contains(task.place.request), case .counted(let count) = outcome else {
+        guard requests.contains(task.place.request) else {
             leave(write, at: now, into: &effects)
+            return
+        }
+        guard case .counted(let count) = outcome else {
+            invariant(outcome == .refused(.rangeTooLarge), "a range is counted, or is too large")
+            abandon(write, .rangeTooLarge, at: now, into: &effects)
             return
         }
         turnBatch.deleteRange(.raw, RawSpace.range(range))

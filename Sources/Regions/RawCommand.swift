@@ -133,6 +133,8 @@ package enum Refusal: Error, Hashable, Sendable {
     /// A bounded queue is full; its name tells which.
     case overloaded(resource: String)
     case deadlineExceeded
+    /// More is stored in a range than one request may delete.
+    case rangeTooLarge
     /// A read of a batch whose answer is as large already as one may become.
     case answerTooLarge
     /// The store has failed; a write that was in flight may or may not survive.

@@ -7,6 +7,8 @@ package enum RawRead: Hashable, Sendable {
     case get(Key)
     indirect case scan(RawScan)
     case count(KeyRange)
+    /// Counts as well, and is refused if more is stored than one request may delete.
+    case countForDelete(KeyRange)
 
     /// The answer as of `wall`; nil only with `.cached`, if memory does not have it all.
     ///
@@ -31,6 +33,9 @@ package enum RawRead: Hashable, Sendable {
         case .count(let range):
             let view = view ?? engine.view()
             return try RawRead.count(range, of: view, at: wall, tier: tier).map { .counted($0) }
+        case .countForDelete(let range):
+            let view = view ?? engine.view()
+            return try RawRead.countForDelete(range, of: view, at: wall, tier: tier)
         }
     }
 
@@ -61,6 +66,32 @@ package enum RawRead: Hashable, Sendable {
             return .more
         }
         return outcome == .complete ? count : nil
+    }
+
+    /// Expired keys are not counted in the answer, but do count for the limit: they are deleted
+    /// like the others.
+    private static func countForDelete(
+        _ range: KeyRange, of view: any EngineView, at wall: WallTime, tier: ReadTier
+    ) throws(StorageError) -> RawOutcome? {
+        guard !range.isEmpty else { return .counted(0) }
+        var live = 0
+        var stored = 0
+        var keyBytes = 0
+        let outcome = try view.scan(
+            .raw, RawSpace.range(range), reverse: false, tier: tier
+        ) { key, record in
+            stored += 1
+            keyBytes += key.count
+            if !RawRecord.isExpired(record, at: wall) { live += 1 }
+            let isTooLarge =
+                stored > Limits.keysPerRangeDelete || keyBytes > Limits.keyBytesPerRangeDelete
+            return isTooLarge ? .stop : .more
+        }
+        switch outcome {
+        case .complete: return .counted(live)
+        case .stopped: return .refused(.rangeTooLarge)
+        case .notCached: return nil
+        }
     }
 
     /// One page. With a delimiter each folder costs one seek, however many keys it holds.

@@ -67,7 +67,7 @@ extension RawRead {
         switch self {
         case .get(let key): "get \(key.shown)"
         case .scan(let scan): RawCommand.scan(scan).shown
-        case .count(let range): "count \(range.shown)"
+        case .count(let range), .countForDelete(let range): "count \(range.shown)"
         }
     }
 }

@@ -27,6 +27,7 @@ import Testing
             ),
             (.overloaded(resource: "queue"), 429, "overloaded", "1"),
             (.deadlineExceeded, 504, "deadline_exceeded", "1"),
+            (.rangeTooLarge, 413, "request_too_large", nil),
             (.answerTooLarge, 413, "answer_too_large", nil),
             (.outcomeUnknown("lost"), 504, "outcome_unknown", nil),
             (.storageFailed("corrupt"), 500, "internal", nil),

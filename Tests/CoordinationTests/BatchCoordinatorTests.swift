@@ -50,6 +50,26 @@ import Testing
         #expect(runs == [[put, put], [range], [range], [put], [dry, .get(Key([1]))]])
     }
 
+    /// Neither can see what the other does. Ranges that meet in a key keep their order instead.
+    @Test func rangeDeletesWithoutACommonKeyGoTogether() {
+        func delete(_ start: UInt8, _ end: UInt8) -> RawCommand {
+            .deleteRange(KeyRange(start: Key([start]), end: Key([end])), dryRun: false)
+        }
+        func runs(_ commands: [RawCommand]) -> [Int] {
+            var batch = BatchCoordinator(commands: commands)
+            var counts: [Int] = []
+            while let run = batch.nextRun() {
+                counts.append(run.count)
+                batch.received(run.map { _ in .missing })
+            }
+            return counts
+        }
+        #expect(runs([delete(1, 3), delete(3, 5), delete(7, 9), delete(4, 6)]) == [3, 1])
+        #expect(runs([delete(1, 3), delete(5, 7), .get(Key([1])), delete(8, 9)]) == [2, 1, 1])
+        let many = (0..<200).map { delete(UInt8($0), UInt8($0 + 1)) }
+        #expect(runs(many) == [128, 72])
+    }
+
     @Test func anAbandonedBatchHasAnOutcomeForEachCommandAndNoMoreRuns() {
         let commands = ["w", "r", "w"].enumerated().map { Self.command($1, $0) }
         for answered in 0...1 {

@@ -19,6 +19,27 @@ import Testing
         #expect(host.run(.count(.all)) == .counted(7))
     }
 
+    /// The engine deletes key by key: without a bound one small request would be a batch of any
+    /// size. What is refused has no effect and holds nothing.
+    @Test func aRangeOfTooManyKeysIsRefusedAsAWhole() throws {
+        let engine = MemoryEngine()
+        var batch = WriteBatch()
+        for index in 0...Limits.keysPerRangeDelete {
+            batch.put(
+                .raw, RawSpace.key(Key(utf8: "\(1_000_000 + index)")),
+                RawRecord.encode([], expiresAt: nil))
+        }
+        try engine.write(batch, sync: true)
+        var host = ShardHost(engine: engine)
+        #expect(host.run(.deleteRange("1", "2")) == .refused(.rangeTooLarge))
+        #expect(host.run(.count(.all)) == .counted(Limits.keysPerRangeDelete + 1))
+        let held = host.shard.heldResource
+        #expect(held == nil)
+        #expect(host.run(.delete(RawDelete(key: Key(utf8: "1000000")))) != nil)
+        let all = RawOutcome.rangeDeleted(count: Limits.keysPerRangeDelete, dryRun: false)
+        #expect(host.run(.deleteRange("1", "2")) == all)
+    }
+
     @Test func writesBeforeItGoAndWritesAfterItStay() {
         var host = ShardHost()
         let before = host.send(.put("k", "before"))
