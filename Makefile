@@ -9,6 +9,10 @@ SHELL := /bin/sh
 .PHONY: help run build test tidy fix sim soak mutants bench fuzz openapi docker ci setup setup-test
 
 SWIFT_VERSION := 6.3
+# The commit, for /v1/status. Only if this very directory is what git keeps: a tarball unpacked
+# inside another repository has no commit, and then the build says "unknown".
+export BUILD_REVISION := $(shell git ls-files --error-unmatch Makefile >/dev/null 2>&1 \
+    && git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
 SWIFT_BUILD := swift build -c release --explicit-target-dependency-import-check error
 SWIFT_TEST := swift test -c release --skip-build --disable-xctest
 
@@ -87,6 +91,7 @@ bench: build ## Martlet beside etcd, Redis with webdis, and nghttpd (ROUNDS=5 SE
 	python3 Tests/Bench/bench.py
 
 docker: ## the container image, martlet:latest
-	docker build -f docker/Dockerfile -t martlet:latest .
+	docker build -f docker/Dockerfile -t martlet:latest \
+	    --build-arg REVISION=$(BUILD_REVISION) .
 
 ci: tidy test ## what must pass before a change lands

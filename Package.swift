@@ -18,6 +18,12 @@ let strict: [SwiftSetting] = [
 let mutable: [SwiftSetting] =
     strict + [.define("MARTLET_MUTATIONS", .when(configuration: .debug))]
 
+/// The commit that is built, as the Makefile says it: a build of a tarball has none, and asking git
+/// here would give what was true when SwiftPM last read this file.
+let revision = (Context.environment["BUILD_REVISION"] ?? "").filter {
+    $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0))
+}
+
 func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
@@ -55,6 +61,12 @@ let package = Package(
         // simdjson is C++: a shim of our own gives it a C face.
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
 
+        .target(
+            name: "CBuild",
+            cSettings: [
+                .define("MARTLET_REVISION", to: "\"\(revision.isEmpty ? "unknown" : revision)\"")
+            ]),
+
         // 9: keys, ranges, instants, randomness, cursors, limits, invariant().
         library("Base"),
         // 8: seams and small services.
@@ -89,7 +101,7 @@ let package = Package(
         library(
             "Runtime",
             [
-                "Base", "Telemetry", "Storage", "Regions", "API", "Node",
+                "Base", "Telemetry", "Storage", "Settings", "Regions", "API", "Node",
                 "RocksStorage", "HTTP", "CMalloc", log, collections, nio("NIOCore"),
                 nio("NIOPosix"),
             ]),
@@ -111,7 +123,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "Base", "Settings", "Terminal", "Storage", "API", "RocksStorage", "HTTP",
-                "LoadGenerator", "Runtime", log, nio("NIOCore"), nio("NIOPosix"),
+                "LoadGenerator", "Runtime", "CBuild", log, nio("NIOCore"), nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ], swiftSettings: strict),

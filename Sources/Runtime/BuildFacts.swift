@@ -1,13 +1,16 @@
-/// What the compiler knows about this build.
-enum BuildFacts {
-    #if swift(>=6.4)
-        static let swiftVersion = "6.4 or newer"
-    #elseif swift(>=6.3)
-        static let swiftVersion = "6.3"
-    #else
-        static let swiftVersion = "6.2"
-    #endif
+/// What the program knows of itself, told to a node once: for `/v1/status` and `/metrics`.
 
-    /// The commit, where the build was told one; a package build has no way to ask git.
-    static let revision = "unknown"
+package struct BuildFacts: Hashable, Sendable {
+    /// Semantic version.
+    package var version: String
+    /// The commit; `unknown` if whoever built it did not say.
+    package var revision: String
+    /// Of the compiler.
+    package var swift: String
+
+    package init(version: String, revision: String, swift: String) {
+        self.version = version
+        self.revision = revision
+        self.swift = swift
+    }
 }

@@ -43,13 +43,13 @@ struct NodeParts {
                 switchboard.post(core, events.map { Delivery(to: .shard, $0) })
             })
         let scraper = Scraper(
-            switchboard: switchboard, disk: disk, engine: engine, facts: settings)
+            switchboard: switchboard, disk: disk, engine: engine, build: settings.build)
         let services = Core.Services(
             disk: disk, readers: ReaderPool(threads: readers, engine: engine),
             coreCount: coreCount, log: AccessLog(logger: logger), post: switchboard.post,
             scrape: scraper.scrape)
         let facts = NodeFacts(
-            version: settings.version, revision: BuildFacts.revision,
+            version: settings.build.version, revision: settings.build.revision,
             nodeID: "\(directory.identity.cluster)-\(directory.identity.store)",
             engine: "rocksdb", startedAt: Clocks.now())
         var frontSettings = FrontSettings(

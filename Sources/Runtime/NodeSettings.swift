@@ -2,6 +2,7 @@
 ///
 /// The command line makes one from flags, environment and file; tests make their own. Nothing here
 /// has a default, so that no test runs with a value that nobody chose.
+package import Settings
 
 package struct NodeSettings: Sendable {
     /// A numeric address; port 0 asks for any free one.
@@ -15,25 +16,14 @@ package struct NodeSettings: Sendable {
         }
     }
 
-    /// PEM files; read again when certificates are reloaded.
-    package struct TLSFiles: Hashable, Sendable {
-        package var certificate: String
-        package var key: String
-
-        package init(certificate: String, key: String) {
-            self.certificate = certificate
-            self.key = key
-        }
-    }
-
     /// Made if it is missing.
     package var dataDirectory: String
     /// At least one.
     package var listen: [Endpoint]
     /// Event loops, at least one.
     package var cores: Int
-    /// Nil: cleartext only.
-    package var tls: TLSFiles?
+    /// PEM files, read again when certificates are reloaded; nil: cleartext only.
+    package var tls: ServeSettings.TLSFiles?
     /// Nil: the storage decides from the memory it sees.
     package var cacheBytes: Int?
     /// Connections open at once on the whole node: what the limit of file descriptors leaves for
@@ -41,12 +31,11 @@ package struct NodeSettings: Sendable {
     package var connections: Int
     /// Names that browsers may use beside IP addresses and localhost: lower case, without a port.
     package var allowedHosts: [String]
-    /// Of this program, as `/v1/status` shows it.
-    package var version: String
+    package var build: BuildFacts
 
     package init(
-        dataDirectory: String, listen: [Endpoint], cores: Int, tls: TLSFiles?, cacheBytes: Int?,
-        connections: Int, allowedHosts: [String], version: String
+        dataDirectory: String, listen: [Endpoint], cores: Int, tls: ServeSettings.TLSFiles?,
+        cacheBytes: Int?, connections: Int, allowedHosts: [String], build: BuildFacts
     ) {
         self.dataDirectory = dataDirectory
         self.listen = listen
@@ -55,6 +44,6 @@ package struct NodeSettings: Sendable {
         self.cacheBytes = cacheBytes
         self.connections = connections
         self.allowedHosts = allowedHosts
-        self.version = version
+        self.build = build
     }
 }

@@ -12,6 +12,7 @@ internal import NIOPosix
 internal import Node
 internal import Regions
 package import RocksStorage
+private import Settings
 internal import Storage
 internal import Telemetry
 

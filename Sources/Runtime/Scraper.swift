@@ -12,7 +12,7 @@ struct Scraper: Sendable {
     let switchboard: Switchboard
     let disk: DiskWorker
     let engine: RocksEngine
-    let facts: NodeSettings
+    let build: BuildFacts
 
     var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void {
         { [self] asker, token in collect(from: 0, Scrape(), for: asker, token) }
@@ -39,7 +39,7 @@ struct Scraper: Sendable {
 
     private func measureHost(into scrape: inout Scrape) {
         ProcessStatistics.measure(into: &scrape)
-        scrape.add(.buildInfo, 1, [facts.version, BuildFacts.swiftVersion])
+        scrape.add(.buildInfo, 1, [build.version, build.revision, build.swift])
         let statistics = disk.statistics
         scrape.add(.syncDuration, statistics.syncDuration)
         scrape.add(.syncedWrites, statistics.writesPerSync)

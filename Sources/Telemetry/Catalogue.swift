@@ -10,7 +10,7 @@ extension Metric {
     // MARK: Build and process
 
     package static let buildInfo = Metric(
-        "martlet_build_info", .info, labels: ["version", "swift_version"],
+        "martlet_build_info", .info, labels: ["version", "revision", "swift_version"],
         help: "What runs here; always 1.")
     package static let processStartTime = Metric(
         "process_start_time_seconds", .gauge, unit: .seconds,

@@ -29,9 +29,11 @@ struct ConfigShowCommand: ParsableCommand {
 
     func run() throws {
         let layers = try settingsOrFailure(serve).layers
+        layers.reportWarnings()
         if json {
             var object = JSONObject()
             object.add("settings", SettingName.allCases.map { layers.object(of: $0) })
+            object.add("warnings", layers.warnings)
             return print(object.text)
         }
         var table = origin ? Table("setting", "value", "origin") : Table("setting", "value")
@@ -63,10 +65,7 @@ struct ConfigValidateCommand: ParsableCommand {
 
     func run() throws {
         let layers = try settingsOrFailure(serve).layers
-        for warning in layers.warnings {
-            report(
-                Diagnosis(.warning, "unknown_variable", warning, advice: nil), format: .text)
-        }
+        layers.reportWarnings()
         let stated = layers.stated.values.filter { $0.origin != .default }.count
         if json {
             var object = JSONObject()
@@ -97,6 +96,13 @@ func settingsOrFailure(
 }
 
 extension LayeredSettings {
+    fileprivate func reportWarnings() {
+        for warning in warnings {
+            report(
+                Diagnosis(.warning, "unknown_variable", warning, advice: nil), format: .text)
+        }
+    }
+
     fileprivate func object(of name: SettingName) -> JSONObject {
         var object = JSONObject()
         object.add("key", name.key)

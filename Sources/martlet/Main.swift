@@ -2,7 +2,7 @@
 /// nothing.
 ///
 /// Standard output is for data, standard error for messages. Every failure leaves with a status of
-/// `ExitStatus`; the argument parser's own failures are 64.
+/// `ExitStatus`.
 internal import ArgumentParser
 internal import Base
 private import Glibc
@@ -13,6 +13,7 @@ struct Martlet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet",
         abstract: "A key-value service over HTTP and JSON.",
+        version: Build.sentence,
         subcommands: [
             ServeCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self,
             ScanCommand.self,
@@ -76,8 +77,28 @@ enum Program {
             }
             exit(failure.status.rawValue)
         } catch {
+            // A wish for help or the version is an error to the parser, and none to the user.
+            guard Martlet.exitCode(for: error) == .success else {
+                refuse(arguments, error)
+            }
             Martlet.exit(withError: error)
         }
+    }
+
+    /// What the parser refuses, in the one form that all refusals have.
+    private static func refuse(_ arguments: [String], _ error: any Error) -> Never {
+        let fact = Martlet.message(for: error).split(separator: "\n").first.map(String.init)
+        let names = Martlet.configuration.subcommands.map { $0._commandName }
+        let command = arguments.first.flatMap { names.contains($0) ? "\($0) " : nil } ?? ""
+        let isLogged =
+            arguments.first == ServeCommand._commandName
+            && !StandardStream.isInteractive(STDERR_FILENO)
+        report(
+            Diagnosis(
+                .error, "usage", fact ?? "these arguments make no sense",
+                advice: "martlet \(command)--help"),
+            format: isLogged ? .json : .text, status: .usage)
+        exit(ExitStatus.usage.rawValue)
     }
 
     /// Arguments arrive here as text, and what is not UTF-8 would silently become another key.

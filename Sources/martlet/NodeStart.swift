@@ -88,12 +88,12 @@ struct NodeStart {
             },
             // The kernel and the storage's own threads want the other half.
             cores: settings.cores ?? max(1, MachineResources.measured().cores / 2),
-            tls: settings.tls.map {
-                NodeSettings.TLSFiles(certificate: $0.certificate, key: $0.key)
-            },
+            tls: settings.tls,
             cacheBytes: settings.cacheBytes,
             connections: DescriptorBudget.raised().connections,
-            allowedHosts: settings.allowedHosts, version: Build.version)
+            allowedHosts: settings.allowedHosts,
+            build: BuildFacts(
+                version: Build.version, revision: Build.revision, swift: Build.swift))
     }
 
     /// Somebody was quicker, between the check and now.

@@ -17,6 +17,7 @@ struct ScanCommand: AsyncParsableCommand {
         discussion: """
               martlet scan users/ --limit 10
               martlet scan --start a --end b --keys
+              martlet scan photos/ --delimiter /
               martlet scan --json | jq -r '.entries[].key'
             """)
 
@@ -32,6 +33,12 @@ struct ScanCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("At most so many entries. [all]", valueName: "n"))
     var limit: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Fold keys that hold it after the prefix into one line, like folders.",
+            valueName: "text"))
+    var delimiter: String?
 
     @Flag(help: "Keys without values.") var keys = false
     @Flag(help: "From the last key to the first.") var reverse = false
@@ -59,6 +66,7 @@ struct ScanCommand: AsyncParsableCommand {
         try bound("prefix", prefix ?? prefixOption)
         try bound("start", start)
         try bound("end", end)
+        try bound("delimiter", delimiter)
         if keys { query.append("keys_only=true") }
         if reverse { query.append("reverse=true") }
         if form.base64 { query.append("encoding=base64") }
@@ -72,8 +80,9 @@ struct ScanCommand: AsyncParsableCommand {
             let body = try await server.call("GET", Bytes(target.utf8), json: form.json).body
             let answer = try AnswerObject(body, of: server.origin)
             let entries = answer.objects("entries")
-            if form.json { emit(body) } else { show(entries) }
-            rest -= entries.count
+            let folders = answer.objects("common_prefixes")
+            if form.json { emit(body) } else { show(entries, folders) }
+            rest -= entries.count + folders.count
             cursor = answer.text("next_cursor")
         } while cursor != nil && rest > 0
     }
@@ -82,8 +91,9 @@ struct ScanCommand: AsyncParsableCommand {
         String(decoding: PercentCoding.encode(Bytes(cursor.utf8)), as: UTF8.self)
     }
 
-    private func show(_ entries: [AnswerObject]) {
-        guard !entries.isEmpty else { return }
+    /// Entries, then the prefixes that stand for many; a prefix has no value.
+    private func show(_ entries: [AnswerObject], _ folders: [AnswerObject]) {
+        guard !entries.isEmpty || !folders.isEmpty else { return }
         var table = keys ? Table("key") : Table("key", "value")
         for entry in entries {
             let key = Table.printable(form.text(entry.bytes("key") ?? []))
@@ -92,6 +102,10 @@ struct ScanCommand: AsyncParsableCommand {
             } else {
                 table.addPrintable(key, Table.printable(form.text(entry.bytes("value") ?? [])))
             }
+        }
+        for folder in folders {
+            let prefix = Table.printable(form.text(folder.bytes("prefix") ?? []))
+            if keys { table.addPrintable(prefix) } else { table.addPrintable(prefix, "") }
         }
         emit(Bytes(table.text(aligned: StandardStream.isInteractive(STDOUT_FILENO)).utf8))
     }

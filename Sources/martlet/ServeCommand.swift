@@ -17,8 +17,9 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Run a node.",
         discussion: """
-            Without arguments: on loopback, data in ./martlet-data. Each flag is also a variable
-            (MARTLET_DATA_DIR) and a key of the file (data_dir).
+            Without arguments: on loopback, data in ./martlet-data.
+            Each flag is also a variable (MARTLET_DATA_DIR) and a
+            key of the file (data_dir).
 
               martlet serve
               martlet serve --config /etc/martlet/martlet.toml

@@ -59,7 +59,7 @@ struct HealthcheckCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: "The node. [MARTLET_URL, else http://127.0.0.1:7171]") var url: String?
-    @Flag(help: "Print the server's answer unchanged.") var json = false
+    @Flag(help: "{\"ready\":true}, or the problem that the server answers.") var json = false
     @OptionGroup var rules: ClientRules
 
     func run() async throws {
@@ -71,8 +71,14 @@ struct HealthcheckCommand: AsyncParsableCommand {
             // A container's health check knows yes and no, and 2 is reserved.
             throw CommandFailure(error.diagnosis, .no)
         }
+        guard response.status != 200 else {
+            guard json else { return print("ready") }
+            // The server's own yes is text.
+            var object = JSONObject()
+            object.add("ready", true)
+            return print(object.text)
+        }
         if json { emit(response.body) }
-        guard response.status != 200 else { return json ? () : print("ready") }
         throw CommandFailure(
             json ? nil : ServerProblem(response).failure(of: server.origin, json: false).diagnosis,
             .no)

@@ -1,5 +1,6 @@
 /// `martlet version` and `martlet completion`.
 internal import ArgumentParser
+private import CBuild
 internal import Settings
 internal import Terminal
 
@@ -13,6 +14,7 @@ struct VersionCommand: ParsableCommand {
         guard json else { return print(Build.sentence) }
         var object = JSONObject()
         object.add("version", Build.version)
+        object.add("revision", Build.revision)
         object.add("swift", Build.swift)
         object.add("platform", Build.platform)
         object.add("optimized", Build.isOptimized)
@@ -25,8 +27,13 @@ enum Build {
     /// Semantic versioning of the HTTP API, the formats on disk and the command line together.
     static let version = "0.1.0"
 
+    /// The commit, or `unknown`.
+    static var revision: String { String(cString: martlet_revision()) }
+
     static var sentence: String {
-        "Martlet \(version) (Swift \(swift), \(platform))" + (isOptimized ? "" : " debug build")
+        "Martlet \(version) (Swift \(swift), \(platform))"
+            + (revision == "unknown" ? "" : " commit \(revision)")
+            + (isOptimized ? "" : " debug build")
     }
 
     static var swift: String {

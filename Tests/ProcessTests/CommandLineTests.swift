@@ -33,7 +33,25 @@ import Testing
         let outcome = try Program(arguments: arguments).run()
         #expect(outcome.status == 64)
         #expect(outcome.messages.contains(message), "\(outcome.messages)")
+        #expect(outcome.messages.hasPrefix("error["), "\(outcome.messages)")
         #expect(outcome.output.isEmpty)
+    }
+
+    @Test func aRefusalOfTheParserSaysWhatToTry() throws {
+        let doctor = try Program("doctor", "--lisen", "x").run()
+        #expect(
+            doctor.messages == """
+                error[usage]: Unknown option '--lisen'. Did you mean '--listen'?
+                     try: martlet doctor --help
+
+                """)
+        // What serve says away from a terminal are lines for a log.
+        let serve = try Program("serve", "--lisen", "x").run()
+        #expect(serve.status == 64)
+        let line = try #require(
+            JSONSerialization.jsonObject(with: Data(serve.messages.utf8)) as? [String: Any])
+        #expect(line["code"] as? String == "usage" && line["exit"] as? Int == 64)
+        #expect(line["try"] as? String == "martlet serve --help")
     }
 
     @Test(arguments: ["bash", "zsh", "fish"])
@@ -104,8 +122,8 @@ import Testing
         }
     }
 
-    @Test func anUnknownVariableIsAWarning() throws {
-        let outcome = try Program("config", "validate").with("MARTLET_LISTN", "x").run()
+    @Test(arguments: ["validate", "show"]) func anUnknownVariableIsAWarning(verb: String) throws {
+        let outcome = try Program("config", verb).with("MARTLET_LISTN", "x").run()
         #expect(outcome.status == 0)
         #expect(
             outcome.messages == "warning[unknown_variable]: unknown variable MARTLET_LISTN is "

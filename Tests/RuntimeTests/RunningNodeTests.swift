@@ -16,7 +16,7 @@ import Testing
         let settings = NodeSettings(
             dataDirectory: path, listen: [NodeSettings.Endpoint(host: "127.0.0.1", port: 0)],
             cores: cores, tls: nil, cacheBytes: 32 << 20, connections: 100, allowedHosts: [],
-            version: "0.0.0")
+            build: BuildFacts(version: "0.0.0", revision: "abc", swift: "6.3"))
         return try await RunningNode.start(
             settings, directory: directory,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

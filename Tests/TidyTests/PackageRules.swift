@@ -20,7 +20,7 @@ struct Manifest {
         ["Transactions", "Raft"],
         ["Storage", "Failpoints", "Telemetry", "Settings", "Terminal"],
         ["Base"],
-        ["CRocksDB", "CNghttp2", "COpenSSL", "CSimdjson", "CMalloc"],
+        ["CRocksDB", "CNghttp2", "COpenSSL", "CSimdjson", "CMalloc", "CBuild"],
     ]
 
     let targets: [Target]
