@@ -94,4 +94,4 @@ docker: ## the container image, martlet:latest
 	docker build -f docker/Dockerfile -t martlet:latest \
 	    --build-arg REVISION=$(BUILD_REVISION) .
 
-ci: tidy test ## what must pass before a change lands
+ci: tidy test mutants ## what must pass before a change lands

@@ -154,7 +154,7 @@ let package = Package(
         // The program killed, stopped, starved of disk space and attacked.
         .testTarget(
             name: "DurabilityTests", dependencies: ["martlet", "Base"], swiftSettings: strict),
-        tests(of: "Simulation", ["Base"]),
+        tests(of: "Simulation", ["Base", "Regions"]),
         tests(of: "Regions", ["Base", "Storage"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry", collections]),

@@ -1,7 +1,8 @@
 /// Known bugs, as switches of one line each, for showing that the simulator finds them.
 ///
-/// Only debug builds can switch one on (`MARTLET_MUTATIONS` in Package.swift): in a release build a
-/// `Mutations` is empty, `has` is a constant, and no trace of the bugs is left.
+/// Only debug builds and `make mutants` can switch one on (`MARTLET_MUTATIONS` in Package.swift and
+/// in the Makefile): in the program that ships a `Mutations` is empty, `has` is a constant, and no
+/// trace of the bugs is left. The bugs that a host can have are in `Simulation` (`HostBug`).
 internal import Base
 internal import Regions
 
@@ -22,6 +23,8 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     case expiredIsPresent
     /// A read that memory answers shows expired values.
     case expiredIsShown
+    /// A read that a reader thread answers shows expired values.
+    case expiredIsShownFromDisk
     /// The first completion of the disk stands for all that were handed over (reliability.md row
     /// 20).
     case firstCompletionForAll
@@ -35,6 +38,16 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     case cursorSkips
     /// The next page begins with the last entry.
     case cursorRepeats
+    /// Backwards, the next page begins with the last entry.
+    case reverseCursorRepeats
+    /// A range delete takes the key at its end as well.
+    case rangeTakesItsEnd
+    /// A range delete spares the key at its start.
+    case rangeSparesItsStart
+    /// A range delete that is withdrawn keeps its range closed.
+    case withdrawnDeleteKeepsRange
+    /// A write that is refused, for a full disk or a full queue, is carried out nevertheless.
+    case refusedIsWritten
     /// Every read of a batch takes the newest state, whenever it comes about.
     case readsHaveNoOrder
     /// The bound on unsynced bytes is not looked at.
@@ -55,16 +68,27 @@ package struct Mutations: Hashable, Sendable {
 
         func has(_ mutation: Mutation) -> Bool { active == mutation }
 
+        /// The range that a range delete takes, with a wrong end or start.
+        func deleted(_ range: KeyRange) -> KeyRange {
+            switch active {
+            case .rangeTakesItsEnd: KeyRange(start: range.start, end: range.end?.successor)
+            case .rangeSparesItsStart where range.end != range.start.successor:
+                KeyRange(start: range.start.successor, end: range.end)
+            default: range
+            }
+        }
+
         /// The outcome of a read, with a wrong place for the next page.
         func page(_ outcome: RawOutcome) -> RawOutcome {
             guard case .page(var page) = outcome, var rest = page.rest, let last = page.entries.last
             else { return outcome }
             let key = Key(Bytes(page.arena[last.key]))
-            // Only forwards: backwards the end of the range moves.
-            guard rest.start == key.successor else { return outcome }
+            // Forwards the start of the range moves, backwards its end.
+            let isForwards = rest.start == key.successor
             switch active {
-            case .cursorRepeats: rest.start = key
-            case .cursorSkips: rest.start = key.prefixSuccessor ?? rest.start
+            case .cursorRepeats where isForwards: rest.start = key
+            case .cursorSkips where isForwards: rest.start = key.prefixSuccessor ?? rest.start
+            case .reverseCursorRepeats where rest.end == key: rest.end = key.successor
             default: break
             }
             page.rest = rest
@@ -75,6 +99,9 @@ package struct Mutations: Hashable, Sendable {
 
         @inline(__always)
         func has(_ mutation: Mutation) -> Bool { false }
+
+        @inline(__always)
+        func deleted(_ range: KeyRange) -> KeyRange { range }
 
         @inline(__always)
         func page(_ outcome: RawOutcome) -> RawOutcome { outcome }

@@ -49,7 +49,7 @@ extension Shard {
             abandon(write, .rangeTooLarge, at: now, into: &effects)
             return
         }
-        turnBatch.deleteRange(.raw, RawSpace.range(range))
+        turnBatch.deleteRange(.raw, RawSpace.range(settings.mutations.deleted(range)))
         writes[write]?.outcome = .rangeDeleted(count: count, dryRun: false)
         writes[write]?.state = .atDisk
         turnWrites.append(write)

@@ -89,7 +89,10 @@ extension Shard {
             return
         }
         let token = reads.insert(pending).number
-        effects.append(.read(token, read, view, now.wall))
+        let wall =
+            settings.mutations.has(.expiredIsShownFromDisk)
+            ? WallTime(milliseconds: 0) : now.wall
+        effects.append(.read(token, read, view, wall))
     }
 
     mutating func finishRead(

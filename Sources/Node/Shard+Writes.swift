@@ -47,7 +47,7 @@ extension Shard {
             let place = CommandPlace(request: handle, index: index)
             if let refusal = refusal(of: command) {
                 complete(place, refuse(command, refusal), into: &effects)
-                continue
+                if !settings.mutations.has(.refusedIsWritten) { continue }
             }
             let write = writes.insert(WriteTask(place: place, command: command))
             admit(write, at: now, into: &effects)
@@ -259,6 +259,7 @@ extension Shard {
         writes.remove(write)
         ranges.forget(write)
         if case .deleteRange = task.command {
+            if settings.mutations.has(.withdrawnDeleteKeepsRange) { return }
             for next in ranges.open(write) { runnable.append(.admit(next)) }
         } else if let slot = task.slot {
             guard !task.holdsLatch || settings.mutations.has(.withdrawnKeepsLatch) else {

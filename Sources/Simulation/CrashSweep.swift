@@ -25,12 +25,12 @@ package struct CrashSweep: Sendable {
     }
 
     /// Runs every world.
-    package static func run(seed: UInt64, bug: HostBug? = nil) -> Result {
+    package static func run(seed: UInt64, bug: KnownBug? = nil) -> Result {
         var result = Result()
         var options = WorldOptions(seed: seed)
         options.shape = shape
         options.script = script
-        options.hostBug = bug
+        bug?.switchOn(in: &options)
         let whole = Report.run(options)
         result.syncs = whole.syncs
         result.add(whole, crashes: 0)

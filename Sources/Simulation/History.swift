@@ -13,6 +13,12 @@ package struct PageEntry: Hashable, Sendable {
     /// nil if only keys were asked for.
     package var value: Bytes?
     package var expiresAt: WallTime?
+
+    package init(key: Key, value: Bytes?, expiresAt: WallTime?) {
+        self.key = key
+        self.value = value
+        self.expiresAt = expiresAt
+    }
 }
 
 /// What one command came to, as far as its client can tell.
@@ -51,6 +57,24 @@ package struct Call: Sendable {
     /// before.
     package var settledAt: Instant?
 
+    /// - Parameter endedAt: nil, and no answer, while the client waits.
+    package init(
+        id: Int, client: Int = 0, request: Int, scan: Int? = nil, node: Int = 0,
+        _ command: RawCommand, from invokedAt: Instant, to endedAt: Instant?, _ answer: Answer?,
+        settledAt: Instant? = nil
+    ) {
+        self.id = id
+        self.client = client
+        self.request = request
+        self.scan = scan
+        self.node = node
+        self.command = command
+        self.invokedAt = invokedAt
+        self.endedAt = endedAt
+        self.answer = answer
+        self.settledAt = settledAt
+    }
+
     /// Whether it may have changed something.
     var mayHaveWritten: Bool {
         guard command.isWrite else { return false }
@@ -79,16 +103,23 @@ package struct Call: Sendable {
 package struct History: Sendable {
     package private(set) var calls: [Call] = []
     private var nextRequest = 0
+    /// Whether any command was asked for that others may have to wait for in the shard.
+    private(set) var hasWaiters = false
+
+    init() {}
+
+    init(calls: [Call]) { self.calls = calls }
 
     mutating func begin(
         _ commands: [RawCommand], client: Int, node: Int, scan: Int?, at instant: Instant
     ) -> Range<Int> {
         let first = calls.count
         for command in commands {
+            hasWaiters = hasWaiters || command.needsCurrentValue || command.isRangeDelete
             calls.append(
                 Call(
                     id: calls.count, client: client, request: nextRequest, scan: scan, node: node,
-                    command: command, invokedAt: instant))
+                    command, from: instant, to: nil, nil))
         }
         nextRequest += 1
         return first..<calls.count
@@ -132,5 +163,11 @@ extension Bytes {
     /// Values are text and may be padded: their first word tells them apart.
     var shownValue: String {
         String(decoding: prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self)
+    }
+}
+
+extension RawCommand {
+    fileprivate var isRangeDelete: Bool {
+        if case .deleteRange(_, dryRun: false) = self { true } else { false }
     }
 }

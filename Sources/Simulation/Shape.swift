@@ -76,8 +76,9 @@ package struct Shape: Sendable {
             (kind, generator.chance(7, in: 10) ? pick(1...10) : 0)
         }
         if shape.weights.allSatisfy({ $0.weight == 0 }) { shape.weights[0].weight = 1 }
-        shape.thinkMicroseconds = pick(100...5_000)
-        shape.syncMicroseconds = pick(50...5_000)
+        // In a quiet world values live long enough to expire.
+        shape.thinkMicroseconds = sometimes(2, pick(10_000...100_000), otherwise: pick(100...5_000))
+        shape.syncMicroseconds = sometimes(2, pick(5_000...40_000), otherwise: pick(50...5_000))
         shape.slowSyncEvery = sometimes(4, pick(10...100), otherwise: 0)
         shape.coldOfTen = sometimes(6, pick(1...10), otherwise: 0)
         shape.readMicroseconds = pick(20...5_000)
@@ -87,7 +88,11 @@ package struct Shape: Sendable {
         shape.shortTimeoutEvery = sometimes(4, pick(2...20), otherwise: 0)
         shape.leavesEvery = sometimes(3, pick(5...50), otherwise: 0)
         shape.largeValueEvery = sometimes(3, pick(2...10), otherwise: 0)
-        shape.unsyncedBytesLimit = Int(sometimes(3, pick(200...20_000), otherwise: 1 << 20))
+        if generator.chance(3, in: 10) {
+            // The smaller it is, and the larger the values are, the oftener it is met.
+            shape.unsyncedBytesLimit = Int(pick(200...4_000))
+            shape.largeValueEvery = pick(1...4)
+        }
         shape.readsWaitingLimit = Int(sometimes(3, pick(1...4), otherwise: 64))
         shape.entriesScannedInline = Int(pick(0...8))
         return shape

@@ -29,6 +29,7 @@ final class SimCore {
     }
 
     let index: Int
+    private let incarnation: Int
     var gateway: Gateway
     var shard: Shard
     private(set) var inbox: [(unit: UnitAddress.Unit, event: Event)] = []
@@ -43,8 +44,12 @@ final class SimCore {
     private var queue: Deque<(unit: UnitAddress.Unit, event: Event)> = []
     private var effects: Effects = []
 
-    init(index: Int, gateway: consuming Gateway, shard: consuming Shard, bug: HostBug?) {
+    init(
+        index: Int, incarnation: Int, gateway: consuming Gateway, shard: consuming Shard,
+        bug: HostBug?
+    ) {
         self.index = index
+        self.incarnation = incarnation
         self.gateway = gateway
         self.shard = shard
         self.bug = bug
@@ -90,7 +95,10 @@ final class SimCore {
             } else {
                 output.envelopes.append(envelope)
             }
-        case .respond(let exchange, let response, _):
+        case .respond(let exchange, var response, _):
+            if bug == .tagChangesAtRestart, incarnation > 1, let tag = response.entityTag {
+                response.entityTag = Fingerprint(high: tag.low, low: tag.high)
+            }
             output.responses.append((exchange, response))
             if bug == .respondedTwice { output.responses.append((exchange, response)) }
         case .persist(let token, let batch):

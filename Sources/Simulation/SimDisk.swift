@@ -9,6 +9,7 @@
 /// the two keeps what nobody was told of.
 internal import Base
 internal import Node
+internal import Regions
 internal import Storage
 
 struct SimDisk {
@@ -28,6 +29,7 @@ struct SimDisk {
     /// Set by the first write that failed; no write is tried after it.
     private(set) var failure: StorageError?
     var isFull = false
+    private var writeCount = 0
     /// Lets the next sync fail for good.
     var failsNext = false
     let bug: HostBug?
@@ -53,6 +55,7 @@ struct SimDisk {
     /// True if the worker was idle and has to be woken.
     mutating func submit(_ jobs: [Job]) -> Bool {
         queued += jobs
+        if bug == .visibleBeforeSync { show(merge(jobs)) }
         return takeNext()
     }
 
@@ -71,16 +74,19 @@ struct SimDisk {
             failsNext = false
             engine.failWrites(after: 0, with: .failed("the device does not answer"))
         }
-        let merged = merge(underWay)
+        let isShort = bug == .mergeLosesLast && underWay.count > 1
+        let merged = merge(isShort ? underWay.dropLast() : underWay)
+        writeCount += 1
         do throws(StorageError) {
             if let failure { throw failure }
             if isFull, !merged.storesNothing {
+                if bug == .fullIsWritten { show(merged) }
                 throw .full(
                     SpaceShortage(
                         freeBytes: space.freeBytes, neededBytes: space.neededBytes,
                         refusesDeletes: false))
             }
-            try engine.write(merged, sync: bug != .syncSkipped)
+            try engine.write(merged, sync: !leavesSyncOut)
             result = .success(())
         } catch {
             if case .full = error {} else { failure = error }
@@ -149,6 +155,42 @@ struct SimDisk {
 
     var batchUnderWay: WriteBatch { merge(underWay) }
 
+    private var leavesSyncOut: Bool {
+        bug == .syncSkipped || bug == .syncSometimesSkipped && writeCount % 8 == 0
+    }
+
+    /// For readers, and lost by a crash.
+    private mutating func show(_ batch: WriteBatch) {
+        do throws(StorageError) {
+            try engine.write(batch, sync: false)
+        } catch {
+            failure = error
+        }
+    }
+
+    /// The bug of `expiryStartsAnew`: every value gets as long again as it had when it was written.
+    mutating func postponeExpiry(byMilliseconds delay: UInt64) {
+        var moved = WriteBatch()
+        do throws(StorageError) {
+            _ = try engine.view().scan(.raw, .all, reverse: false, tier: .disk) { key, record in
+                do throws(DecodeError) {
+                    let (valueCount, expiresAt) = try RawRecord.decode(record)
+                    guard let expiresAt else { return .more }
+                    let later = WallTime(milliseconds: expiresAt.milliseconds + delay)
+                    let value = Bytes(record[..<valueCount])
+                    moved.put(
+                        .raw, Key(Bytes(key)), RawRecord.encode(value, expiresAt: later))
+                    return .more
+                } catch {
+                    return .stop
+                }
+            }
+            if !moved.isEmpty { try engine.write(moved, sync: true) }
+        } catch {
+            failure = error
+        }
+    }
+
     private func merge(_ jobs: [Job]) -> WriteBatch {
         var merged = WriteBatch()
         for job in jobs { merged.append(job.batch) }
@@ -204,4 +246,16 @@ package enum HostBug: String, CaseIterable, Hashable, Sendable {
     case reportedBeforeWrite
     /// A response is handed to the front a second time.
     case respondedTwice
+    /// Of several batches that are merged for one sync the last is left out.
+    case mergeLosesLast
+    /// One sync in eight is left out, as if a log's tail were cut off before what was synced (71).
+    case syncSometimesSkipped
+    /// Readers see a batch as soon as it is handed over.
+    case visibleBeforeSync
+    /// A batch for which there is no room is written and reported as not written.
+    case fullIsWritten
+    /// A restart decides anew when values expire, as if each replay ordered the write again (79).
+    case expiryStartsAnew
+    /// After a restart the entity tags of the first life are gone.
+    case tagChangesAtRestart
 }

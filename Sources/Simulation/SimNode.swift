@@ -62,6 +62,9 @@ final class SimNode {
         let facts = NodeFacts(
             version: "0.0.0", revision: "simulated", nodeID: "sim-\(id)", engine: "memory",
             startedAt: clock.now(at: instant))
+        if bug == .expiryStartsAnew, incarnation > 1 {
+            disk.postponeExpiry(byMilliseconds: 500)
+        }
         let owner = UnitAddress(core: 0, unit: .shard)
         cores = []
         for index in 0..<count {
@@ -71,7 +74,10 @@ final class SimNode {
             let shard = Shard(
                 address: UnitAddress(core: index, unit: .shard), engine: disk.engine,
                 settings: settings)
-            cores.append(SimCore(index: index, gateway: gateway, shard: shard, bug: bug))
+            cores.append(
+                SimCore(
+                    index: index, incarnation: incarnation, gateway: gateway, shard: shard,
+                    bug: bug))
         }
     }
 

@@ -36,16 +36,18 @@ struct Workload {
     /// The commands of one request.
     mutating func draw(_ generator: inout SeededGenerator) -> [RawCommand] {
         let kind = drawKind(&generator)
-        guard kind == .batch else { return [command(kind, &generator)] }
+        guard kind == .batch else { return [command(kind, nil, &generator)] }
         let count = 2 + Int(generator.next() % 4)
+        // All of one key, so that one request's commands wait for each other.
+        let only = generator.chance(1, in: 3) ? key(&generator) : nil
         return (0..<count).map { _ in
             var kind = drawKind(&generator)
             while [.batch, .scan, .count].contains(kind) {
                 kind = generator.chance(1, in: 2) ? .put : .get
             }
-            var drawn = command(kind, &generator)
+            var drawn = command(kind, only, &generator)
             // A batch has no words for lists of tags.
-            while drawn.hasListCondition { drawn = command(kind, &generator) }
+            while drawn.hasListCondition { drawn = command(kind, only, &generator) }
             return drawn
         }
     }
@@ -67,11 +69,15 @@ struct Workload {
         return keys[min(a, b)]
     }
 
+    private static let paddingMax: UInt64 = 2_000
+    /// Key, value and trailer of the largest write that is drawn.
+    static let largestWriteBytes = Int(paddingMax) + 100
+
     mutating func value(_ generator: inout SeededGenerator) -> Bytes {
         nextValue += 1
         var value = Bytes("v\(nextValue)".utf8)
         if shape.largeValueEvery > 0, generator.chance(1, in: shape.largeValueEvery) {
-            let count = 1 + Int(generator.next() % 2_000)
+            let count = 1 + Int(generator.next() % Workload.paddingMax)
             value += Bytes(repeating: UInt8(ascii: " "), count: count)
         }
         return value
@@ -108,9 +114,9 @@ struct Workload {
     }
 
     private mutating func command(
-        _ kind: OperationKind, _ generator: inout SeededGenerator
+        _ kind: OperationKind, _ only: Key?, _ generator: inout SeededGenerator
     ) -> RawCommand {
-        let key = key(&generator)
+        let key = only ?? key(&generator)
         switch kind {
         case .get, .batch: return .get(key)
         case .put, .conditionalPut:

@@ -45,7 +45,7 @@ extension World {
         switch fault {
         case .crash:
             // At once, or with a batch on its way to the disk: there is more to lose there.
-            guard crashStream.chance(1, in: 2) else { return crash(node) }
+            guard crashStream.chance(3, in: 4) else { return crash(node) }
             node.crashesAtSync = crashStream.chance(1, in: 2) ? .any : .ofRangeDelete
         case .pause:
             let core = node.cores[Int(crashStream.next() % UInt64(node.cores.count))]

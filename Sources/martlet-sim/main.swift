@@ -73,7 +73,7 @@ struct Mutants: ParsableCommand {
     func run() throws {
         var survivors = 0
         print(Verdict.header)
-        for bug in Bug.all where names.isEmpty || names.contains("\(bug)") {
+        for bug in KnownBug.all where names.isEmpty || names.contains("\(bug)") {
             let verdict = Verdict.find(
                 bug, kills: kills, seedLimit: seeds, duration: .seconds(seconds))
             if !verdict.isKilled { survivors += 1 }

@@ -17,6 +17,6 @@ import Testing
     /// A sweep that finds nothing proves something only if it can find something.
     @Test(arguments: [HostBug.syncSkipped, .reportedBeforeWrite, .batchSplit])
     func aBugOfTheHostIsFound(bug: HostBug) {
-        #expect(!CrashSweep.run(seed: 1, bug: bug).bad.isEmpty)
+        #expect(!CrashSweep.run(seed: 1, bug: .host(bug)).bad.isEmpty)
     }
 }

@@ -17,6 +17,20 @@ struct EffectOrder {
         var isRange: Bool
     }
 
+    init() {}
+
+    /// As if every acknowledged write of one value had reached the disk when it was answered.
+    init(inOrderOf calls: [Call]) {
+        let writes = calls.filter { $0.isAcknowledged && $0.command.isWrite }
+        let ended = writes.sorted { ($0.effectBefore, $0.id) < ($1.effectBefore, $1.id) }
+        for call in ended {
+            guard let (key, value, _) = call.command.storedValue else { continue }
+            var batch = WriteBatch()
+            batch.put(.raw, RawSpace.key(key), RawRecord.encode(value, expiresAt: nil))
+            note(batch, at: call.effectBefore, isCertain: true)
+        }
+    }
+
     private var count: UInt64 = 0
     private var stored: [Bytes: UInt64] = [:]
     private var deleted: [Deletion: [(at: Instant, order: UInt64)]] = [:]
