@@ -144,7 +144,7 @@ package struct Shard: ~Copyable {
     }
 
     private static let stillAtDisk =
-        "the write was on its way to the disk when its time was over; read the key to see"
+        "the write was on its way to the disk when its time was over"
 }
 
 /// Sizes that a simulation sets smaller than production does.

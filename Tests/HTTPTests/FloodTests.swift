@@ -142,10 +142,11 @@ import Testing
     }
 
     /// Frames for streams that nghttp2 has forgotten are thrown away, and not for nothing.
-    @Test(arguments: [
-        { Frames.headers($0, Frames.fields("PUT"), end: false) }, { Frames.data($0, []) },
-        { Frames.data($0, [1], end: false) },
-    ] as [@Sendable (Int32) -> Bytes])
+    @Test(
+        arguments: [
+            { Frames.headers($0, Frames.fields("PUT"), end: false) }, { Frames.data($0, []) },
+            { Frames.data($0, [1], end: false) },
+        ] as [@Sendable (Int32) -> Bytes])
     func framesOfForgottenStreamsEndTheConnection(frame: @Sendable (Int32) -> Bytes) throws {
         let client = try EmbeddedHTTP2Client()
         for index in 0..<Int32(70) { try client.send(Frames.get(2 * index + 1)) }
