@@ -29,6 +29,21 @@ import Testing
         }
     }
 
+    /// An option set at the wrong level of a socket is one that only root may set: as TCP_NODELAY
+    /// was, which at the level of sockets is SO_DEBUG.
+    @Test func aClientNeedsNoPrivileges() throws {
+        try withNode { _, url, _ in
+            var program = Program("healthcheck", url)
+            if geteuid() == 0 {
+                let drop = ["--bounding-set=-all", "--inh-caps=-all", Program.binary.path]
+                program.arguments = drop + program.arguments
+                program.executable = URL(filePath: "/usr/bin/setpriv")
+            }
+            let outcome = try program.run()
+            #expect(outcome.status == 0, "\(outcome.messages)")
+        }
+    }
+
     @Test func aDelimiterFoldsKeysLikeFolders() throws {
         try withNode { _, url, _ in
             for key in ["a/1", "a/2", "b", "c/1", "d"] {
