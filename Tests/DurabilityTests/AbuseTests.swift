@@ -27,6 +27,8 @@ import Testing
             try node.answersAsEver("beside 100 clients that read nothing")
             let growth = node.residentBytes - before
             #expect(growth <= 100 * 300_000, "\(growth / 100) bytes for each")
+            let queued = try node.sendQueues()
+            #expect(queued.count >= 100 && queued.allSatisfy { $0 <= 250_000 }, "\(queued)")
             withExtendedLifetime(clients) {}
         }
     }
@@ -36,7 +38,9 @@ import Testing
             // A test bundle with few descriptors has fewer; the count is in the message.
             var limit = rlimit()
             getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            let count = min(10_000, Int(clamping: limit.rlim_cur) / 2 - 200)
+            limit.rlim_cur = min(limit.rlim_max, 1 << 16)
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            let count = min(10_000, Int(clamping: limit.rlim_cur) - 2_000)
             try #require(count >= 200, "\(limit.rlim_cur) descriptors are too few for a test")
             let before = node.residentBytes
             var clients: [Wire] = []

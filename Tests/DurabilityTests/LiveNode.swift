@@ -41,6 +41,21 @@ final class LiveNode: @unchecked Sendable {  // pid and port never change; one t
         String(decoding: FileManager.default.contents(atPath: log) ?? Data(), as: UTF8.self)
     }
 
+    /// Bytes that the kernel holds of the node's answers, for each connection that has any
+    /// (`tx_queue` of /proc/net/tcp).
+    func sendQueues() throws -> [Int] {
+        // By a handle: a file of /proc says that it has no bytes until it is read.
+        let file = try #require(FileHandle(forReadingAtPath: "/proc/net/tcp"))
+        let table = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
+        let mine = ":" + String(port, radix: 16, uppercase: true)
+        return table.split(separator: "\n").dropFirst().compactMap { line in
+            let columns = line.split(separator: " ")
+            guard columns[1].hasSuffix(mine) else { return nil }
+            let bytes = columns[4].split(separator: ":").first.flatMap { Int($0, radix: 16) }
+            return bytes == 0 ? nil : bytes
+        }
+    }
+
     func send(_ signal: Int32) { if ended == nil { Foundation.kill(pid, signal) } }
 
     /// Ends it as a power switch would, as far as a process can be told to.
