@@ -128,7 +128,7 @@ struct RocksTuning: ~Copyable {
         rocksdb_options_set_level_compaction_dynamic_level_bytes(made, 1)
         // The first level as large as the tables that wait above it, as RocksDB's guide advises.
         rocksdb_options_set_max_bytes_for_level_base(made, UInt64(options.memtableBytes * 4))
-        rocksdb_options_set_target_file_size_base(made, UInt64(options.memtableBytes))
+        rocksdb_options_set_target_file_size_base(made, UInt64(options.tableBytes))
         // RocksDB stops adding to a compaction's input only when it has passed the limit.
         rocksdb_options_set_max_compaction_bytes(
             made, UInt64(options.compactionBytesMax / 4 * 3))
