@@ -17,6 +17,7 @@ import Testing
         init() throws {
             var options = RocksOptions.small
             options.memtableBytes = 64 << 10
+            options.tableBytes = 64 << 10
             options.openFilesMax = 20
             options.blockCacheBytes = 1 << 20
             let path = folder.path + "/db"

@@ -56,6 +56,7 @@ import Testing
         let path = folder.path + "/db"
         var options = RocksOptions.small
         options.memtableBytes = 64 << 10
+        options.tableBytes = 64 << 10
         var model = Model()
         do {
             let engine = try RocksEngine(
