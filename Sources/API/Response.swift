@@ -6,7 +6,6 @@ package enum ContentType: String, CaseIterable, Hashable, Sendable {
     case problem = "application/problem+json"
     case bytes = "application/octet-stream"
     case text = "text/plain; charset=utf-8"
-    case html = "text/html; charset=utf-8"
     case yaml = "application/yaml"
     case ndjson = "application/x-ndjson"
     case prometheus = "text/plain; version=0.0.4; charset=utf-8"
@@ -16,18 +15,14 @@ package enum ContentType: String, CaseIterable, Hashable, Sendable {
 /// The response header fields that Martlet sends, beside `content-type`, `content-length` and
 /// `date`, which the HTTP front adds. The raw value is the lower-case field name.
 package enum ResponseHeaderName: String, CaseIterable, Hashable, Sendable {
-    case acceptRanges = "accept-ranges"
     case allow
     case cacheControl = "cache-control"
     case contentEncoding = "content-encoding"
-    case contentSecurityPolicy = "content-security-policy"
     case contentTypeOptions = "x-content-type-options"
     case entityTag = "etag"
     case expiresAt = "martlet-expires-at"
-    case location
     case requestID = "martlet-request-id"
     case retryAfter = "retry-after"
-    case servedBy = "martlet-served-by"
     case vary
     case version = "martlet-version"
 }

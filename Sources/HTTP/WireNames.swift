@@ -8,18 +8,14 @@ package import API
 extension ResponseHeaderName {
     package var wire: StaticString {
         switch self {
-        case .acceptRanges: "accept-ranges"
         case .allow: "allow"
         case .cacheControl: "cache-control"
         case .contentEncoding: "content-encoding"
-        case .contentSecurityPolicy: "content-security-policy"
         case .contentTypeOptions: "x-content-type-options"
         case .entityTag: "etag"
         case .expiresAt: "martlet-expires-at"
-        case .location: "location"
         case .requestID: "martlet-request-id"
         case .retryAfter: "retry-after"
-        case .servedBy: "martlet-served-by"
         case .vary: "vary"
         case .version: "martlet-version"
         }
@@ -29,7 +25,7 @@ extension ResponseHeaderName {
     /// it would only churn.
     var isUnique: Bool {
         switch self {
-        case .entityTag, .expiresAt, .location, .requestID, .version: true
+        case .entityTag, .expiresAt, .requestID, .version: true
         default: false
         }
     }
@@ -42,7 +38,6 @@ extension ContentType {
         case .problem: "application/problem+json"
         case .bytes: "application/octet-stream"
         case .text: "text/plain; charset=utf-8"
-        case .html: "text/html; charset=utf-8"
         case .yaml: "application/yaml"
         case .ndjson: "application/x-ndjson"
         case .prometheus: "text/plain; version=0.0.4; charset=utf-8"

@@ -1,7 +1,7 @@
-/// What the engine tells about itself, for metrics and `martlet status`; a plain value.
+/// What the engine tells about itself, for metrics; a plain value.
 ///
-/// Read from RocksDB's properties, which cost microseconds each and take no lock that a write waits
-/// for long. Cache hits are not among them: RocksDB counts those only with statistics that cost
+/// Read from RocksDB's properties, which cost microseconds each and take its own lock: not for an
+/// event loop. Cache hits are not among them: RocksDB counts those only with statistics that cost
 /// every read a few percent.
 private import CRocksDB
 package import Storage
@@ -18,13 +18,10 @@ package struct EngineStatistics: Hashable, Sendable {
         package var tablesPerLevel: [UInt64] = []
         /// Bytes that compactions have to rewrite to reach the intended shape.
         package var pendingCompactionBytes: UInt64 = 0
-        package var flushPending = false
-        package var compactionPending = false
     }
 
     package var families: [ColumnFamily: Family] = [:]
     package var blockCacheBytes: UInt64 = 0
-    package var blockCachePinnedBytes: UInt64 = 0
     package var blockCacheCapacity: UInt64 = 0
     /// What open tables hold outside the cache.
     package var tableReaderBytes: UInt64 = 0
@@ -35,8 +32,6 @@ package struct EngineStatistics: Hashable, Sendable {
     package var backgroundErrors: UInt64 = 0
     /// Writes wait now, for a flush or a compaction.
     package var writesAreStopped = false
-    /// Bytes a second to which writes are slowed down now; 0 means that they are not.
-    package var delayedWriteRate: UInt64 = 0
     /// Time that writes waited since the start, in milliseconds.
     package var stallMilliseconds: UInt64 = 0
 
@@ -59,21 +54,17 @@ extension RocksEngine {
                 text("rocksdb.num-files-at-level\(level)", family).flatMap { UInt64($0) } ?? 0
             }
             part.pendingCompactionBytes = number("rocksdb.estimate-pending-compaction-bytes")
-            part.flushPending = number("rocksdb.mem-table-flush-pending") != 0
-            part.compactionPending = number("rocksdb.compaction-pending") != 0
             statistics.tableReaderBytes += number("rocksdb.estimate-table-readers-mem")
             statistics.families[family] = part
         }
         let cache = database.tuning.cache
         statistics.blockCacheBytes = UInt64(rocksdb_cache_get_usage(cache))
-        statistics.blockCachePinnedBytes = UInt64(rocksdb_cache_get_pinned_usage(cache))
         statistics.blockCacheCapacity = UInt64(rocksdb_cache_get_capacity(cache))
         statistics.runningFlushes = number("rocksdb.num-running-flushes", .raw)
         statistics.runningCompactions = number("rocksdb.num-running-compactions", .raw)
         statistics.snapshots = number("rocksdb.num-snapshots", .raw)
         statistics.backgroundErrors = number("rocksdb.background-errors", .raw)
         statistics.writesAreStopped = number("rocksdb.is-write-stopped", .raw) != 0
-        statistics.delayedWriteRate = number("rocksdb.actual-delayed-write-rate", .raw)
         statistics.stallMilliseconds =
             text("rocksdb.dbstats", .raw).flatMap(Self.stallMilliseconds) ?? 0
         return statistics

@@ -1,6 +1,7 @@
 /// Gathers everybody's metrics for one scrape: each core's on its own loop, then the disk's, the
 /// engine's and the process's, and hands the sum to the gateway that asked.
 internal import Base
+internal import Dispatch
 internal import HTTP
 internal import NIOCore
 internal import Node
@@ -13,6 +14,18 @@ struct Scraper: Sendable {
     let disk: DiskWorker
     let engine: RocksEngine
     let build: BuildFacts
+    /// Not a core's: the engine's properties take its lock, and a file system may hang. As many
+    /// blocks wait here as requests for metrics do.
+    private let thread = DispatchQueue(label: "metrics")
+
+    init(
+        switchboard: Switchboard, disk: DiskWorker, engine: RocksEngine, build: BuildFacts
+    ) {
+        self.switchboard = switchboard
+        self.disk = disk
+        self.engine = engine
+        self.build = build
+    }
 
     var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void {
         { [self] asker, token in collect(from: 0, Scrape(), for: asker, token) }
@@ -24,9 +37,12 @@ struct Scraper: Sendable {
     ) {
         let cores = switchboard.all
         guard index < cores.count else {
-            var scrape = soFar
-            measureHost(into: &scrape)
-            switchboard.post(asker, [Delivery(to: .gateway, .scraped(token, scrape))])
+            thread.async {
+                var scrape = soFar
+                measureHost(into: &scrape)
+                measureEngine(into: &scrape)
+                switchboard.post(asker, [Delivery(to: .gateway, .scraped(token, scrape))])
+            }
             return
         }
         let core = cores[index]
@@ -52,5 +68,28 @@ struct Scraper: Sendable {
             // The disk watch logs it each half second; the scrape says it by the missing series.
             return
         }
+    }
+
+    private func measureEngine(into scrape: inout Scrape) {
+        let statistics = engine.statistics()
+        for (family, part) in statistics.families {
+            let name = family.rawValue
+            scrape.add(.memtables, part.memtableBytes, [name])
+            scrape.add(.tableBytes, part.tableBytes, [name])
+            scrape.add(.keysEstimate, part.keysEstimate, [name])
+            scrape.add(.compactionDebt, part.pendingCompactionBytes, [name])
+            for (level, count) in part.tablesPerLevel.enumerated() {
+                scrape.add(.tables, count, [name, String(level)])
+            }
+        }
+        scrape.add(.engineJobs, statistics.runningFlushes, ["flush"])
+        scrape.add(.engineJobs, statistics.runningCompactions, ["compaction"])
+        scrape.add(.blockCache, statistics.blockCacheBytes)
+        scrape.add(.blockCacheCapacity, statistics.blockCacheCapacity)
+        scrape.add(.tableReaders, statistics.tableReaderBytes)
+        scrape.add(.views, statistics.snapshots)
+        scrape.add(.backgroundErrors, statistics.backgroundErrors)
+        scrape.add(.writesStopped, statistics.writesAreStopped ? 1 : 0)
+        scrape.add(.writeStall, real: Double(statistics.stallMilliseconds) / 1000)
     }
 }

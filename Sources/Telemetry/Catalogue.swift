@@ -5,7 +5,7 @@
 
 extension Metric {
     package static let all: [Metric] =
-        process + http + operations + storage
+        process + http + operations + storage + engine
 
     // MARK: Build and process
 
@@ -144,5 +144,52 @@ extension Metric {
         writeFailures,
         syncDuration, syncedWrites, unsyncedBytes, diskCapacity, diskAvailable, diskFull,
         coldReads, readsWaiting, latchWaits,
+    ]
+
+    // MARK: The engine under the storage
+
+    package static let memtables = Metric(
+        "martlet_engine_memtable_bytes", .gauge, unit: .bytes, labels: ["family"],
+        help: "Bytes in memtables, those being written out included.")
+    package static let tableBytes = Metric(
+        "martlet_engine_table_bytes", .gauge, unit: .bytes, labels: ["family"],
+        help: "Bytes of live table files.")
+    package static let tables = Metric(
+        "martlet_engine_tables", .gauge, labels: ["family", "level"],
+        help: "Live table files on each level.")
+    package static let keysEstimate = Metric(
+        "martlet_engine_keys_estimate", .gauge, labels: ["family"],
+        help: "Keys by the engine's own estimate; overwritten and expired ones may count.")
+    package static let compactionDebt = Metric(
+        "martlet_engine_compaction_pending_bytes", .gauge, unit: .bytes, labels: ["family"],
+        help: "Bytes that compactions have yet to rewrite.")
+    package static let engineJobs = Metric(
+        "martlet_engine_jobs", .gauge, labels: ["kind"],
+        help: "Flushes and compactions that run now.")
+    package static let blockCache = Metric(
+        "martlet_engine_block_cache_bytes", .gauge, unit: .bytes,
+        help: "Bytes in the block cache.")
+    package static let blockCacheCapacity = Metric(
+        "martlet_engine_block_cache_capacity_bytes", .gauge, unit: .bytes,
+        help: "Bytes that the block cache may hold.")
+    package static let tableReaders = Metric(
+        "martlet_engine_table_reader_bytes", .gauge, unit: .bytes,
+        help: "Bytes that open tables hold outside of the block cache.")
+    package static let views = Metric(
+        "martlet_engine_views", .gauge,
+        help: "Snapshots held open; each keeps old versions from being dropped.")
+    package static let backgroundErrors = Metric(
+        "martlet_engine_background_errors_total", .counter,
+        help: "Flushes and compactions that failed.")
+    package static let writesStopped = Metric(
+        "martlet_engine_writes_stopped", .gauge,
+        help: "1 while writes wait for a flush or a compaction.")
+    package static let writeStall = Metric(
+        "martlet_engine_write_stall_seconds_total", .counter, unit: .seconds,
+        help: "Time that writes waited for flushes and compactions.")
+
+    private static let engine = [
+        memtables, tableBytes, tables, keysEstimate, compactionDebt, engineJobs, blockCache,
+        blockCacheCapacity, tableReaders, views, backgroundErrors, writesStopped, writeStall,
     ]
 }
