@@ -1,0 +1,135 @@
+/// Elections (Raft §5.2, §5.4.1), asked for beforehand (thesis §9.6).
+internal import Base
+
+extension RaftGroup {
+    mutating func electionTimedOut(at now: Instant, into effects: inout RaftEffects) {
+        guard mayCampaign else {
+            electionDeadline = nil
+            return
+        }
+        failedCampaigns += 1
+        drawPatience()
+        electionDeadline = now + patience
+        role = .preCandidate
+        changeLeader(to: nil, into: &effects)
+        campaign = Campaign(isTransfer: false)
+        campaign?.record(id, isGranted: true)
+        let candidacy = candidacy(isTransfer: false)
+        for voter in otherVoters { send(.preVote(candidacy), to: voter, into: &effects) }
+        countVotes(at: now, into: &effects)
+    }
+
+    /// The real election. Its requests wait until everything is on disk, the log too: were they
+    /// sent earlier, a candidate that forgot in a crash what they claim could campaign in the same
+    /// term once more and be elected by answers to the first campaign.
+    private mutating func requestVotes(
+        isTransfer: Bool, at now: Instant, into effects: inout RaftEffects
+    ) {
+        setHardState(HardState(term: term + 1, vote: id))
+        role = .candidate
+        changeLeader(to: nil, into: &effects)
+        drawPatience()
+        electionDeadline = now + patience
+        campaign = Campaign(isTransfer: isTransfer)
+        campaign?.ownVote = writes.nextToken
+        let candidacy = candidacy(isTransfer: isTransfer)
+        for voter in otherVoters {
+            send(.vote(candidacy), to: voter, after: writes.lastToken, into: &effects)
+        }
+    }
+
+    /// The leader hands over: no pre-vote, and no voter is bound by its promise to that leader.
+    mutating func takeOver(
+        from sender: ReplicaID, at now: Instant, into effects: inout RaftEffects
+    ) {
+        guard role == .follower, leader == sender, mayCampaign else { return }
+        requestVotes(isTransfer: true, at: now, into: &effects)
+    }
+
+    // MARK: The voter
+
+    mutating func preVote(
+        _ candidacy: Candidacy, of candidate: ReplicaID, at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        let isFit = candidacy.last >= trail.last && !hasLiveLeader(at: now)
+        let isGranted = isFit && !claimsPriority(over: candidacy)
+        if isFit, !isGranted, role == .follower {
+            // The leader is gone, or nobody would ask: the better candidate need not wait.
+            electionDeadline = now
+        }
+        send(.preVoteReply(isGranted: isGranted), to: candidate, into: &effects)
+    }
+
+    /// Whether this replica should lead instead. It insists only until it has tried once: one that
+    /// cannot win must not keep others from it.
+    private func claimsPriority(over candidacy: Candidacy) -> Bool {
+        settings.priority > candidacy.priority && mayCampaign && failedCampaigns == 0
+            && trail.last >= candidacy.last
+    }
+
+    /// Grants at most one vote per term. Membership is the candidate's business: this replica may
+    /// not know yet that it votes, or for whom (reliability.md row 10).
+    mutating func vote(
+        _ candidacy: Candidacy, of candidate: ReplicaID, at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        let isFree = hardState.vote == nil && leader == nil && role != .leader
+        var isGranted = hardState.vote == candidate
+        if isFree, candidacy.last >= trail.last {
+            setHardState(HardState(term: term, vote: candidate))
+            isGranted = true
+            if role == .preCandidate { stopCampaign() }
+            if electionDeadline != nil { electionDeadline = now + patience }
+        }
+        send(.voteReply(isGranted: isGranted), to: candidate, into: &effects)
+    }
+
+    private mutating func stopCampaign() {
+        role = .follower
+        campaign = nil
+    }
+
+    // MARK: The candidate
+
+    mutating func count(
+        _ isGranted: Bool, of voter: ReplicaID, at now: Instant, into effects: inout RaftEffects
+    ) {
+        campaign?.record(voter, isGranted: isGranted)
+        countVotes(at: now, into: &effects)
+    }
+
+    mutating func countVotes(at now: Instant, into effects: inout RaftEffects) {
+        guard let campaign else { return }
+        switch membership.tally({ campaign.vote(of: $0) }) {
+        case .open: break
+        case .lost: stopCampaign()
+        case .won where role == .preCandidate:
+            requestVotes(isTransfer: false, at: now, into: &effects)
+        case .won: becomeLeader(at: now)
+        }
+    }
+
+    private mutating func becomeLeader(at now: Instant) {
+        invariant(hardState.vote == id, "a leader has voted for itself")
+        let last = trail.lastIndex
+        role = .leader
+        leader = id
+        campaign = nil
+        electionDeadline = nil
+        failedCampaigns = 0
+        leadership = Leadership(
+            firstIndex: last + 1, followers: [], heartbeatDeadline: now + settings.heartbeatInterval,
+            activeSince: now, uncommittedBytes: trail.byteCount(after: commit, through: last))
+        appendOwn(.blank)
+        followMembership(at: now)
+    }
+
+    private func candidacy(isTransfer: Bool) -> Candidacy {
+        Candidacy(last: trail.last, priority: settings.priority, isTransfer: isTransfer)
+    }
+
+    private var otherVoters: [ReplicaID] {
+        membership.everyone.filter { $0 != id && membership.isVoter($0) }
+    }
+}
