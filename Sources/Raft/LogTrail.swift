@@ -53,6 +53,14 @@ package struct LogTrail: Hashable, Sendable {
         memberships.last { $0.index <= index }?.membership ?? baseMembership
     }
 
+    /// Whether one of the memberships in force at `index` or behind it is such.
+    package func hasMembership(
+        since index: LogIndex, where isSuch: (Membership) -> Bool
+    ) -> Bool {
+        isSuch(membership(at: index))
+            || memberships.contains { $0.index > index && isSuch($0.membership) }
+    }
+
     package func entry(at index: LogIndex) -> Entry? {
         guard index > base.index, let term = term(at: index) else { return nil }
         if let found = memberships.first(where: { $0.index == index }) {

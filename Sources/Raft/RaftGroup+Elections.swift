@@ -64,7 +64,8 @@ extension RaftGroup {
     /// Whether this replica should lead instead. It insists only until it has tried once: one that
     /// cannot win must not keep others from it.
     private func claimsPriority(over candidacy: Candidacy) -> Bool {
-        settings.priority > candidacy.priority && mayCampaign && failedCampaigns == 0
+        settings.priority > candidacy.priority && membership.isVoter(id)
+            && failedCampaigns == 0
             && trail.last >= candidacy.last
     }
 

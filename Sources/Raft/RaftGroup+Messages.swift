@@ -97,7 +97,7 @@ extension RaftGroup {
     private mutating func heardLeader(at now: Instant) {
         leaderHeardAt = now
         failedCampaigns = 0
-        if electionDeadline != nil { electionDeadline = now + patience }
+        if electionDeadline != nil { electionDeadline = mayCampaign ? now + patience : nil }
     }
 
     /// Ends whatever this replica was, in the same term or a later one.

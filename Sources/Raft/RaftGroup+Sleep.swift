@@ -63,7 +63,11 @@ extension RaftGroup {
             // The leader is awake already.
             if leadership == nil { isAsleep = false }
             restoreDeadline(at: now)
-        case .preVote, .vote, .readIndex, .wakeUp: wake(at: now, into: &effects)
+        case .preVote, .vote, .readIndex, .wakeUp:
+            // A replica that was removed and does not know it asks for votes for ever; it gets its
+            // answer, and the group sleeps on. One that is a member and not known here as such can
+            // only be so because others are awake.
+            if membership.contains(message.from) { wake(at: now, into: &effects) }
         }
     }
 

@@ -197,6 +197,11 @@ package struct RaftGroup: Sendable {
         patience = .nanoseconds(Int64(clamping: timeout + extra))
     }
 
-    /// Whether it may stand for election by its own log (reliability.md row 11).
-    var mayCampaign: Bool { trail.membership.isVoter(id) }
+    /// Whether it may stand for election by its own log (reliability.md row 11): as a voter, or as
+    /// one whose removal is not known to be committed. In a group of two the one that is removed
+    /// may be the only one whose log can win (thesis §4.2.2); it then leads without a vote of its
+    /// own until the removal is committed.
+    var mayCampaign: Bool {
+        membership.isVoter(id) || trail.hasMembership(since: commit) { $0.isVoter(id) }
+    }
 }

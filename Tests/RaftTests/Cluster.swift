@@ -158,15 +158,16 @@ struct Cluster {
     }
 
     private mutating func persist(_ write: LogWrite, _ place: Int) {
+        let id = replicas[place].id
         checks.written(write, replicas[place].group!)
         replicas[place].writes.append(write)
         if let snapshot = write.snapshot {
             replicas[place].applied = snapshot.position.index
             checks.installed(snapshot.position)
-            tell("  \(replicas[place].id) installs snapshot \(snapshot.position)")
+            tell("  \(id) installs snapshot \(snapshot.position)")
         }
         agenda.add(
-            .diskDone(replicas[place].id, incarnation: replicas[place].incarnation),
+            .diskDone(id, incarnation: replicas[place].incarnation),
             at: time + UInt64.random(in: diskDelay, using: &random))
     }
 

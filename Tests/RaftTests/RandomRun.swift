@@ -162,12 +162,13 @@ struct RandomRun {
     }
 
     private mutating func crash() {
-        let place = cluster.place(anyone())
+        let id = anyone()
+        let place = cluster.place(id)
         let waiting = cluster.replicas[place].writes.count
-        cluster.tell("  \(cluster.replicas[place].id) crashes")
+        cluster.tell("  \(id) crashes")
         cluster.replicas[place].crash(
             writesThatArrive: Int.random(in: 0...waiting, using: &random))
-        if random.chance(1, in: 2) { cluster.start(cluster.replicas[place].id) }
+        if random.chance(1, in: 2) { cluster.start(id) }
     }
 
     private mutating func restartOne() {
