@@ -36,6 +36,8 @@ package struct Progress: Hashable, Sendable {
     package var heardAt: Instant
     /// The commit index that it was last told.
     package var toldCommit: LogIndex = 0
+    /// What it had when it last answered a heartbeat.
+    private var matchAtHeartbeat: LogIndex?
     /// It sleeps since that round.
     package var asleepSince: UInt64?
 
@@ -108,9 +110,11 @@ package struct Progress: Hashable, Sendable {
         promisedSince = max(promisedSince, beat.sentAt)
     }
 
-    /// A heartbeat was answered and entries are still missing there: what was sent before it may
-    /// be lost.
-    package mutating func lags() {
+    /// A heartbeat was answered. If nothing has arrived there since the answer before it, although
+    /// entries are missing, then what was sent may be lost.
+    package mutating func answeredHeartbeat(lastIndex: LogIndex) {
+        defer { matchAtHeartbeat = match }
+        guard match < lastIndex, match == matchAtHeartbeat else { return }
         isWaiting = false
         wantsProbe = state == .replicating
     }
@@ -122,12 +126,12 @@ package struct Progress: Hashable, Sendable {
         wantsProbe = false
     }
 
-    /// The transfer is over, well or not: find out where the follower is, and if it still needs a
-    /// snapshot, send one again. After a failure only once it has been heard of.
-    package mutating func snapshotEnded(failed: Bool) {
+    /// The transfer is over: of a snapshot at `index`, or nil if it failed. Once the follower is
+    /// heard of, a probe behind that place shows whether it has it; if not, it is sent another.
+    package mutating func snapshotEnded(at index: LogIndex?) {
         guard state == .awaitingSnapshot else { return }
-        probe(from: match + 1)
-        isWaiting = failed
+        probe(from: max(match, index ?? 0) + 1)
+        isWaiting = true
     }
 
     private mutating func probe(from index: LogIndex) {

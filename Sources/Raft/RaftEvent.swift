@@ -18,8 +18,9 @@ package enum RaftEvent: Sendable {
     case read(ReadID)
     /// What was sent there may be lost: its connection broke.
     case unreachable(ReplicaID)
-    /// The snapshot that `sendSnapshot` asked for was handed over in full, or was not.
-    case snapshotEnded(to: ReplicaID, failed: Bool)
+    /// The snapshot that `sendSnapshot` asked for was handed over in full, at that index; nil: it
+    /// was not.
+    case snapshotEnded(to: ReplicaID, at: LogIndex?)
     /// The host keeps the log's entries only behind that index.
     case compacted(through: LogIndex)
     case setPriority(Int)

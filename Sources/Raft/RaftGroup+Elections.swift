@@ -53,12 +53,11 @@ extension RaftGroup {
         into effects: inout RaftEffects
     ) {
         let isFit = candidacy.last >= trail.last && !hasLiveLeader(at: now)
-        let isGranted = isFit && !claimsPriority(over: candidacy)
-        if isFit, !isGranted, role == .follower {
-            // The leader is gone, or nobody would ask: the better candidate need not wait.
-            electionDeadline = now
-        }
-        send(.preVoteReply(isGranted: isGranted), to: candidate, into: &effects)
+        let isClaimed = isFit && role == .follower && claimsPriority(over: candidacy)
+        // The leader is gone, or nobody would ask: the better candidate need not wait.
+        if isClaimed { electionDeadline = now }
+        let answer: PreVote = isClaimed ? .claimed : isFit ? .granted : .refused
+        send(.preVoteReply(answer), to: candidate, into: &effects)
     }
 
     /// Whether this replica should lead instead. It insists only until it has tried once: one that
@@ -98,6 +97,17 @@ extension RaftGroup {
     ) {
         campaign?.record(voter, isGranted: isGranted)
         countVotes(at: now, into: &effects)
+    }
+
+    mutating func count(
+        _ answer: PreVote, of voter: ReplicaID, at now: Instant, into effects: inout RaftEffects
+    ) {
+        if answer == .claimed {
+            // It gets one election timeout to do better.
+            stopCampaign()
+        } else {
+            count(answer == .granted, of: voter, at: now, into: &effects)
+        }
     }
 
     mutating func countVotes(at now: Instant, into effects: inout RaftEffects) {

@@ -34,8 +34,8 @@ extension RaftGroup {
         switch message.body {
         case .preVote(let candidacy):
             preVote(candidacy, of: message.from, at: now, into: &effects)
-        case .preVoteReply(let isGranted):
-            if role == .preCandidate { count(isGranted, of: message.from, at: now, into: &effects) }
+        case .preVoteReply(let answer):
+            if role == .preCandidate { count(answer, of: message.from, at: now, into: &effects) }
         case .vote(let candidacy): vote(candidacy, of: message.from, at: now, into: &effects)
         case .voteReply(let isGranted):
             if role == .candidate { count(isGranted, of: message.from, at: now, into: &effects) }
@@ -74,7 +74,7 @@ extension RaftGroup {
 
     private func answerOutdated(_ message: RaftMessage, into effects: inout RaftEffects) {
         switch message.body {
-        case .preVote: send(.preVoteReply(isGranted: false), to: message.from, into: &effects)
+        case .preVote: send(.preVoteReply(.refused), to: message.from, into: &effects)
         case .vote: send(.voteReply(isGranted: false), to: message.from, into: &effects)
         case .append(let append):
             sendOutdated(append.beat, to: message.from, into: &effects)

@@ -126,9 +126,7 @@ extension RaftGroup {
         guard let place = leadership?.place(of: follower) else { return }
         leadership!.followers[place].answered(beat)
         leadership!.followers[place].asleepSince = isAsleep ? beat.round : nil
-        if leadership!.followers[place].match < trail.lastIndex {
-            leadership!.followers[place].lags()
-        }
+        leadership!.followers[place].answeredHeartbeat(lastIndex: trail.lastIndex)
         finishTransfer(into: &effects)
         fallAsleep()
         finishConfirmedReads(at: now, into: &effects)

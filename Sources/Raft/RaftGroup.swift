@@ -98,8 +98,8 @@ package struct RaftGroup: Sendable {
         case .transferLeadership(let target): transfer(to: target, at: now, into: &effects)
         case .read(let read): begin(read, at: now, into: &effects)
         case .unreachable(let id): withProgress(of: id) { $0.lost() }
-        case .snapshotEnded(let id, let failed):
-            withProgress(of: id) { $0.snapshotEnded(failed: failed) }
+        case .snapshotEnded(let id, let index):
+            withProgress(of: id) { $0.snapshotEnded(at: index) }
         case .compacted(let index):
             invariant(index <= applied, "only what is applied is compacted")
             trail.compact(through: index)

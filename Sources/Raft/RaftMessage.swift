@@ -19,7 +19,7 @@ package struct RaftMessage: Hashable, Sendable {
     package enum Body: Hashable, Sendable {
         /// Would you vote for me in the next term (Raft thesis §9.6)?
         case preVote(Candidacy)
-        case preVoteReply(isGranted: Bool)
+        case preVoteReply(PreVote)
         case vote(Candidacy)
         case voteReply(isGranted: Bool)
         case append(Append)
@@ -35,6 +35,13 @@ package struct RaftMessage: Hashable, Sendable {
         /// To a leader that hibernates: someone needs the group.
         case wakeUp
     }
+}
+
+package enum PreVote: Hashable, Sendable {
+    case granted
+    case refused
+    /// The voter has a higher priority and a log as good, and campaigns itself.
+    case claimed
 }
 
 /// Marks a message of a leader. The follower sends it back as it came; only the leader that made it

@@ -57,9 +57,15 @@ struct Cluster {
 
     /// Lets everything happen up to a time.
     mutating func run(until end: UInt64) {
+        var count = 0
         while let next = agenda.nextTime, next <= end {
             time = max(time, next)
             happen(agenda.removeFirst())
+            count += 1
+            if count > 100_000 {
+                checks.report("a hundred thousand happenings and no end")
+                return
+            }
         }
         time = max(time, end)
     }
@@ -218,7 +224,7 @@ struct Cluster {
             || !network.isOpen(from: from, to: to) || replicas[place(to)].group == nil
         if isFailed || group.trail.term(at: index) == nil {
             tell("  the snapshot for \(to) does not arrive")
-            step(from, .snapshotEnded(to: to, failed: true))
+            step(from, .snapshotEnded(to: to, at: nil))
             return
         }
         let snapshot = SnapshotIdentity(
@@ -226,7 +232,7 @@ struct Cluster {
             membership: group.trail.membership(at: index))
         transmit(
             RaftMessage(from: from, to: to, term: term, body: .snapshot(snapshot, beat)))
-        step(from, .snapshotEnded(to: to, failed: false))
+        step(from, .snapshotEnded(to: to, at: index))
     }
 
     mutating func compact(_ id: ReplicaID, through index: LogIndex) {

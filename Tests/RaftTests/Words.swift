@@ -6,7 +6,7 @@ func describe(_ message: RaftMessage) -> String {
     let term = "term \(message.term)"
     switch message.body {
     case .preVote(let candidacy): return "pre-vote \(term) log \(candidacy.last)"
-    case .preVoteReply(let isGranted): return "pre-vote-reply \(term) \(isGranted ? "yes" : "no")"
+    case .preVoteReply(let answer): return "pre-vote-reply \(term) \(answer)"
     case .vote(let candidacy):
         return "vote \(term) log \(candidacy.last)\(candidacy.isTransfer ? " transfer" : "")"
     case .voteReply(let isGranted): return "vote-reply \(term) \(isGranted ? "yes" : "no")"
