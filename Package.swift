@@ -74,6 +74,8 @@ let package = Package(
         library("Storage", ["Base", collections]),
         library("Settings", ["Base"]),
         library("Terminal", ["Base", log]),
+        // 7: rules, pure.
+        library("Raft", ["Base"]),
         // 6: replicated machines, pure.
         library("Regions", ["Base", "Storage"]),
         // 5: the client side of reads, scans and batches, pure.
@@ -147,6 +149,9 @@ let package = Package(
         tests(of: "RocksStorage", ["Base", "Storage", "EngineSuite"]),
         tests(of: "Base"),
         tests(of: "Settings", ["Base"]),
+        .testTarget(
+            name: "RaftTests", dependencies: ["Raft", "Base"], exclude: ["Scenarios"],
+            swiftSettings: strict),
         tests(of: "Terminal", ["Base", log]),
         .testTarget(
             name: "ProcessTests", dependencies: ["ProcessSupport", "martlet", "Base"],
