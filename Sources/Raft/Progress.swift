@@ -37,7 +37,9 @@ package struct Progress: Hashable, Sendable {
     /// The commit index that it was last told.
     package var toldCommit: LogIndex = 0
     /// What it had when it last answered a heartbeat.
-    private var matchAtHeartbeat: LogIndex?
+    private var matchAtHeartbeat: LogIndex = 0
+    /// Whether anything was sent since then.
+    private var hasSent = false
     /// It sleeps since that round.
     package var asleepSince: UInt64?
 
@@ -69,6 +71,7 @@ package struct Progress: Hashable, Sendable {
         case .awaitingSnapshot: invariant(false, "nothing is sent beside a snapshot")
         }
         wantsProbe = false
+        hasSent = true
     }
 
     /// The follower has everything up to `index` on disk. True if that is news.
@@ -110,11 +113,13 @@ package struct Progress: Hashable, Sendable {
         promisedSince = max(promisedSince, beat.sentAt)
     }
 
-    /// A heartbeat was answered. If nothing has arrived there since the answer before it, although
-    /// entries are missing, then what was sent may be lost.
+    /// A heartbeat was answered. If nothing was sent and nothing has arrived there since the answer
+    /// before it, although entries are missing, then what was sent before may be lost.
     package mutating func answeredHeartbeat(lastIndex: LogIndex) {
-        defer { matchAtHeartbeat = match }
-        guard match < lastIndex, match == matchAtHeartbeat else { return }
+        let isQuiet = match == matchAtHeartbeat && !hasSent
+        matchAtHeartbeat = match
+        hasSent = false
+        guard match < lastIndex, isQuiet else { return }
         isWaiting = false
         wantsProbe = state == .replicating
     }

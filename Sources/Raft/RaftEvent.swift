@@ -49,6 +49,7 @@ package enum RaftEffect: Hashable, Sendable {
     /// Read when everything up to that index is applied.
     case readReady(ReadID, LogIndex)
     case readRefused(ReadID, Refusal)
+    /// This replica leads on. A transfer that works ends with `roleChanged`.
     case transferFailed(to: ReplicaID, Refusal)
     case roleChanged(RoleReport)
 }

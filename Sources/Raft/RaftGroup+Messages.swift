@@ -106,12 +106,6 @@ extension RaftGroup {
     ) {
         if newTerm > term { setHardState(HardState(term: newTerm, vote: nil)) }
         refuseLeaderReads(naming: leader, into: &effects)
-        if let transfer = leadership?.transfer {
-            let isDone = leader == transfer.target
-            if !isDone {
-                effects.append(.transferFailed(to: transfer.target, .notLeader(leader)))
-            }
-        }
         // A replica that waits for an election goes on waiting: one that asks for votes in vain
         // must not keep those from campaigning who could win.
         let isStillWaiting = role != .leader && leader == nil && electionDeadline != nil
