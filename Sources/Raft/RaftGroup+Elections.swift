@@ -64,8 +64,7 @@ extension RaftGroup {
     /// cannot win must not keep others from it.
     private func claimsPriority(over candidacy: Candidacy) -> Bool {
         settings.priority > candidacy.priority && membership.isVoter(id)
-            && failedCampaigns == 0
-            && trail.last >= candidacy.last
+            && failedCampaigns == 0 && trail.last >= candidacy.last
     }
 
     /// Grants at most one vote per term. Membership is the candidate's business: this replica may
@@ -130,8 +129,9 @@ extension RaftGroup {
         electionDeadline = nil
         failedCampaigns = 0
         leadership = Leadership(
-            firstIndex: last + 1, followers: [], heartbeatDeadline: now + settings.heartbeatInterval,
-            activeSince: now, uncommittedBytes: trail.byteCount(after: commit, through: last))
+            firstIndex: last + 1, followers: [],
+            heartbeatDeadline: now + settings.heartbeatInterval, activeSince: now,
+            uncommittedBytes: trail.byteCount(after: commit, through: last))
         appendOwn(.blank)
         followMembership(at: now)
     }

@@ -12,10 +12,12 @@ import Testing
     }
 
     /// For the log 1 1 1 4 4 5 5 6 6 6: how far it can agree with a log of these ends.
-    @Test(arguments: [
-        (10, 6, 10, 6), (12, 9, 10, 6), (10, 5, 7, 5), (10, 4, 5, 4), (10, 3, 3, 1), (4, 6, 4, 4),
-        (10, 0, 0, 0), (0, 0, 0, 0),
-    ] as [(LogIndex, Term, LogIndex, Term)])
+    @Test(
+        arguments: [
+            (10, 6, 10, 6), (12, 9, 10, 6), (10, 5, 7, 5), (10, 4, 5, 4), (10, 3, 3, 1),
+            (4, 6, 4, 4),
+            (10, 0, 0, 0), (0, 0, 0, 0),
+        ] as [(LogIndex, Term, LogIndex, Term)])
     func lastWithTermAtMost(_ index: LogIndex, _ term: Term, _ to: LogIndex, _ of: Term) {
         let trail = Self.trail([1, 1, 1, 4, 4, 5, 5, 6, 6, 6])
         #expect(trail.last(through: index, termAtMost: term) == LogPosition(index: to, term: of))

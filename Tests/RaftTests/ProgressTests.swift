@@ -6,8 +6,8 @@ import Testing
 @Suite struct ProgressTests {
     struct Row: Sendable {
         var name: String
-        /// `sent N` entries, `has N` accepted, `not N try M`, `lost`, `beat N` (answer, last index),
-        /// `needs` a snapshot, `done N`, `failed`.
+        /// `sent N` entries, `has N` accepted, `not N try M`, `lost`, `beat N` (answer, last
+        /// index), `needs` a snapshot, `done N`, `failed`.
         var events: [String]
         var state: Progress.State
         var match: LogIndex
@@ -54,7 +54,8 @@ import Testing
             name: "never above the refused place", events: ["sent 1", "not 9 try 20"],
             state: .probing, match: 0, next: 9, maySend: true),
         Row(
-            name: "an old refusal is not looked at", events: ["sent 1", "not 9 try 6", "not 9 try 2"],
+            name: "an old refusal is not looked at",
+            events: ["sent 1", "not 9 try 6", "not 9 try 2"],
             state: .probing, match: 0, next: 7, maySend: true),
         Row(
             name: "the window fills in entries", events: ["has 9", "sent 2", "sent 2"],
@@ -63,10 +64,12 @@ import Testing
             name: "and empties", events: ["has 9", "sent 2", "sent 2", "has 11"],
             state: .replicating, match: 11, next: 14, maySend: true),
         Row(
-            name: "an old acknowledgement takes nothing back", events: ["has 9", "sent 2", "has 3"],
+            name: "an old acknowledgement takes nothing back",
+            events: ["has 9", "sent 2", "has 3"],
             state: .replicating, match: 9, next: 12, maySend: true),
         Row(
-            name: "a gap is probed from what is known", events: ["has 9", "sent 2", "not 11 try 9"],
+            name: "a gap is probed from what is known",
+            events: ["has 9", "sent 2", "not 11 try 9"],
             state: .probing, match: 9, next: 10, maySend: true),
         Row(
             name: "a refusal below the match is not looked at",
@@ -79,10 +82,12 @@ import Testing
             name: "an answer soon after a probe says nothing", events: ["sent 1", "beat 12"],
             state: .probing, match: 0, next: 10, maySend: false),
         Row(
-            name: "a second one says that the probe is lost", events: ["sent 1", "beat 12", "beat 12"],
+            name: "a second one says that the probe is lost",
+            events: ["sent 1", "beat 12", "beat 12"],
             state: .probing, match: 0, next: 10, maySend: true),
         Row(
-            name: "a snapshot stops everything", events: ["has 9", "needs", "beat 12", "not 11 try 2"],
+            name: "a snapshot stops everything",
+            events: ["has 9", "needs", "beat 12", "not 11 try 2"],
             state: .awaitingSnapshot, match: 9, next: 10, maySend: false),
         Row(
             name: "after it a probe, once it is heard of", events: ["needs", "done 20"],

@@ -84,7 +84,8 @@ import Testing
         let membership = Membership(
             voters: Self.ids(ballot.voters), outgoing: Self.ids(ballot.outgoing))
         let tally = membership.tally { voter in
-            ballot.yes.contains(voter.number) ? true : ballot.no.contains(voter.number) ? false : nil
+            if ballot.yes.contains(voter.number) { return true }
+            return ballot.no.contains(voter.number) ? false : nil
         }
         #expect(tally == ballot.tally)
     }

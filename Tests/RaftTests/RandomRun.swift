@@ -232,15 +232,16 @@ struct RandomRun {
         for id in leader.membership.everyone {
             guard let group = cluster.replicas[cluster.place(id)].group else { continue }
             if group.nextDeadline != nil || !group.isAsleep && group.id == leader.id {
-                failure = "\(id) does not sleep: \(Self.summary(cluster.replicas[cluster.place(id)]))"
+                let replica = cluster.replicas[cluster.place(id)]
+                failure = "\(id) does not sleep: \(Self.summary(replica))"
             }
         }
     }
 
     static func summary(_ replica: Replica) -> String {
         guard let group = replica.group else { return "\(replica.id) down" }
-        return
-            "\(replica.id) \(words(RoleReport(group))), log \(group.trail.base)...\(group.trail.last)"
+        return "\(replica.id) \(words(RoleReport(group)))"
+            + ", log \(group.trail.base)...\(group.trail.last)"
             + ", commit \(group.commit), durable \(group.durable), \(group.membership)"
     }
 }

@@ -18,7 +18,7 @@ private import class Foundation.ProcessInfo
     #if DEBUG
         static let defaultCount: UInt64 = 300
     #else
-        static let defaultCount: UInt64 = 5_000
+        static let defaultCount: UInt64 = 3_000
     #endif
 
     @Test func everySeedIsSafeAndComesToRest() {

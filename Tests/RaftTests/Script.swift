@@ -155,8 +155,8 @@ struct Script {
         case "change":
             let changes = words.map { word -> MembershipChange in
                 let member = self.id(String(word.dropFirst()))
-                return word.hasPrefix("+")
-                    ? .addVoter(member) : word.hasPrefix("-") ? .remove(member) : .addLearner(member)
+                if word.hasPrefix("+") { return .addVoter(member) }
+                return word.hasPrefix("-") ? .remove(member) : .addLearner(member)
             }
             cluster.step(id, .changeMembership(ProposalID(cluster.number()), changes))
         case "compact": cluster.compact(id, through: LogIndex(words[0]) ?? 0)

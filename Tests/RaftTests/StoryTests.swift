@@ -1,7 +1,7 @@
 // Stories: what a few replicas are told, and below it everything that they say and do.
 //
-// Lines at the margin are commands and remarks; an empty line begins a chapter with a cluster of its
-// own. Heartbeats are left out. `REWRITE_SCENARIOS=1 swift test --filter StoryTests` writes the
+// Lines at the margin are commands and remarks; an empty line begins a chapter with a cluster of
+// its own. Heartbeats are left out. `REWRITE_SCENARIOS=1 swift test --filter StoryTests` writes the
 // stories anew, to be reviewed as a diff. A story never holds a violation of Raft's properties.
 import Foundation
 import Testing
