@@ -75,7 +75,7 @@ let package = Package(
         library("Settings", ["Base"]),
         library("Terminal", ["Base", log]),
         // 7: rules, pure.
-        library("Raft", ["Base"]),
+        library("Raft", ["Base"], settings: mutable),
         // 6: replicated machines, pure.
         library("Regions", ["Base", "Storage"]),
         // 5: the client side of reads, scans and batches, pure.
@@ -151,7 +151,7 @@ let package = Package(
         tests(of: "Settings", ["Base"]),
         .testTarget(
             name: "RaftTests", dependencies: ["Raft", "Base"], exclude: ["Scenarios"],
-            swiftSettings: strict),
+            swiftSettings: mutable),
         tests(of: "Terminal", ["Base", log]),
         .testTarget(
             name: "ProcessTests", dependencies: ["ProcessSupport", "martlet", "Base"],

@@ -34,7 +34,13 @@ extension RaftGroup {
         campaign?.ownVote = writes.nextToken
         let candidacy = candidacy(isTransfer: isTransfer)
         for voter in otherVoters {
-            send(.vote(candidacy), to: voter, after: writes.lastToken, into: &effects)
+            if settings.mutations.has(.asksForVotesEarly) {
+                let body = RaftMessage.Body.vote(candidacy)
+                let message = RaftMessage(from: id, to: voter, term: term, body: body)
+                effects.append(.send(message, after: nil))
+            } else {
+                send(.vote(candidacy), to: voter, after: writes.lastToken, into: &effects)
+            }
         }
     }
 

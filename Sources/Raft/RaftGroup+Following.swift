@@ -45,8 +45,9 @@ extension RaftGroup {
         into effects: inout RaftEffects
     ) {
         let reply = AppendReply(outcome: .accepted(through: index), beat: beat)
-        send(
-            .appendReply(reply), to: sender, after: writes.token(through: index), into: &effects)
+        let isEarly = settings.mutations.has(.acknowledgesEarly)
+        let token = isEarly ? nil : writes.token(through: index)
+        send(.appendReply(reply), to: sender, after: token, into: &effects)
     }
 
     mutating func follow(

@@ -24,7 +24,8 @@ extension RaftGroup {
     private func membership(after changes: [MembershipChange]) throws(Refusal) -> Membership {
         guard let leadership else { throw .notLeader(leader) }
         if let transfer = leadership.transfer { throw .transferring(to: transfer.target) }
-        guard commit >= leadership.firstIndex, commit >= trail.membershipIndex else {
+        let isDone = commit >= leadership.firstIndex && commit >= trail.membershipIndex
+        guard isDone || settings.mutations.has(.changesEarly) else {
             throw .changeUnderWay
         }
         do throws(MembershipError) {

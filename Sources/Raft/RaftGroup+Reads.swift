@@ -33,7 +33,8 @@ extension RaftGroup {
     private mutating func beginLeaderRead(
         _ origin: LeaderRead.Origin, at now: Instant, into effects: inout RaftEffects
     ) {
-        let hasCommitted = commit >= leadership!.firstIndex
+        let hasCommitted =
+            commit >= leadership!.firstIndex || settings.mutations.has(.readsBeforeCommitting)
         var read = LeaderRead(origin: origin, index: hasCommitted ? commit : nil, round: 0)
         if hasCommitted, isConfirmed(at: now) {
             finish(read, into: &effects)
@@ -45,7 +46,8 @@ extension RaftGroup {
         }
         if hasCommitted {
             leadership!.isBroadcastDue = true
-            read.round = leadership!.round + 1
+            let isSloppy = settings.mutations.has(.confirmsByEarlierRound)
+            read.round = leadership!.round + (isSloppy ? 0 : 1)
         }
         leadership!.reads.append(read)
     }
@@ -54,12 +56,17 @@ extension RaftGroup {
     private func isConfirmed(at now: Instant) -> Bool {
         guard let leadership else { return false }
         if leadership.followers.isEmpty { return membership.isVoter(id) }
-        guard leadership.transfer == nil, !leadership.isLeaseGivenUp else { return false }
+        let mutations = settings.mutations
+        guard
+            leadership.transfer == nil && !leadership.isLeaseGivenUp
+                || mutations.has(.keepsLeaseInTransfer)
+        else { return false }
         let promised = membership.reached { voter in
             voter == id ? now : leadership.progress(of: voter)?.promisedSince ?? .origin
         }
         guard let promised, promised > .origin else { return false }
-        return now < promised + settings.leaseDuration
+        let isLate = mutations.has(.overstaysLease)
+        return now < promised + (isLate ? settings.electionTimeout * 3 : settings.leaseDuration)
     }
 
     /// This term has committed something: the reads that waited for it begin.

@@ -126,7 +126,9 @@ extension RaftGroup {
         guard let place = leadership?.place(of: follower) else { return }
         leadership!.followers[place].answered(beat)
         leadership!.followers[place].asleepSince = isAsleep ? beat.round : nil
-        leadership!.followers[place].answeredHeartbeat(lastIndex: trail.lastIndex)
+        if !settings.mutations.has(.neverProbes) {
+            leadership!.followers[place].answeredHeartbeat(lastIndex: trail.lastIndex)
+        }
         finishTransfer(into: &effects)
         fallAsleep()
         finishConfirmedReads(at: now, into: &effects)
@@ -137,11 +139,20 @@ extension RaftGroup {
     /// as far as its own disk has come.
     mutating func advanceCommit(at now: Instant, into effects: inout RaftEffects) {
         guard let leadership else { return }
-        let reached = membership.reached { voter in
-            voter == id ? writes.durable : leadership.progress(of: voter)?.match ?? 0
+        let mutations = settings.mutations
+        let own = mutations.has(.countsItselfEarly) ? trail.lastIndex : writes.durable
+        let voters =
+            mutations.has(.ignoresOutgoingVoters)
+            ? Membership(voters: membership.voters.ids) : membership
+        let reached = voters.reached { voter in
+            voter == id ? own : leadership.progress(of: voter)?.match ?? 0
         }
-        guard let reached, reached > commit, trail.term(at: reached) == term else { return }
-        let freed = trail.byteCount(after: commit, through: reached)
+        guard let reached, reached > commit,
+            trail.term(at: reached) == term || mutations.has(.commitsOldTerms)
+        else { return }
+        let freed =
+            mutations.has(.leaksUncommittedBytes)
+            ? 0 : trail.byteCount(after: commit, through: reached)
         self.leadership!.uncommittedBytes -= freed
         setCommit(reached)
         beginHeldReads(at: now, into: &effects)

@@ -66,7 +66,8 @@ package struct RaftGroup: Sendable {
         drawPatience()
         // A sole voter has promised nothing to anyone.
         let isAlone = trail.membership.voters.ids == [id] && !trail.membership.isJoint
-        if hardState.term > 0, !isAlone { leaderHeardAt = now }
+        let isForgetful = settings.mutations.has(.forgetsPromises)
+        if hardState.term > 0, !isAlone, !isForgetful { leaderHeardAt = now }
         electionDeadline = isAlone ? now : mayCampaign ? now + patience : nil
     }
 
@@ -202,6 +203,8 @@ package struct RaftGroup: Sendable {
     /// may be the only one whose log can win (thesis §4.2.2); it then leads without a vote of its
     /// own until the removal is committed.
     var mayCampaign: Bool {
-        membership.isVoter(id) || trail.hasMembership(since: commit) { $0.isVoter(id) }
+        if membership.isVoter(id) { return true }
+        return !settings.mutations.has(.removedNeverCampaigns)
+            && trail.hasMembership(since: commit) { $0.isVoter(id) }
     }
 }

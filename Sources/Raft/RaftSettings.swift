@@ -24,6 +24,7 @@ package struct RaftSettings: Hashable, Sendable {
     package var readsWaiting = 16_384
     /// A replica gives way to one with a higher priority whose log is as good.
     package var priority = 0
+    package var mutations = RaftMutations()
 
     package init() {}
 

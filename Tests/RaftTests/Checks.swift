@@ -16,6 +16,7 @@ struct Checks {
     private(set) var history: [Term] = []
     private(set) var commitMax: LogIndex = 0
     private var terms: [ReplicaID: Term] = [:]
+    private var commits: [ReplicaID: LogIndex] = [:]
     private(set) var elections = 0
 
     mutating func report(_ violation: String) { violations.append(violation) }
@@ -105,7 +106,13 @@ struct Checks {
         }
     }
 
+    /// A process starts: it may know less of what is committed than the one before it.
+    mutating func started(_ id: ReplicaID) { commits[id] = nil }
+
     mutating func observe(_ group: RaftGroup) {
+        if group.commit < commits.updateValue(group.commit, forKey: group.id) ?? 0 {
+            report("monotonic commits: \(group.id) is back at \(group.commit)")
+        }
         commitMax = max(commitMax, group.commit)
         if group.term < terms[group.id] ?? 0 {
             report("monotonic terms: \(group.id) is back in term \(group.term)")

@@ -52,6 +52,7 @@ struct Cluster {
     mutating func start(_ id: ReplicaID) {
         let place = place(id)
         replicas[place].start(settings, seed: random.next(), at: time)
+        checks.started(id)
         scheduleDeadline(place)
     }
 

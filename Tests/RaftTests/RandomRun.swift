@@ -40,7 +40,7 @@ struct RandomRun {
 
     static let millisecond: UInt64 = 1_000_000
 
-    init(seed: UInt64, isTold: Bool = false) {
+    init(seed: UInt64, mutations: RaftMutations = RaftMutations(), isTold: Bool = false) {
         random = SeededGenerator(seed: seed)
         shape = Shape(&random)
         var settings = RaftSettings()
@@ -48,6 +48,7 @@ struct RandomRun {
         settings.appendEntries = Int.random(in: 1...6, using: &random)
         settings.windowEntries = settings.appendEntries * Int.random(in: 1...3, using: &random)
         settings.uncommittedBytes = 40
+        settings.mutations = mutations
         cluster = Cluster(settings: settings, seed: random.next())
         if isTold { cluster.story = [] }
         let count = UInt64.random(in: 1...5, using: &random)
@@ -77,7 +78,7 @@ struct RandomRun {
         cluster.diskDelay = shape.slowDisks ? 1 * ms...60 * ms : 0...2 * ms
         for _ in 0..<turns {
             act()
-            let pause = random.chance(1, in: 12) ? 1_500 * ms : 40 * ms
+            let pause = [2 * ms, 40 * ms, 40 * ms, 400 * ms][Int.random(in: 0...3, using: &random)]
             cluster.run(until: cluster.time + UInt64.random(in: 0...pause, using: &random))
             if !cluster.checks.violations.isEmpty { return }
         }
@@ -98,13 +99,16 @@ struct RandomRun {
 
     private mutating func act() {
         switch UInt64.random(in: 0..<100, using: &random) {
-        case 0..<45: propose()
-        case 45..<62: cluster.read(random.chance(1, in: 2) ? target() : anyone())
+        case 0..<32: propose()
+        case 32..<52: cluster.read(random.chance(1, in: 2) ? target() : anyone())
+        case 52..<57: if shape.partitions { isolate(target()) }
+        case 57..<61: if shape.crashes { crash(target()) }
+        case 61..<62: if shape.crashes { for replica in cluster.replicas { crash(replica.id) } }
         case 62..<66: cluster.step(target(), .transferLeadership(to: anyone()))
         case 66..<74: if shape.changesMembers { changeMembers() }
         case 74..<80: if shape.partitions { cut() }
         case 80..<84: cluster.network.cuts = []
-        case 84..<90: if shape.crashes { crash() }
+        case 84..<90: if shape.crashes { crash(anyone()) }
         case 90..<94: restartOne()
         case 94..<97: if shape.compacts { compact(anyone()) }
         case 97: cluster.snapshotsFail.toggle()
@@ -161,8 +165,19 @@ struct RandomRun {
         }
     }
 
-    private mutating func crash() {
-        let id = anyone()
+    /// Cuts a replica off, mostly with one that still hears it; its clients do not notice.
+    private mutating func isolate(_ id: ReplicaID) {
+        cluster.network.cuts = []
+        let friend = anyone()
+        for other in cluster.replicas.map(\.id) where other != id && other != friend {
+            for inside in [id, friend] {
+                cluster.network.cuts.insert([inside, other])
+                cluster.network.cuts.insert([other, inside])
+            }
+        }
+    }
+
+    private mutating func crash(_ id: ReplicaID) {
         let place = cluster.place(id)
         let waiting = cluster.replicas[place].writes.count
         cluster.tell("  \(id) crashes")

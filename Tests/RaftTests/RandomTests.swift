@@ -28,7 +28,7 @@ private import class Foundation.ProcessInfo
         var failures = 0
         for seed in Self.seeds {
             var run = RandomRun(seed: seed)
-            run.play(turns: 120)
+            run.play(turns: 200)
             elections += run.cluster.checks.elections
             reads += run.cluster.readsDone
             applied += run.cluster.checks.history.count
@@ -48,7 +48,7 @@ private import class Foundation.ProcessInfo
 
     private func tellAgain(_ seed: UInt64) {
         var run = RandomRun(seed: seed, isTold: true)
-        run.play(turns: 120)
+        run.play(turns: 200)
         Issue.record("\(run.cluster.story?.suffix(150).joined(separator: "\n") ?? "")")
     }
 }

@@ -27,8 +27,9 @@ struct Script {
     }
 
     /// The chapter anew: its commands and remarks, and under each command what came of it.
-    static func play(_ chapter: String) -> String {
+    static func play(_ chapter: String, _ mutations: RaftMutations = RaftMutations()) -> String {
         var script = Script()
+        script.cluster.settings.mutations = mutations
         script.cluster.story = []
         for line in chapter.split(separator: "\n") where !line.hasPrefix(" ") {
             script.cluster.tell(String(line))

@@ -19,7 +19,7 @@ import Testing
         let file = Self.folder.appending(path: name + ".txt")
         let written = try String(contentsOf: file, encoding: .utf8)
         let chapters = written.trimmingCharacters(in: .newlines).components(separatedBy: "\n\n")
-        let replayed = chapters.map(Script.play)
+        let replayed = chapters.map { Script.play($0) }
         let played = replayed.joined(separator: "\n\n") + "\n"
         if ProcessInfo.processInfo.environment["REWRITE_SCENARIOS"] != nil {
             try played.write(to: file, atomically: true, encoding: .utf8)
