@@ -129,7 +129,7 @@ extension RaftGroup {
         if !settings.mutations.has(.neverProbes) {
             leadership!.followers[place].answeredHeartbeat(lastIndex: trail.lastIndex)
         }
-        finishTransfer(into: &effects)
+        if leadership!.transfer?.target == follower { finishTransfer(into: &effects) }
         fallAsleep()
         finishConfirmedReads(at: now, into: &effects)
     }
