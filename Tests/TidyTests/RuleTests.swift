@@ -97,6 +97,7 @@ import Testing
         Plant(Words.noUnorderedHash, pure, "func hash(into hasher: inout Hasher) {}"),
         Plant(Words.noUnfinishedWork, host, "let stubborn = 1  // for nowhere"),
         Plant(Words.noSwallowedErrors, test, "try? f()"),
+        Plant(Words.noSwallowedErrors, host, "let entry: Entry? = f()"),
         Plant(Words.noSwallowedErrors, host, "// Closing twice is no harm.\ntry? f()"),
         Plant(Words.noSwallowedErrors, host, "try? f()  // Closing twice is no harm."),
         Plant(Words.noSwallowedErrors, host, "do { try f() } catch { log(error) }"),

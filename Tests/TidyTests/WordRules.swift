@@ -88,7 +88,7 @@ enum Words {
     static let noSwallowedErrors = Rule(name: "no error is dropped without a reason") { file in
         guard file.isSource else { return [] }
         let dropped = file.code.indices.filter {
-            file.code[$0].contains("try?") && !file.isExplained(at: $0)
+            file.code[$0].contains(/\btry\?/) && !file.isExplained(at: $0)
         }
         let empty = file.code.indices.filter { index in
             guard file.code[index].contains("catch") else { return false }
