@@ -32,6 +32,8 @@ package enum Event: Sendable {
     /// The client of that exchange has gone.
     case cancelled(ExchangeID)
     case diskSpace(DiskSpace)
+    /// A write has failed for good; the host ends the node.
+    case storeFailed(StorageError)
     case scraped(ScrapeToken, Scrape)
     /// The node takes no new work from now on.
     case stopping

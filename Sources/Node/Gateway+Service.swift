@@ -30,13 +30,15 @@ extension Gateway {
     private var checks: [HealthCheck] {
         let space = disk.map { "\($0.freeBytes) of \($0.capacityBytes) bytes are free" }
         let need = disk.flatMap { $0.isFull ? "; writes need \($0.neededBytes)" : nil }
+        let failure = storeFailure.map { "a write failed, the node ends: \($0)" }
         return [
             HealthCheck(
                 name: "accepting_requests", isPassing: !isStopping,
                 detail: isStopping ? "the node is draining and will stop" : "yes"),
             HealthCheck(
-                name: "store_writable", isPassing: disk?.isFull != true,
-                detail: (space ?? "free space is not known yet") + (need ?? "")),
+                name: "store_writable",
+                isPassing: storeFailure == nil && disk?.isFull != true,
+                detail: failure ?? (space ?? "free space is not known yet") + (need ?? "")),
         ]
     }
 

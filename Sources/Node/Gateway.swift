@@ -29,6 +29,8 @@ package struct Gateway: ~Copyable {
     var names: RequestNames
     var largeValues = LargeValues()
     var disk: DiskSpace?
+    /// Set for good when the store has failed.
+    var storeFailure: StorageError?
     var isStopping = false
     package internal(set) var counters = GatewayCounters()
 
@@ -68,6 +70,7 @@ package struct Gateway: ~Copyable {
         case .cancelled(let exchange): cancel(exchange, into: &effects)
         case .deadlineReached: expireDue(at: now, into: &effects)
         case .diskSpace(let space): disk = space
+        case .storeFailed(let error): storeFailure = error
         case .scraped(let token, let scrape): scraped(token, scrape, at: now, into: &effects)
         case .stopping: isStopping = true
         case .turnEnded: break

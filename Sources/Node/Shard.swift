@@ -66,7 +66,7 @@ package struct Shard: ~Copyable {
             finishRead(token, result, at: now, into: &effects)
         case .diskSpace(let space): disk = space
         case .deadlineReached: break
-        case .stopping, .request, .cancelled, .scraped:
+        case .storeFailed, .stopping, .request, .cancelled, .scraped:
             invariant(false, "a shard gets nothing that is a gateway's")
         }
         while let next = runnable.popFirst() {

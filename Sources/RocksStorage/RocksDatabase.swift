@@ -58,8 +58,10 @@ final class RocksDatabase: @unchecked Sendable {
     /// the process in Debian's build; the process has to end anyway.
     func abandon() { isAbandoned.withLock { $0 = true } }
 
+    var hasFailed: Bool { isAbandoned.withLock { $0 } }
+
     deinit {
-        if isAbandoned.withLock({ $0 }) {
+        if hasFailed {
             _ = Unmanaged.passRetained(lease as AnyObject)
             return
         }

@@ -13,7 +13,8 @@ extension RocksEngine {
     /// then with everything there is. Without that nothing would: compactions follow writes, and
     /// there are none. Blocks, for long if much was deleted; false if there was nothing to do.
     package func reclaim() throws(StorageError) -> Bool {
-        guard let range = space.takeReclaimable() else { return false }
+        // Nothing is asked of the files of a store that has failed.
+        guard !database.hasFailed, let range = space.takeReclaimable() else { return false }
         let start = ContinuousClock.now
         try flush()
         compact(.raw, range)

@@ -37,16 +37,20 @@ final class DiskWorker: Sendable {
     private let engine: any KeyValueEngine
     private let thread: NIOThreadPool
     private let report: @Sendable (_ core: Int, _ events: [Event]) -> Void
+    private let failed: @Sendable (StorageError) -> Void
     private let state = Mutex(State())
 
-    /// `report` is called on the worker's thread, once per core and sync.
+    /// Both are called on the worker's thread: `report` once per core and sync, `failed` once, when
+    /// the store has failed, before the first of those who waited is told.
     init(
         engine: any KeyValueEngine, thread: NIOThreadPool,
-        report: @escaping @Sendable (_ core: Int, _ events: [Event]) -> Void
+        report: @escaping @Sendable (_ core: Int, _ events: [Event]) -> Void,
+        failed: @escaping @Sendable (StorageError) -> Void
     ) {
         self.engine = engine
         self.thread = thread
         self.report = report
+        self.failed = failed
     }
 
     var statistics: Statistics { state.withLock { $0.statistics } }
@@ -94,6 +98,8 @@ final class DiskWorker: Sendable {
                 state.statistics.failures += 1
                 if case .full = error {} else { state.failure = error }
             }
+            // From here on `drain` writes nothing, so that this is said once.
+            if case .full = error {} else { failed(error) }
             return .failure(error)
         }
         let end = Clocks.monotonic()

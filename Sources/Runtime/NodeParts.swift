@@ -24,7 +24,7 @@ struct NodeParts {
 
     init(
         _ settings: NodeSettings, directory: DataDirectory, engine: RocksEngine,
-        tls: TLSAcceptor?, logger: Logger
+        tls: TLSAcceptor?, logger: Logger, storeFailed: @escaping @Sendable () -> Void
     ) {
         self.engine = engine
         self.logger = logger
@@ -41,6 +41,20 @@ struct NodeParts {
             engine: engine, thread: writer,
             report: { core, events in
                 switchboard.post(core, events.map { Delivery(to: .shard, $0) })
+            },
+            failed: { error in
+                logger.error(
+                    """
+                    a write failed; only a new start can tell what is on the disk, so the node ends
+                    """,
+                    metadata: [
+                        "event": "store_failed", "error": "\(error)",
+                        "try": "dmesg | tail   # mend the disk, then start again",
+                    ])
+                for core in switchboard.all {
+                    core.post([Delivery(to: .gateway, .storeFailed(error))])
+                }
+                storeFailed()
             })
         let scraper = Scraper(
             switchboard: switchboard, disk: disk, engine: engine, build: settings.build)

@@ -29,8 +29,11 @@ package final class RunningNode: Sendable {
     private let diskWatch: RepeatedTask
 
     /// Ready means ready: when this returns, requests are served.
+    /// - Parameter storeFailed: called once, from any thread, when a write has failed for good: the
+    ///   node still reads, and is to be drained and ended by who started it.
     package static func start(
-        _ settings: NodeSettings, directory: DataDirectory, logger: Logger
+        _ settings: NodeSettings, directory: DataDirectory, logger: Logger,
+        storeFailed: @escaping @Sendable () -> Void
     ) async throws -> RunningNode {
         Limits.checkRelations()
         keepLargeBuffersReturnable()
@@ -40,7 +43,8 @@ package final class RunningNode: Sendable {
         let diskBytes = try directory.space().capacity
         let engine = try directory.openEngine(Self.options(settings, diskBytes: diskBytes))
         let parts = NodeParts(
-            settings, directory: directory, engine: engine, tls: tls, logger: logger)
+            settings, directory: directory, engine: engine, tls: tls, logger: logger,
+            storeFailed: storeFailed)
         do {
             var listeners: [any Channel] = []
             for address in settings.listen {

@@ -141,6 +141,7 @@ struct TraceHash {
         case .stopping: mix(8)
         case .turnEnded: mix(9)
         case .deadlineReached: mix(10)
+        case .storeFailed: mix(11)
         }
     }
 

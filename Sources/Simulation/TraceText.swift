@@ -21,6 +21,7 @@ extension Event {
         case .cancelled(let exchange): "cancelled \(exchange.shown)"
         case .diskSpace(let space): "disk space: \(space.freeBytes) free"
         case .scraped: "scraped"
+        case .storeFailed(let error): "store failed: \(error)"
         case .stopping: "stopping"
         case .turnEnded: "turn ended"
         case .deadlineReached: "deadline reached"

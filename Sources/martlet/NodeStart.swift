@@ -24,6 +24,8 @@ struct NodeStart {
     let settings: ServeSettings
     let checks: StartChecks
     let format: LogFormat
+    /// A write has failed, and the node is to end.
+    let storeFailed: @Sendable () -> Void
 
     func run() async throws(StartError) -> Started {
         var warnings: [Diagnosis] = []
@@ -41,7 +43,7 @@ struct NodeStart {
         let (directory, bytesFound) = try openDirectory()
         do {
             let node = try await RunningNode.start(
-                nodeSettings, directory: directory, logger: logger)
+                nodeSettings, directory: directory, logger: logger, storeFailed: storeFailed)
             return Started(
                 node: node, certificate: certificate, logger: logger,
                 directory: resolvedPath(settings.dataDirectory) ?? settings.dataDirectory,

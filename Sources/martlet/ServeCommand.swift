@@ -39,7 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
         let signals = StopSignals()
         let start = NodeStart(
             settings: settings, checks: StartChecks(layers: layers, settings: settings),
-            format: format)
+            format: format, storeFailed: signals.storeFailed)
         let started: NodeStart.Started
         do throws(StartError) {
             started = try await start.run()
@@ -61,8 +61,10 @@ struct ServeCommand: AsyncParsableCommand {
         _ started: NodeStart.Started, _ signals: StopSignals, _ format: LogFormat
     ) async throws(CommandFailure) {
         let renewal = started.certificate.map { _ in Renewal(started.node, started.logger) }
+        var last = StopSignals.Request.stop
         for await request in signals.requests {
-            if request == .stop { break }
+            last = request
+            guard request == .reload else { break }
             renewal?.lookNow()
         }
         renewal?.stop()
@@ -75,6 +77,8 @@ struct ServeCommand: AsyncParsableCommand {
             throw CommandFailure(
                 .unforeseen("the node did not stop cleanly: \(error)"), format: format)
         }
+        // What happened is in the log already.
+        if last == .storeFailed { throw CommandFailure(.disk) }
         started.logger.notice("stopped cleanly", metadata: ["event": "stopped"])
     }
 }

@@ -1,6 +1,6 @@
 /// SIGTERM and SIGINT ask a node to stop, SIGHUP to read its certificates again; but the SIGHUP of
-/// a terminal that has gone asks to stop. A second request to stop ends the process at once,
-/// whatever the drain is waiting for.
+/// a terminal that has gone asks to stop, and so does a store that has failed. A second request to
+/// stop ends the process at once, whatever the drain is waiting for.
 ///
 /// Dispatch sources and not swift-service-lifecycle: there is one service, and that library knows
 /// no second signal that overtakes the first; below, it uses the same sources.
@@ -11,9 +11,13 @@ private import Synchronization
 final class StopSignals {
     enum Request: Sendable {
         case stop, reload
+        /// By the node itself: its store has failed.
+        case storeFailed
     }
 
     let requests: AsyncStream<Request>
+    /// May be called from any thread.
+    let storeFailed: @Sendable () -> Void
     /// Held as long as signals are to be heard.
     private let sources: [any DispatchSourceSignal]
 
@@ -24,6 +28,10 @@ final class StopSignals {
         let stops = StopCount()
         let hadTerminal = isatty(STDERR_FILENO) == 1
         requests = stream
+        storeFailed = {
+            _ = stops.next()
+            continuation.yield(.storeFailed)
+        }
         sources = [SIGTERM, SIGINT, SIGHUP].map { number in
             // Dispatch sees signals beside their action; the default one would end us first.
             signal(number, SIG_IGN)

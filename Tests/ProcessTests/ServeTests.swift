@@ -171,6 +171,45 @@ import Testing
         }
     }
 
+    /// The log of the store meets the largest size that a file may have: the write fails, whoever
+    /// waited is told that the outcome is unknown, and the node ends with the status of the disk.
+    @Test func aFailedStoreEndsTheNode() throws {
+        try withFolder { folder in
+            var program = Program(
+                "-c",
+                """
+                trap '' XFSZ; ulimit -f 4096
+                exec "$0" serve --listen 127.0.0.1:0 --log-format json
+                """,
+                Program.binary.path)
+            program.executable = URL(filePath: "/bin/sh")
+            let node = try program.in(folder).start()
+            defer { node.kill() }
+            let line = try #require(node.line(with: "\"event\":\"ready\""), "\(node.messages)")
+            let ready = try #require(
+                JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+            let url = try #require(ready["base"] as? String)
+            #expect(try run(url, "put", "kept", "1").status == 0)
+            let large = Data(repeating: 0x61, count: 3 << 20)
+            let put = try Program("put", "a", "--url", url).reading(large).run()
+            #expect(put.status == 76, "\(put.messages)")
+            let outcome = try #require(node.wait(.seconds(20)), "\(node.messages)")
+            #expect(outcome.status == 74, "\(outcome)")
+            #expect(outcome.messages.contains("\"event\":\"store_failed\""))
+            #expect(outcome.messages.contains("dmesg"))
+            #expect(!outcome.messages.contains("\"event\":\"stopped\""))
+
+            let again = try Program(
+                "serve", "--listen", "127.0.0.1:0", "--log-format", "json"
+            ).in(folder).start()
+            defer { again.kill() }
+            let next = try #require(again.line(with: "\"event\":\"ready\""), "\(again.messages)")
+            let object = try JSONSerialization.jsonObject(with: Data(next.utf8))
+            let base = try #require((object as? [String: Any])?["base"] as? String)
+            #expect(try run(base, "get", "kept").text == "1")
+        }
+    }
+
     @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script")))
     func aTerminalGetsABanner() throws {
         try withFolder { folder in

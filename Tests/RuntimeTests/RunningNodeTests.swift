@@ -19,7 +19,8 @@ import Testing
             build: BuildFacts(version: "0.0.0", revision: "abc", swift: "6.3"))
         return try await RunningNode.start(
             settings, directory: directory,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            storeFailed: { Issue.record("the store of a test has failed") })
     }
 
     static func temporaryFolder() -> String {
