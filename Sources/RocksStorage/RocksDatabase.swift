@@ -56,15 +56,20 @@ final class RocksDatabase: @unchecked Sendable {
 
     /// After a failed write: never to be closed. Closing touches the file that failed, which aborts
     /// the process in Debian's build; the process has to end anyway.
-    func abandon() { isAbandoned.withLock { $0 = true } }
+    ///
+    /// All of it is kept, not only the database: its threads still compact, with the filter and the
+    /// cache that the tuning owns, and the lease covers the files that they write.
+    func abandon() {
+        let isFirst = isAbandoned.withLock { isAbandoned in
+            defer { isAbandoned = true }
+            return !isAbandoned
+        }
+        if isFirst { _ = Unmanaged.passRetained(self) }
+    }
 
     var hasFailed: Bool { isAbandoned.withLock { $0 } }
 
     deinit {
-        if hasFailed {
-            _ = Unmanaged.passRetained(lease as AnyObject)
-            return
-        }
         rocksdb_readoptions_destroy(cachedRead)
         rocksdb_readoptions_destroy(diskRead)
         for family in [raw, meta, unused] { rocksdb_column_family_handle_destroy(family) }

@@ -146,6 +146,40 @@ private final class SmallDisk: Sendable {
             path: path + "/db", options: .small, creating: false, lease: folder)
         #expect(try history.verify(engine) == 10)
     }
+
+    /// RocksDB's threads go on in a store that failed, and may be calling its filter.
+    @Test func aStoreThatFailedKeepsItsFilter() async throws {
+        let folder = TemporaryFolder()
+        let path = folder.path
+        await #expect(processExitsWith: .success) { [path = path as String] in
+            signal(SIGXFSZ, SIG_IGN)
+            let filter = try abandonedFilter(path: path + "/db")
+            precondition(filter() != nil, "the filter of a running database was destroyed")
+        }
+        withExtendedLifetime(folder) {}
+    }
+}
+
+/// Told apart from what was let go of by a weak reference.
+private final class Witness: Sendable {
+    let isGarbage = false
+}
+
+/// Makes an engine, lets its disk fail, and lets go of it; weakly, what its compaction filter uses.
+private func abandonedFilter(path: String) throws -> () -> Witness? {
+    let witness = Witness()
+    var options = RocksOptions.small
+    options.isGarbage = [.raw: { _ in witness.isGarbage }]
+    let engine = try RocksEngine(path: path, options: options, creating: true, lease: 0)
+    var limit = rlimit()
+    precondition(getrlimit(fileSizeLimit, &limit) == 0)
+    limit.rlim_cur = 200_000
+    precondition(setrlimit(fileSizeLimit, &limit) == 0)
+    let large = [ModelWrite.put(.raw, [1], Bytes(repeating: 1, count: 300_000))].batch
+    guard case .failed? = try failure({ try engine.write(large, sync: true) }) else {
+        preconditionFailure("the write is larger than a file may be")
+    }
+    return { [weak witness] in witness }
 }
 
 private let fileSizeLimit = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
