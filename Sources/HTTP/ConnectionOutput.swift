@@ -18,6 +18,13 @@ extension Connection {
         markDirty()
     }
 
+    /// HTTP/1.1 cancels only what its connection leaves behind, which holds nothing any more.
+    func release(_ stream: Int32) {
+        guard case .http2(let session) = mode else { return }
+        session.release(stream)
+        markDirty()
+    }
+
     /// What was answered leaves at the end of the read cycle, or of the front's turn.
     func markDirty() {
         guard !isDirty else { return }

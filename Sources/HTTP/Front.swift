@@ -102,6 +102,15 @@ package final class Front {
         if !paused.isEmpty { resumePaused() }
     }
 
+    /// The work for a request that was cancelled has ended without an answer: its stream's place is
+    /// free again.
+    package func release(_ exchange: ExchangeID) {
+        let slot = Int(exchange.slot)
+        guard slot < slots.count, slots[slot].generation == exchange.generation else { return }
+        slots[slot].connection?.release(exchange.stream)
+        if !paused.isEmpty { resumePaused() }
+    }
+
     /// Sends what was answered since the last time: one write per connection. Comes by itself at
     /// the end of the turn; a host that knows that its turn is over may call it sooner.
     package func flush() {

@@ -7,9 +7,7 @@ extension HTTP2Session {
     /// The core's answer. Dropped if the stream is gone; the place that it held becomes free.
     package func respond(_ id: Int32, _ response: Response) {
         guard let index = index(of: id), slab[index].phase == .serving else {
-            if let position = abandoned.firstIndex(where: { $0.stream == id }) {
-                release(abandonedAt: position)
-            }
+            release(id)
             return
         }
         state.counters.requestsInFlight -= 1
@@ -17,6 +15,13 @@ extension HTTP2Session {
         slab[index].held = 0
         submit(index, response)
         if response.closesConnection { drain() }
+    }
+
+    /// The core has done with a request whose stream is gone.
+    package func release(_ id: Int32) {
+        if let position = abandoned.firstIndex(where: { $0.stream == id }) {
+            release(abandonedAt: position)
+        }
     }
 
     /// Answers with a problem before the request has all arrived; what still arrives is thrown

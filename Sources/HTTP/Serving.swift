@@ -11,8 +11,9 @@ package protocol Serving: AnyObject {
 
     /// The client reset the stream or left: work on it may stop, and an answer is no longer wanted.
     ///
-    /// `Front.respond` is to be called all the same when the work has ended; the answer is dropped.
-    /// Until then the request counts as an open stream, so that a client gains nothing by
-    /// cancelling; after `Limits.requestTimeoutDefault` the front stops waiting for it.
+    /// When the work has ended, `Front.release` is to be called; or `Front.respond`, if the answer
+    /// was made before the work could stop: it is dropped. Until then the request counts as an open
+    /// stream, so that a client gains nothing by cancelling; after `Limits.requestTimeoutDefault`
+    /// the front stops waiting for it.
     func cancel(_ exchange: ExchangeID)
 }

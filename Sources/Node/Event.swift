@@ -50,6 +50,8 @@ package enum Effect: Sendable {
     case read(ReadToken, RawRead, (any EngineView)?, WallTime)
     case send(Envelope)
     case respond(ExchangeID, Response, AccessRecord)
+    /// The work for an exchange that was cancelled has ended; there is no answer.
+    case released(ExchangeID)
     /// Ask every unit and the host itself for their metrics.
     case scrape(ScrapeToken)
 }

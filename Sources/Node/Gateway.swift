@@ -146,7 +146,10 @@ package struct Gateway: ~Copyable {
             send(run, of: next, into: &effects)
             return
         }
-        guard !exchange.isCancelled else { return }
+        guard !exchange.isCancelled else {
+            effects.append(.released(exchange.context.exchange))
+            return
+        }
         var outcomes = exchange.batch.outcomes
         if LargeValues.concern(outcomes) {
             largeValues.share(&outcomes, for: exchange.request.commands)
@@ -229,6 +232,7 @@ package struct Gateway: ~Copyable {
         }) {
             counters.cancelled += 1
             scrapes.remove(handle)
+            effects.append(.released(exchange))
         }
     }
 }

@@ -167,6 +167,8 @@ final class Core: Serving, @unchecked Sendable {
         case .respond(let exchange, let response, let access):
             front.respond(exchange, response)
             services.log.write(access)
+        case .released(let exchange):
+            front.release(exchange)
         case .persist(let token, let batch):
             persists.append(DiskWorker.Job(core: index, token: token, batch: batch))
         case .read(let token, let read, let view, let wall):

@@ -101,6 +101,7 @@ final class SimCore {
             }
             output.responses.append((exchange, response))
             if bug == .respondedTwice { output.responses.append((exchange, response)) }
+        case .released: break  // a simulated client holds no stream
         case .persist(let token, let batch):
             output.persists.append(SimDisk.Job(core: index, token: token, batch: batch))
             if bug == .reportedBeforeWrite { queue.append((.shard, .persisted(token))) }

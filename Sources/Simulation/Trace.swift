@@ -158,6 +158,8 @@ struct TraceHash {
             mix(UInt64(response.status))
             mix(response.body)
         case .scrape(let token): mix(23, token)
+        case .released(let exchange):
+            mix(24, UInt64(exchange.slot) << 32 | UInt64(UInt32(bitPattern: exchange.stream)))
         }
     }
 

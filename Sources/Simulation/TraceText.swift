@@ -40,6 +40,7 @@ extension Effect {
         case .respond(let exchange, let response, _):
             "respond \(exchange.shown) \(response.status)"
         case .scrape: "scrape"
+        case .released(let exchange): "released \(exchange.shown)"
         }
     }
 }

@@ -210,6 +210,23 @@ import Testing
         #expect(client.harness.front.counters.requestsInFlight == 0)
     }
 
+    @Test func aCancelledRequestThatIsReleasedHoldsNothing() throws {
+        let client = try EmbeddedHTTP2Client()
+        try client.send(
+            Frames.headers(1, Frames.fields("POST", "/hold"), end: false)
+                + Frames.data(1, [1, 2, 3]) + Frames.reset(1))
+        let core = client.harness.core
+        let front = client.harness.front
+        try #require(core.cancelled.count == 1)
+        #expect(front.counters.requestsInFlight == 1)
+        #expect(front.counters.requestBytesHeld == 3)
+        front.release(core.cancelled[0])
+        #expect(front.counters.requestsInFlight == 0)
+        #expect(front.counters.requestBytesHeld == 0)
+        front.release(core.cancelled[0])
+        #expect(front.counters.requestsInFlight == 0, "once")
+    }
+
     @Test func streamsPastTheLimitAreNotServed() throws {
         let client = try EmbeddedHTTP2Client()
         for index in 0...Int32(Limits.streamsPerConnection) {

@@ -1,6 +1,7 @@
 // Requests through a gateway and its shard: what a client is promised beyond one command.
 import API
 import Base
+import DequeModule
 import Node
 import Regions
 import Storage
@@ -70,9 +71,26 @@ import Testing
         host.handle(.gateway, .cancelled(goneToo))
         host.settle()
         #expect(host.responses.isEmpty)
+        #expect(host.released.count == 2 && Set(host.released) == [gone, goneToo])
         let isIdle = host.gateway.isIdle && host.shard.isIdle
         #expect(isIdle)
         #expect(host.run(.get, "/v1/raw/kv/k")?.status == 200, "what was at the disk stays")
+    }
+
+    @Test func aScrapeWhoseClientLeavesIsReleased() {
+        var host = NodeHost()
+        let exchange = ExchangeID(slot: 0, generation: 0, stream: 1)
+        let request = Request(
+            method: .get, target: Bytes("/metrics".utf8), headers: RequestHeaders(), body: nil)
+        var effects: Effects = []
+        host.gateway.step(.request(exchange, request), at: host.now, into: &effects)
+        host.gateway.step(.cancelled(exchange), at: host.now, into: &effects)
+        let released: [ExchangeID] = effects.compactMap {
+            if case .released(let exchange) = $0 { exchange } else { nil }
+        }
+        #expect(released == [exchange])
+        let isIdle = host.gateway.isIdle
+        #expect(isIdle)
     }
 
     @Test func readinessFollowsTheDiskAndTheStop() {

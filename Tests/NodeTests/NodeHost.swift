@@ -17,6 +17,7 @@ struct NodeHost: ~Copyable {
     var shard: Shard
     var now = Now(instant: .origin + .seconds(1), wall: WallTime(milliseconds: 1_700_000_000_000))
     private(set) var responses: [ExchangeID: [Response]] = [:]
+    private(set) var released: [ExchangeID] = []
     private var persists: [(PersistToken, WriteBatch)] = []
     private var reads: [(ReadToken, RawRead, (any EngineView)?, WallTime)] = []
     private var events: [(UnitAddress.Unit, Event)] = []
@@ -110,6 +111,7 @@ struct NodeHost: ~Copyable {
         case .send(let envelope): events.append((envelope.to.unit, .received(envelope)))
         case .respond(let exchange, let response, _):
             responses[exchange, default: []].append(response)
+        case .released(let exchange): released.append(exchange)
         case .scrape(let token):
             var scrape = Scrape()
             gateway.measure(into: &scrape)

@@ -95,7 +95,7 @@ struct ShardHost: ~Copyable {
                 reads.append((token, read, view, wall))
             case .send(let envelope):
                 if case .reply(let reply) = envelope.body { replies[reply.number] = reply.outcomes }
-            case .respond, .scrape: break
+            case .respond, .released, .scrape: break
             }
         }
     }
