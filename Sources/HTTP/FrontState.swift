@@ -83,6 +83,10 @@ package final class FrontState {
         invariant(counters.requestBytesHeld >= 0, "request bytes are released once")
     }
 
+    /// Bytes to reserve for a body of that length before it is there. What is reserved is counted
+    /// nowhere, so a length that is only claimed gets no more than one window.
+    func roomAhead(ofBody length: Int) -> Int { min(length, Limits.streamWindowBytes) }
+
     // MARK: Output
 
     /// An empty buffer with room for a batch. Give it back with `putBack`.
@@ -167,6 +171,7 @@ final class FieldBuffer {
     }
 
     func add(_ name: StaticString, _ number: Int) {
+        invariant(used + Decimal.maxLength <= valueCapacity, "room was made for a number")
         let start = values + used
         let length = Decimal.write(number, to: start)
         used += length

@@ -116,7 +116,7 @@ package final class HTTP1Session {
             return refuse(Refusal.requestsTakeTooMuchMemory())
         }
         if exchanges[last].held == 0, let length = receiving?.contentLength {
-            body?.reserveCapacity(length)
+            body?.reserveCapacity(state.roomAhead(ofBody: length))
         }
         exchanges[last].held += count
         body?.append(contentsOf: bytes.readableBytesView)

@@ -26,8 +26,8 @@ enum HTTP1Writer {
             most += field.name.wire.utf8CodeUnitCount + field.value.count + 4
         }
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { room in
-            var cursor = Cursor(at: room.baseAddress!.assumingMemoryBound(to: UInt8.self))
-            let start = cursor.at
+            let start = room.baseAddress!.assumingMemoryBound(to: UInt8.self)
+            var cursor = Cursor(at: start, end: start + room.count)
             cursor.put("HTTP/1.1 ")
             cursor.put(response.status)
             cursor.put(" ")
@@ -54,8 +54,7 @@ enum HTTP1Writer {
             }
             if let entityTag = response.entityTag {
                 cursor.put("\r\netag: ")
-                entityTag.writeQuoted(to: cursor.at)
-                cursor.at += Fingerprint.quotedCount
+                cursor.put(entityTag)
             }
             for field in response.headers {
                 assert(
@@ -76,13 +75,25 @@ enum HTTP1Writer {
     }
 
     private struct Cursor {
-        var at: UnsafeMutablePointer<UInt8>
+        private(set) var at: UnsafeMutablePointer<UInt8>
+        private let end: UnsafeMutablePointer<UInt8>
+
+        init(at start: UnsafeMutablePointer<UInt8>, end: UnsafeMutablePointer<UInt8>) {
+            at = start
+            self.end = end
+        }
+
+        @inline(__always)
+        private func need(_ count: Int) {
+            invariant(count <= end - at, "room was made for the whole head")
+        }
 
         @inline(__always)
         mutating func put(_ text: StaticString) { put(text.utf8Start, text.utf8CodeUnitCount) }
 
         @inline(__always)
         mutating func put(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+            need(count)
             at.update(from: bytes, count: count)
             at += count
         }
@@ -91,6 +102,15 @@ enum HTTP1Writer {
             bytes.withUnsafeBufferPointer { if let base = $0.baseAddress { put(base, $0.count) } }
         }
 
-        mutating func put(_ number: Int) { at += Decimal.write(number, to: at) }
+        mutating func put(_ number: Int) {
+            need(Decimal.maxLength)
+            at += Decimal.write(number, to: at)
+        }
+
+        mutating func put(_ tag: Fingerprint) {
+            need(Fingerprint.quotedCount)
+            tag.writeQuoted(to: at)
+            at += Fingerprint.quotedCount
+        }
     }
 }

@@ -244,7 +244,7 @@ extension HTTP2Session {
             slab[index].held += bytes.count
             if slab[index].body == nil {
                 var body = Bytes()
-                body.reserveCapacity(slab[index].contentLength)
+                body.reserveCapacity(state.roomAhead(ofBody: slab[index].contentLength))
                 slab[index].body = body
             }
             slab[index].body?.append(contentsOf: bytes)
