@@ -200,7 +200,7 @@ extension Shard {
         }
         for write in batch.writes {
             guard let task = writes[write], let decided = task.outcome else { continue }
-            if mayRepeat, repeatDelete(task.command) {
+            if mayRepeat, repeatDelete(task) {
                 turnWrites.append(write)
                 continue
             }
@@ -219,15 +219,20 @@ extension Shard {
     }
 
     /// A delete that was refused only because it shared a batch with what takes space goes into
-    /// this turn's batch. Nothing can have come between: it holds its latch or its range. False if
-    /// the command is no delete.
-    private mutating func repeatDelete(_ command: RawCommand) -> Bool {
-        guard command.freesSpace else { return false }
-        if case .deleteRange(let range, _) = command {
+    /// this turn's batch. False if the command is none, or holds no latch alone.
+    ///
+    /// Nothing can have come between as long as it holds its range, or its latch exclusively. A
+    /// blind delete shares its latch. History: (1) it is refused with the put beside it, (2) a
+    /// later batch with a blind put of its key is written and answered, (3) the delete, repeated,
+    /// takes away what was acknowledged. So its client is told to repeat it.
+    private mutating func repeatDelete(_ task: WriteTask) -> Bool {
+        guard task.command.freesSpace else { return false }
+        if case .deleteRange(let range, _) = task.command {
             turnBatch.deleteRange(.raw, RawSpace.range(range))
-        } else if let key = command.writtenKey {
-            turnBatch.delete(.raw, RawSpace.key(key))
+            return true
         }
+        guard task.mode == .exclusive, let key = task.command.writtenKey else { return false }
+        turnBatch.delete(.raw, RawSpace.key(key))
         return true
     }
 

@@ -137,6 +137,24 @@ import Testing
         #expect(alone == .refused(.diskFull(shortage)), "a batch of deletes is not tried twice")
     }
 
+    /// The bad history of `Shard.repeatDelete`.
+    @Test func aRepeatedDeleteTakesNothingAwayThatCameLater() {
+        let engine = MemoryEngine()
+        var host = ShardHost(engine: engine)
+        let shortage = SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)
+        engine.failWrites(after: 0, with: .full(shortage))
+        _ = host.send(.put("b", "2"))
+        let delete = host.send(.delete(RawDelete(key: Key(utf8: "a"))))
+        host.endTurn()
+        let put = host.send(.put("a", "later"))
+        host.settle()
+        #expect(host.replies[put] == [.written(previous: nil)])
+        #expect(host.replies[delete] == [.refused(.diskFull(shortage))])
+        #expect(host.run(.get("a")) == .found("later"))
+        let held = host.shard.heldResource
+        #expect(held == nil)
+    }
+
     @Test func aFailedDiskMakesTheOutcomeUnknownAndEndsWriting() {
         let engine = MemoryEngine()
         var host = ShardHost(engine: engine)
