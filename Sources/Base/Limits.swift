@@ -110,8 +110,8 @@ package enum Limits {
     package static let unsyncedBytes = 320 << 20
     /// Bytes of writes that one sync may serve: the batch is in memory twice while it is written.
     package static let mergedWriteBytes = 16 << 20
-    /// Reads that wait for a reader thread. Past it a cold read is refused instead of queued for
-    /// ever.
+    /// Reads of a node that wait for a reader thread, in equal shares for its cores. Past it a cold
+    /// read is refused instead of queued for ever.
     package static let readsWaiting = 1_024
     /// Entries that a scan may read on an event loop; longer ones go to a reader thread at once.
     package static let entriesScannedInline = 64

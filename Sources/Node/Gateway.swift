@@ -122,11 +122,19 @@ package struct Gateway: ~Copyable {
         send(run, of: handle, into: &effects)
     }
 
-    private func send(
+    private mutating func send(
         _ run: [RawCommand], of handle: RawExchange.Handle, into effects: inout Effects
     ) {
+        let target = owner(of: run)
+        exchanges[handle]?.target = target
         let request = RegionRequest(number: handle.number, commands: run)
-        effects.append(.send(Envelope(from: address, to: shard, body: .request(request))))
+        effects.append(.send(Envelope(from: address, to: target, body: .request(request))))
+    }
+
+    /// Writes are ordered in one place. A read needs none: what was acknowledged before it began is
+    /// in the store that all cores read from, so it stays on the core that has its connection.
+    private func owner(of run: [RawCommand]) -> UnitAddress {
+        run[0].isWrite ? shard : UnitAddress(core: address.core, unit: .shard)
     }
 
     // Hot path: taken out and, if the batch goes on, put back under a new name, so that nothing is
@@ -215,9 +223,10 @@ package struct Gateway: ~Copyable {
 
     /// The shard's reply will end the exchange.
     private mutating func giveUp(_ handle: RawExchange.Handle, into effects: inout Effects) {
+        guard let target = exchanges[handle]?.target else { return }
         exchanges[handle]?.isExpired = true
         let body = Envelope.Body.expire(handle.number)
-        effects.append(.send(Envelope(from: address, to: shard, body: body)))
+        effects.append(.send(Envelope(from: address, to: target, body: body)))
     }
 
     private mutating func cancel(_ exchange: ExchangeID, into effects: inout Effects) {
@@ -254,6 +263,8 @@ struct RawExchange: Sendable {
     var request: RawRequest
     var batch: BatchCoordinator
     var deadline: Instant
+    /// Who has the commands that are under way.
+    var target: UnitAddress?
     /// The shard has been told to give up; its reply ends the request.
     var isExpired = false
     /// Nobody waits for the answer.

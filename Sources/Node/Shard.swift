@@ -154,13 +154,15 @@ package struct ShardSettings: Sendable {
     package var entriesScannedInline: Int
     package var mutations = Mutations()
 
+    /// - Parameter cores: of the node, which share the limit on reads.
     package init(
+        cores: Int = 1,
         unsyncedBytesLimit: Int = Limits.unsyncedBytes,
         readsWaitingLimit: Int = Limits.readsWaiting,
         entriesScannedInline: Int = Limits.entriesScannedInline
     ) {
         self.unsyncedBytesLimit = unsyncedBytesLimit
-        self.readsWaitingLimit = readsWaitingLimit
+        self.readsWaitingLimit = max(1, readsWaitingLimit / cores)
         self.entriesScannedInline = entriesScannedInline
     }
 }

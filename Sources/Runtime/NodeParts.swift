@@ -79,7 +79,9 @@ struct NodeParts {
                 gateway: Gateway(
                     address: UnitAddress(core: index, unit: .gateway), shard: shardAddress,
                     facts: facts, generator: &generator),
-                shard: Shard(address: UnitAddress(core: index, unit: .shard), engine: engine),
+                shard: Shard(
+                    address: UnitAddress(core: index, unit: .shard), engine: engine,
+                    settings: ShardSettings(cores: coreCount)),
                 services: services)
             core.front.serving = core
             return core

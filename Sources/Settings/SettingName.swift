@@ -68,7 +68,7 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
     /// What holds when there is no value, in words.
     package var unstated: String {
         switch self {
-        case .cores: "half of the machine's cores"
+        case .cores: "the machine's cores"
         case .cacheSize: "a quarter of the memory"
         case .tlsCert, .tlsKey: "no TLS"
         case .allowHost: "none beside IP addresses and localhost"

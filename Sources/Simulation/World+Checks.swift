@@ -33,9 +33,9 @@ extension World {
 
     /// The queues of a node stay within their limits, counted by the host.
     func checkBounds(_ node: SimNode) {
-        if node.readsOut > shape.readsWaitingLimit {
-            violate(
-                .bounds, "\(node.readsOut) reads wait; the limit is \(shape.readsWaitingLimit)")
+        let readsWaitingLimit = max(shape.readsWaitingLimit, shape.cores)
+        if node.readsOut > readsWaitingLimit {
+            violate(.bounds, "\(node.readsOut) reads wait; the limit is \(readsWaitingLimit)")
         }
         // The limit is looked at when a write comes: one may pass it. What then waits for a latch
         // or a range delete is not looked at again: where anything waits the limit says nothing.

@@ -9,7 +9,7 @@ internal import Storage
 extension World {
     func start(_ node: SimNode) {
         var settings = ShardSettings(
-            unsyncedBytesLimit: shape.unsyncedBytesLimit,
+            cores: shape.cores, unsyncedBytesLimit: shape.unsyncedBytesLimit,
             readsWaitingLimit: shape.readsWaitingLimit,
             entriesScannedInline: shape.entriesScannedInline)
         settings.mutations = options.mutations

@@ -88,8 +88,7 @@ struct NodeStart {
             listen: settings.listen.map {
                 NodeSettings.Endpoint(host: $0.host, port: Int($0.port))
             },
-            // The kernel and the storage's own threads want the other half.
-            cores: settings.cores ?? max(1, MachineResources.measured().cores / 2),
+            cores: settings.cores ?? MachineResources.measured().cores,
             tls: settings.tls,
             cacheBytes: settings.cacheBytes,
             connections: DescriptorBudget.raised().connections,

@@ -18,7 +18,7 @@ struct ServeOptions: ParsableArguments {
             "An address to listen on; may be repeated. [127.0.0.1:7171]", valueName: "address"))
     var listen: [String] = []
 
-    @Option(help: ArgumentHelp("Event loops. [half of the cores]", valueName: "n"))
+    @Option(help: ArgumentHelp("Event loops. [the machine's cores]", valueName: "n"))
     var cores: String?
 
     @Option(help: ArgumentHelp("Memory for blocks of the store, as in 512MiB.", valueName: "size"))

@@ -18,6 +18,32 @@ import Testing
         #expect(host.run(.get, "/v1/raw/kv/absent")?.status == 404)
     }
 
+    /// Writes have one owner. A read, and the word that its time is over, goes no further than its
+    /// own core.
+    @Test func readsStayOnTheirCoreAndWritesGoToTheOwner() {
+        var generator = SeededGenerator(seed: 1)
+        let now = Now(instant: .origin + .seconds(1), wall: WallTime(milliseconds: 1))
+        var gateway = Gateway(
+            address: UnitAddress(core: 1, unit: .gateway),
+            shard: UnitAddress(core: 0, unit: .shard),
+            facts: NodeFacts(
+                version: "1", revision: "a", nodeID: "n", engine: "memory", startedAt: now),
+            generator: &generator)
+        for (method, owner) in [(Method.get, 1), (.put, 0)] {
+            var effects: Effects = []
+            let exchange = ExchangeID(slot: 0, generation: 0, stream: Int32(owner))
+            let request = Request(
+                method: method, target: Bytes("/v1/raw/kv/k".utf8), headers: RequestHeaders(),
+                body: method == .put ? Bytes("v".utf8) : nil)
+            gateway.step(.request(exchange, request), at: now, into: &effects)
+            gateway.step(.cancelled(exchange), at: now, into: &effects)
+            let receivers = effects.compactMap { effect -> UnitAddress? in
+                if case .send(let envelope) = effect { envelope.to } else { nil }
+            }
+            #expect(receivers == Array(repeating: UnitAddress(core: owner, unit: .shard), count: 2))
+        }
+    }
+
     @Test func aBatchReadsWhatItWrote() {
         var host = NodeHost()
         let answer = host.run(
