@@ -97,7 +97,7 @@ let package = Package(
             "HTTP",
             [
                 "Base", "API", "CNghttp2", "COpenSSL", collections, log,
-                nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                nio("NIOCore"), nio("NIOPosix"),
             ]),
         // 2: the hosts that execute effects.
         library(
@@ -171,7 +171,7 @@ let package = Package(
             of: "HTTP",
             [
                 "Base", "API", "CNghttp2", "COpenSSL", nio("NIOCore"), nio("NIOPosix"),
-                nio("NIOEmbedded"),
+                nio("NIOEmbedded"), nio("NIOHTTP1"),
             ]),
         .testTarget(
             name: "APITests", dependencies: ["API", "Base", "Regions", "Storage", "Telemetry"],

@@ -1,20 +1,17 @@
 /// One connection: the channel handler that finds out which protocol is spoken and drives its
 /// session.
 ///
-/// Pipeline: TLS handler (if the first byte is 0x16) → this → NIO's HTTP/1.1 decoder →
-/// `RequestPartSink`, the last two only while HTTP/1.1 is spoken. Everything that is sent leaves
-/// from here, whole batches at a time. Reading is withheld here while output is blocked or too much
-/// is in flight: back-pressure by TCP.
+/// Pipeline: TLS handler (if the first byte is 0x16) → this. Everything that is sent leaves from
+/// here, whole batches at a time. Reading is withheld here while output is blocked or too much is
+/// in flight: back-pressure by TCP.
 internal import API
 internal import Base
 internal import DequeModule
 internal import Logging
 internal import NIOCore
-internal import NIOHTTP1
 
 final class Connection: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -23,8 +20,6 @@ final class Connection: ChannelDuplexHandler {
         case sniffing(ByteBuffer?)
         case http1(HTTP1Session)
         case http2(HTTP2Session)
-        /// From HTTP/1.1 to HTTP/2, until the decoder has left the pipeline; what arrives waits.
-        case upgrading(HTTP2Session)
         /// Nothing is answered any more; what arrives is thrown away.
         case ending
     }
@@ -38,11 +33,8 @@ final class Connection: ChannelDuplexHandler {
     let acceptedAt: UInt32
 
     // Input.
-    /// Bytes that HTTP/1.1 requests ahead of their answers keep from the decoder.
+    /// Bytes that HTTP/1.1 requests ahead of their answers keep from being read.
     var waiting: ByteBuffer?
-    var sawPart = false
-    /// What the decoder is at.
-    var decoding: ByteBuffer?
     var isReading = false
     var readWithheld = false
     var inputEnded = false
@@ -78,7 +70,7 @@ final class Connection: ChannelDuplexHandler {
         var streams: [Int32] = []
         switch mode {
         case .http1(let session): streams = session.abandonEverything()
-        case .http2(let session), .upgrading(let session): streams = session.abandonEverything()
+        case .http2(let session): streams = session.abandonEverything()
         case .sniffing, .ending: break
         }
         mode = .ending
@@ -96,8 +88,6 @@ final class Connection: ChannelDuplexHandler {
         case .sniffing(let before): sniff(before, bytes)
         case .http1: feedHTTP1(bytes)
         case .http2(let session): feedHTTP2(session, bytes)
-        case .upgrading:
-            if waiting == nil { waiting = bytes } else { waiting?.writeImmutableBuffer(bytes) }
         case .ending: break
         }
     }
@@ -115,7 +105,7 @@ final class Connection: ChannelDuplexHandler {
             case .http1(let session):
                 if waiting == nil { session.inputEnded() }
                 flush()
-            case .sniffing, .http2, .upgrading, .ending: close(.byClient)
+            case .sniffing, .http2, .ending: close(.byClient)
             }
             return
         }
@@ -133,8 +123,6 @@ final class Connection: ChannelDuplexHandler {
         markDirty()
     }
 
-    /// Hands the decoder what it may have: all of it, unless too many requests are ahead of their
-    /// answers.
     func feedHTTP1(_ bytes: ByteBuffer) {
         if waiting != nil {
             waiting?.writeImmutableBuffer(bytes)
@@ -144,41 +132,22 @@ final class Connection: ChannelDuplexHandler {
         feedWaiting()
     }
 
+    /// Reads what is there, unless too many requests are ahead of their answers: a pipelining
+    /// client could put thousands of them into one read.
     func feedWaiting() {
         while case .http1(let session) = mode, var bytes = waiting {
             guard session.acceptsInput else {
                 waiting = nil
                 break
             }
-            guard session.isReceivingBody || session.requestsAhead < Limits.pipelinedRequests else {
-                return
-            }
-            // A pipelining client could put thousands of requests into one read.
-            let count = min(bytes.readableBytes, max(4096, session.bodyRemaining))
-            let isWhole = count == bytes.readableBytes
-            let chunk = isWhole ? bytes : bytes.readSlice(length: count) ?? ByteBuffer()
-            waiting = isWhole ? nil : bytes
-            sawPart = false
-            decoding = chunk
-            context?.fireChannelRead(wrapInboundOut(chunk))
-            decoding = nil
-            if !sawPart { chunk.withUnsafeReadableBytes { session.headGoesOn($0) } }
+            guard session.takesMore else { return }
+            let left = bytes.withUnsafeReadableBytes { session.feed($0) }
+            bytes.moveReaderIndex(forwardBy: bytes.readableBytes - left)
+            waiting = left == 0 ? nil : bytes
             deliver { session.events.popFirst() }
-            if session.upgrade != nil { takeUpgrade(session) }
+            if session.upgrade != nil { takeUpgrade(session, followedBy: bytes) }
         }
         if inputEnded, waiting == nil, case .http1(let session) = mode { session.inputEnded() }
-        markDirty()
-    }
-
-    func receive(_ part: HTTPServerRequestPart) {
-        sawPart = true
-        if case .http1(let session) = mode { session.receive(part) }
-    }
-
-    func decoderFailed(_ error: any Error) {
-        guard case .http1(let session) = mode else { return }
-        sawPart = true
-        (decoding ?? ByteBuffer()).withUnsafeReadableBytes { session.fail(error, after: $0) }
         markDirty()
     }
 

@@ -4,7 +4,6 @@ internal import Base
 internal import DequeModule
 internal import Logging
 internal import NIOCore
-internal import NIOHTTP1
 
 extension Connection {
     // MARK: Answers
@@ -13,7 +12,7 @@ extension Connection {
         switch mode {
         case .http1(let session): session.respond(stream, response)
         case .http2(let session): session.respond(stream, response)
-        case .sniffing, .upgrading, .ending: return
+        case .sniffing, .ending: return
         }
         markDirty()
     }
@@ -44,7 +43,7 @@ extension Connection {
                 session.takeOutput(into: &buffer, limit: Limits.outputBatchBytes)
             case .http2(let session):
                 session.takeOutput(into: &buffer, limit: Limits.outputBatchBytes)
-            case .sniffing, .upgrading, .ending: break
+            case .sniffing, .ending: break
             }
             let count = buffer.readableBytes
             if count > 0 { write(buffer) }
@@ -84,13 +83,13 @@ extension Connection {
         case .http1(let session):
             if let reason = session.closing {
                 close(reason)
-            } else if waiting != nil, session.requestsAhead < Limits.pipelinedRequests {
+            } else if waiting != nil, session.takesMore {
                 feedWaiting()
             }
         case .http2(let session):
             deliver { session.events.popFirst() }
             if let reason = session.closing, !session.wantsOutput { close(reason) }
-        case .sniffing, .upgrading, .ending: break
+        case .sniffing, .ending: break
         }
         resumeReading()
     }
@@ -120,11 +119,11 @@ extension Connection {
 
     private var mayRead: Bool {
         switch mode {
-        case .sniffing, .upgrading, .ending: return true
+        case .sniffing, .ending: return true
         case .http1(let session):
             return waiting == nil && front.state.requestBytesFit
                 && (context?.channel.isWritable ?? false)
-                && (!session.acceptsInput || session.requestsAhead < Limits.pipelinedRequests)
+                && (!session.acceptsInput || session.takesMore)
         case .http2:
             return front.state.requestBytesFit && (context?.channel.isWritable ?? false)
         }
@@ -144,7 +143,7 @@ extension Connection {
         case .http1(let session):
             lingers = !inputEnded && session.hasUnreadInput
             streams = session.abandonEverything()
-        case .http2(let session), .upgrading(let session):
+        case .http2(let session):
             lingers = !inputEnded && reason != .byClient
             streams = session.abandonEverything()
         case .sniffing, .ending: break
@@ -199,7 +198,6 @@ extension Connection {
             session.advance()
             checkWriteProgress()
             if session.closing != nil || session.wantsOutput { markDirty() }
-        case .upgrading: return
         case .http2(let session):
             session.advance()
             checkWriteProgress()
@@ -230,7 +228,7 @@ extension Connection {
         switch mode {
         case .sniffing: close(.drained)
         case .http1(let session): session.drain()
-        case .http2(let session), .upgrading(let session): session.drain()
+        case .http2(let session): session.drain()
         case .ending: return
         }
         markDirty()

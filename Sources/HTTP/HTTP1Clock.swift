@@ -2,7 +2,6 @@
 internal import API
 internal import Base
 internal import DequeModule
-internal import NIOHTTP1
 
 extension HTTP1Session {
     /// Once per tick. Whether an answer gets on is the connection's to watch: it is all there is to
@@ -29,13 +28,6 @@ extension HTTP1Session {
             state.counters.timeouts[.idle] += 1
             closing = .timeout
         }
-    }
-
-    private func refuseUnbegun(_ problem: Problem) {
-        exchanges.append(
-            Exchange(sequence: nextSequence, isHead: false, isVersion10: false, persists: false))
-        nextSequence &+= 1
-        refuse(problem)
     }
 
     /// The answers that are owed are the last; without one the connection ends at once.
@@ -66,26 +58,5 @@ extension HTTP1Session {
         exchanges.removeAll()
         events = []
         return streams
-    }
-
-    /// What the decoder's error means for the client.
-    static func problem(of error: any Error, inTarget: Bool) -> Problem {
-        guard let error = error as? HTTPParserError else {
-            return Refusal.malformed("The bytes are not an HTTP/1.1 request.")
-        }
-        switch error {
-        case .headerOverflow:
-            return inTarget
-                ? Refusal.targetTooLong(Limits.headerBytes + 1) : Refusal.headersTooLarge()
-        case .invalidVersion: return Refusal.versionNotSupported()
-        case .invalidMethod: return Refusal.methodUnknown()
-        case .invalidURL: return Refusal.malformed("The request target is malformed.")
-        case .invalidHeaderToken: return Refusal.malformed("A header field is malformed.")
-        case .invalidContentLength, .unexpectedContentLength:
-            return Refusal.malformed(
-                "Content-Length is malformed, repeated, or beside Transfer-Encoding.")
-        case .invalidChunkSize: return Refusal.malformed("The size of a chunk is malformed.")
-        default: return Refusal.malformed("The bytes are not an HTTP/1.1 request.")
-        }
     }
 }

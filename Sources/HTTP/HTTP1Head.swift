@@ -1,80 +1,110 @@
 /// What the header section of an HTTP/1.1 request asks for, and what about it is wrong.
 ///
-/// llhttp, inside NIO's decoder, has already refused what cannot be parsed. This checks what it
-/// lets pass: framing that two servers could read differently (request smuggling), the authority,
+/// The parser has already refused what is not in the grammar. This checks what the fields say
+/// together: framing that two servers could read differently (request smuggling), the authority,
 /// the expectation.
 internal import API
 internal import Base
-internal import NIOHTTP1
 
-struct HTTP1Head {
+struct HTTP1Head: Sendable {
     var method = Method.other
     var target: Bytes = []
     var headers = RequestHeaders()
-    var persists = true
     var isVersion10 = false
-    var expectsContinue = false
-    /// nil without a length and without chunks.
-    var contentLength: Int?
-    var isChunked = false
-    /// The client asks for another protocol; NIO's decoder reads no further then.
-    var wantsUpgrade = false
-    /// The client's settings, if the other protocol is HTTP/2 and it may be.
-    var http2Settings: Bytes?
+    /// nil without a length.
+    private(set) var contentLength: Int?
 
-    var hasBody: Bool { isChunked || (contentLength ?? 0) > 0 }
+    /// What the list of a Connection field may hold and means something here.
+    private struct ConnectionOptions: OptionSet {
+        var rawValue: UInt8
+        static let close = Self(rawValue: 1)
+        static let keepAlive = Self(rawValue: 2)
+        static let upgrade = Self(rawValue: 4)
+        static let http2Settings = Self(rawValue: 8)
+    }
 
-    private var hosts: [Bytes] = []
+    private enum Expectation { case none, proceed, unknown }
+
+    private var host: Bytes?
+    private var hostCount = 0
     private var origin: Bytes?
     private var secFetchSite: Bytes?
-    private var contentLengths = 0
-    private var transferEncodings: [Bytes] = []
-    private var expectation: Bytes?
-    private var connectionTokens: [Bytes] = []
-    private var upgrades: [Bytes] = []
-    private var settingsFields: [Bytes] = []
+    private var contentLengthCount = 0
+    private var isLengthMalformed = false
+    private var codingCount = 0
+    private var isCodingChunked = false
+    private var expectation = Expectation.none
+    private var options: ConnectionOptions = []
+    private var offersH2C = false
+    private var settings: Bytes?
+    private var settingsCount = 0
 
-    init(_ head: HTTPRequestHead) {
-        method = Method(head.method)
-        target = Bytes(head.uri.utf8)
-        isVersion10 = head.version.minor == 0
-        persists = head.isKeepAlive
-        for (name, value) in head.headers {
-            let field = name.utf8.withContiguousStorageIfAvailable { FieldName.recognise($0) }
-            if let field, let field { take(field, Self.trimmed(Bytes(value.utf8))) }
-        }
-        isChunked = !transferEncodings.isEmpty
-        expectsContinue =
-            !isVersion10 && expectation.map { equalIgnoringCase($0, "100-continue".utf8) } ?? false
-        if !upgrades.isEmpty { noteUpgrade() }
+    /// Holds nothing.
+    init() {}
+
+    init(requestLine: UnsafeRawBufferPointer) throws(HTTP1Parser.Failure) {
+        let line = try HTTP1Grammar.requestLine(requestLine)
+        method = Method(line.method)
+        target = Bytes(line.target)
+        isVersion10 = line.isVersion10
     }
 
-    private mutating func take(_ field: FieldName, _ value: Bytes) {
+    var isChunked: Bool { codingCount > 0 }
+    var hasBody: Bool { isChunked || (contentLength ?? 0) > 0 }
+    /// Whether the client expects the connection to go on (RFC 9112 §9.3).
+    var persists: Bool {
+        !options.contains(.close) && (!isVersion10 || options.contains(.keepAlive))
+    }
+    var expectsContinue: Bool { expectation == .proceed && !isVersion10 }
+
+    /// The client's settings if it wants to go on in HTTP/2 and may (RFC 7540 §3.2). Any other
+    /// upgrade is not taken up, which needs no answer.
+    var http2Settings: Bytes? {
+        guard offersH2C, options.isSuperset(of: [.upgrade, .http2Settings]), settingsCount == 1,
+            !isVersion10, !hasBody
+        else { return nil }
+        return settings.flatMap(Base64URL.decode)
+    }
+
+    mutating func take(_ field: FieldName, _ value: HTTP1Grammar.Text) {
         switch field {
-        case .kept(let name): headers.append(name, value)
-        case .host: hosts.append(value)
-        case .origin: origin = value
-        case .secFetchSite: secFetchSite = value
+        case .kept(let name): headers.append(name, Bytes(value))
+        case .host:
+            host = host ?? Bytes(value)
+            hostCount += 1
+        case .origin: origin = Bytes(value)
+        case .secFetchSite: secFetchSite = Bytes(value)
         case .contentLength:
-            contentLengths += 1
-            contentLength = Self.number(value)
-        case .connection: connectionTokens += Self.tokens(value)
-        case .transferEncoding: transferEncodings.append(value)
-        case .expect: expectation = value
-        case .upgrade: upgrades += Self.tokens(value)
-        case .http2Settings: settingsFields.append(value)
+            contentLengthCount += 1
+            contentLength = HTTP1Grammar.number(value)
+            if contentLength == nil { isLengthMalformed = true }
+        case .connection: takeOptions(value)
+        case .transferEncoding:
+            codingCount += 1
+            isCodingChunked = equalIgnoringCase(value, "chunked".utf8)
+        case .expect:
+            expectation = equalIgnoringCase(value, "100-continue".utf8) ? .proceed : .unknown
+        case .upgrade:
+            HTTP1Grammar.forEachMember(value) { member in
+                if equalIgnoringCase(member, "h2c".utf8) { offersH2C = true }
+            }
+        case .http2Settings:
+            settings = Bytes(value)
+            settingsCount += 1
         }
     }
 
-    private mutating func noteUpgrade() {
-        func has(_ token: String, in tokens: [Bytes]) -> Bool {
-            tokens.contains { $0.elementsEqual(token.utf8) }
-        }
-        wantsUpgrade = has("upgrade", in: connectionTokens)
-        if wantsUpgrade, !isVersion10, !hasBody, has("h2c", in: upgrades),
-            has("http2-settings", in: connectionTokens), settingsFields.count == 1
-        {
-            http2Settings = Base64URL.decode(settingsFields[0])
+    private mutating func takeOptions(_ list: HTTP1Grammar.Text) {
+        HTTP1Grammar.forEachMember(list) { member in
+            if equalIgnoringCase(member, "close".utf8) {
+                options.insert(.close)
+            } else if equalIgnoringCase(member, "keep-alive".utf8) {
+                options.insert(.keepAlive)
+            } else if equalIgnoringCase(member, "upgrade".utf8) {
+                options.insert(.upgrade)
+            } else if equalIgnoringCase(member, "http2-settings".utf8) {
+                options.insert(.http2Settings)
+            }
         }
     }
 
@@ -86,10 +116,10 @@ struct HTTP1Head {
             return Refusal.methodUnknown()  // CONNECT
         }
         if target.count > Limits.targetBytes { return Refusal.targetTooLong(target.count) }
-        if hosts.count > 1 || (hosts.isEmpty && !isVersion10) {
+        if hostCount > 1 || (hostCount == 0 && !isVersion10) {
             return Refusal.malformed("A request has exactly one Host field.")
         }
-        var authority = hosts.first
+        var authority = host
         if let absolute = Target.absolute(target) {
             (authority, target) = absolute
         }
@@ -102,7 +132,7 @@ struct HTTP1Head {
         {
             return problem
         }
-        if expectation != nil, !expectsContinue, !isVersion10 { return Refusal.expectation() }
+        if expectation == .unknown, !isVersion10 { return Refusal.expectation() }
         if let contentLength, contentLength > Limits.bodyBytes {
             return Refusal.bodyTooLarge(contentLength)
         }
@@ -111,51 +141,18 @@ struct HTTP1Head {
 
     private func framingProblem() -> Problem? {
         if isChunked {
-            if contentLengths > 0 {
+            if contentLengthCount > 0 {
                 return Refusal.malformed(
                     "A request has Transfer-Encoding or Content-Length, not both.")
             }
-            guard !isVersion10, transferEncodings.count == 1,
-                equalIgnoringCase(transferEncodings[0], "chunked".utf8)
-            else { return Refusal.malformed("The only Transfer-Encoding is chunked, in HTTP/1.1.") }
+            guard !isVersion10, codingCount == 1, isCodingChunked else {
+                return Refusal.malformed("The only Transfer-Encoding is chunked, in HTTP/1.1.")
+            }
         }
-        if contentLengths > 1 {
-            return Refusal.malformed("A request has one Content-Length field.")
+        if contentLengthCount > 1 || isLengthMalformed {
+            return Refusal.malformed("A request has one Content-Length field, a number of bytes.")
         }
         return nil
-    }
-
-    /// The decoder leaves white space at the end of a value.
-    private static func trimmed(_ value: Bytes) -> Bytes {
-        guard let last = value.last, last == 0x20 || last == 0x09 else { return value }
-        let end = value.lastIndex { $0 != 0x20 && $0 != 0x09 }
-        return end.map { Bytes(value[...$0]) } ?? []
-    }
-
-    /// Saturates; the decoder has checked that these are digits.
-    private static func number(_ digits: Bytes) -> Int {
-        digits.reduce(0) { $0 > Int.max / 100 ? $0 : $0 * 10 + Int($1 &- UInt8(ascii: "0")) }
-    }
-
-    /// The members of a list in lower case, without white space.
-    private static func tokens(_ value: Bytes) -> [Bytes] {
-        value.split(separator: UInt8(ascii: ",")).map { member in
-            member.filter { $0 != 0x20 && $0 != 0x09 }.map(lowered)
-        }
-    }
-}
-
-extension Method {
-    init(_ method: HTTPMethod) {
-        switch method {
-        case .GET: self = .get
-        case .HEAD: self = .head
-        case .PUT: self = .put
-        case .POST: self = .post
-        case .DELETE: self = .delete
-        case .OPTIONS: self = .options
-        default: self = .other
-        }
     }
 }
 

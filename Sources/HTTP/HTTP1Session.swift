@@ -1,4 +1,4 @@
-/// One HTTP/1.1 connection without its socket: the decoder's parts in, events and bytes out.
+/// One HTTP/1.1 connection without its socket: bytes in, events and bytes out.
 ///
 /// Answers leave in the order of their requests. A refusal is an answer in its place, and the last
 /// one: what follows on the connection cannot be trusted to begin where a request begins.
@@ -6,7 +6,6 @@ package import API
 internal import Base
 package import DequeModule
 package import NIOCore
-package import NIOHTTP1
 
 package final class HTTP1Session {
     struct Exchange {
@@ -46,7 +45,7 @@ package final class HTTP1Session {
     var stoppedEarly = false
     /// Set while a part of a header section is there and the rest is not.
     var headSince: UInt32?
-    var headHasLine = false
+    private var parser = HTTP1Parser()
     private let isEncrypted: Bool
 
     package init(state: FrontState, isEncrypted: Bool) {
@@ -55,45 +54,40 @@ package final class HTTP1Session {
         since = state.tick
     }
 
-    /// Limits of NIO's decoder. A target may be longer than ours there, so that it gets its own
-    /// answer.
-    package static var decoderLimits: NIOHTTPDecoderLimitConfiguration {
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = Limits.headerBytes
-        limits.maxHeaderListSize = Limits.headerBytes + Limits.targetBytes
-        limits.maxHeaderFieldCount = Limits.headerFields
-        return limits
-    }
-
-    package var requestsAhead: Int { exchanges.count }
-    package var isReceivingBody: Bool { receiving != nil }
-    /// Bytes of the body that are known to come.
-    package var bodyRemaining: Int {
-        guard let length = receiving?.contentLength, let last = exchanges.last else { return 0 }
-        return length - last.held
+    /// Whether more of the input may be looked at: a body that has begun, or one more request that
+    /// is ahead of its answer.
+    package var takesMore: Bool {
+        acceptsInput && (receiving != nil || exchanges.count < Limits.pipelinedRequests)
     }
     /// The client is told of the end before it has sent all: what it still sends must be read.
     package var hasUnreadInput: Bool { stoppedEarly }
 
     // MARK: Input
 
-    package func receive(_ part: HTTPServerRequestPart) {
-        guard acceptsInput else { return }
-        switch part {
-        case .head(let head): begin(HTTP1Head(head))
-        case .body(let bytes): take(bytes)
-        case .end: end()  // trailers mean nothing here
+    /// Takes requests from the front of `bytes` while it may; the number of bytes that it left.
+    package func feed(_ bytes: UnsafeRawBufferPointer) -> Int {
+        var input = bytes
+        do throws(HTTP1Parser.Failure) {
+            while takesMore, let part = try parser.next(&input) {
+                switch part {
+                case .head(let head): begin(head)
+                case .body(let bytes): take(bytes)
+                case .end: end()
+                }
+            }
+        } catch {
+            fail(error)
         }
+        headSince = acceptsInput && parser.isInHead ? headSince ?? state.tick : nil
+        return input.count
     }
 
     private func begin(_ received: HTTP1Head) {
         var head = received
-        headSince = nil
-        headHasLine = false
         let problem = head.problem(&state.origins)
         var exchange = Exchange(
             sequence: nextSequence, isHead: head.method == .head, isVersion10: head.isVersion10,
-            persists: head.persists && !head.wantsUpgrade)
+            persists: head.persists)
         nextSequence &+= 1
         exchange.owesContinue = problem == nil && head.expectsContinue && head.hasBody
         exchanges.append(exchange)
@@ -104,9 +98,9 @@ package final class HTTP1Session {
         since = state.tick
     }
 
-    private func take(_ bytes: ByteBuffer) {
+    private func take(_ bytes: UnsafeRawBufferPointer) {
         guard receiving != nil, let last = exchanges.indices.last else { return }
-        let count = bytes.readableBytes
+        let count = bytes.count
         // The client did not wait for it.
         exchanges[last].owesContinue = false
         if exchanges[last].held + count > Limits.bodyBytes {
@@ -119,7 +113,7 @@ package final class HTTP1Session {
             body?.reserveCapacity(state.roomAhead(ofBody: length))
         }
         exchanges[last].held += count
-        body?.append(contentsOf: bytes.readableBytesView)
+        body?.append(contentsOf: bytes)
     }
 
     private func end() {
@@ -142,17 +136,17 @@ package final class HTTP1Session {
         events.append(.request(request, stream: exchanges[last].sequence))
     }
 
-    /// The decoder found bytes that are not HTTP/1.1. `bytes` are the last it was given.
-    package func fail(_ error: any Error, after bytes: UnsafeRawBufferPointer) {
-        guard acceptsInput else { return }
-        let inTarget = receiving == nil && !headHasLine && !bytes.contains(0x0A)
-        if receiving == nil {
-            exchanges.append(
-                Exchange(
-                    sequence: nextSequence, isHead: false, isVersion10: false, persists: false))
-            nextSequence &+= 1
-        }
-        refuse(HTTP1Session.problem(of: error, inTarget: inTarget))
+    private func fail(_ failure: HTTP1Parser.Failure) {
+        let problem = Refusal.problem(of: failure)
+        if receiving == nil { refuseUnbegun(problem) } else { refuse(problem) }
+    }
+
+    /// Refuses a request of which the head is not complete.
+    func refuseUnbegun(_ problem: Problem) {
+        exchanges.append(
+            Exchange(sequence: nextSequence, isHead: false, isVersion10: false, persists: false))
+        nextSequence &+= 1
+        refuse(problem)
     }
 
     /// The input is over: no part of a request will be followed by the rest.
@@ -168,14 +162,6 @@ package final class HTTP1Session {
         } else {
             exchanges[exchanges.count - 1].persists = false
         }
-    }
-
-    /// The decoder was fed and made nothing of it yet: a header section has begun and its clock
-    /// runs.
-    package func headGoesOn(_ bytes: UnsafeRawBufferPointer) {
-        guard acceptsInput, receiving == nil else { return }
-        if headSince == nil { headSince = state.tick }
-        if !headHasLine { headHasLine = bytes.contains(0x0A) }
     }
 
     /// Answers the newest request with a problem, at once and as the last.

@@ -63,5 +63,16 @@ enum Refusal {
                 + "in their name and CRLF.")
     }
 
+    /// What bytes that are not HTTP/1.1 mean for their sender.
+    static func problem(of failure: HTTP1Parser.Failure) -> Problem {
+        switch failure {
+        case .targetTooLong(let actual): targetTooLong(actual)
+        case .headersTooLarge: headersTooLarge()
+        case .bodyTooLarge(let actual): bodyTooLarge(actual)
+        case .versionNotSupported: versionNotSupported()
+        case .malformed(let detail): malformed(detail)
+        }
+    }
+
     static func malformed(_ detail: String) -> Problem { Problem(.malformedRequest, detail) }
 }

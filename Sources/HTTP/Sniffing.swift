@@ -8,7 +8,6 @@ internal import Base
 internal import DequeModule
 internal import Logging
 internal import NIOCore
-internal import NIOHTTP1
 
 extension Connection {
     static let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -70,19 +69,7 @@ extension Connection {
     }
 
     private func startHTTP1(_ bytes: ByteBuffer) {
-        guard let context else { return }
-        let session = HTTP1Session(state: front.state, isEncrypted: isEncrypted)
-        mode = .http1(session)
-        let decoder = HTTPRequestDecoder(
-            leftOverBytesStrategy: .forwardBytes, limitConfiguration: HTTP1Session.decoderLimits)
-        do {
-            try context.pipeline.syncOperations.addHandlers([
-                ByteToMessageHandler(decoder), RequestPartSink(self),
-            ])
-        } catch {
-            front.logger.error("no HTTP/1.1 decoder", metadata: ["error": "\(error)"])
-            return close(.failed)
-        }
+        mode = .http1(HTTP1Session(state: front.state, isEncrypted: isEncrypted))
         feedHTTP1(bytes)
     }
 
@@ -104,11 +91,11 @@ extension Connection {
         close(.malformed)
     }
 
-    /// The client asked to go on in HTTP/2 (RFC 7540 §3.2): the decoder goes, with what it has not
-    /// read.
-    func takeUpgrade(_ http1: HTTP1Session) {
+    /// The client asked to go on in HTTP/2 (RFC 7540 §3.2), and may have done so already.
+    func takeUpgrade(_ http1: HTTP1Session, followedBy bytes: ByteBuffer) {
         guard let context, let upgrade = http1.upgrade else { return }
         let session = HTTP2Session(state: front.state)
+        waiting = nil
         guard session.upgrade(settings: upgrade.settings, request: upgrade.request) else {
             _ = session.abandonEverything()
             return close(.malformed)
@@ -116,71 +103,8 @@ extension Connection {
         var buffer = ByteBuffer()
         HTTP1Writer.writeSwitchingProtocols(into: &buffer)
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-        mode = .upgrading(session)
-        let operations = context.pipeline.syncOperations
-        let leftOver = LeftOverSink()
-        let removed = context.eventLoop.makePromise(of: Void.self)
-        do {
-            let decoder = try operations.context(
-                handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            let sink = try operations.context(handlerType: RequestPartSink.self)
-            try operations.addHandler(leftOver, position: .after(sink.handler))
-            operations.removeHandler(context: sink, promise: nil)
-            // The decoder leaves in a later turn, and gives up what it has not read only then.
-            operations.removeHandler(context: decoder, promise: removed)
-        } catch {
-            removed.fail(error)
-        }
-        removed.futureResult.assumeIsolated().whenComplete { [weak self] result in
-            self?.finishUpgrade(session, result, leftOver)
-        }
-    }
-
-    private func finishUpgrade(
-        _ session: HTTP2Session, _ removal: Result<Void, any Error>, _ leftOver: LeftOverSink
-    ) {
-        guard let context, case .upgrading = mode else { return }
         mode = .http2(session)
-        if case .failure(let error) = removal {
-            front.logger.error("no way to HTTP/2", metadata: ["error": "\(error)"])
-            return close(.failed)
-        }
-        context.pipeline.syncOperations.removeHandler(leftOver, promise: nil)
-        let later = waiting
-        waiting = nil
-        deliver { session.events.popFirst() }
-        for bytes in [leftOver.bytes, later] {
-            if let bytes { feedHTTP2(session, bytes) }
-        }
-        markDirty()
-    }
-}
-
-/// The end of the pipeline while HTTP/1.1 is spoken: hands the decoder's parts back to the
-/// connection.
-final class RequestPartSink: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPServerRequestPart
-
-    private unowned let connection: Connection
-
-    init(_ connection: Connection) { self.connection = connection }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        connection.receive(unwrapInboundIn(data))
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        connection.decoderFailed(error)
-    }
-}
-
-/// Catches the bytes behind an upgrade that the decoder gives up as it is removed.
-private final class LeftOverSink: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-
-    private(set) var bytes: ByteBuffer?
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        bytes = unwrapInboundIn(data)
+        if front.isDraining { session.drain() }
+        feedHTTP2(session, bytes)
     }
 }

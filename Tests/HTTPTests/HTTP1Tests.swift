@@ -35,6 +35,7 @@ import Testing
             ("GET HTTPS://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /", true),
             ("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", "OPTIONS *", true),
             ("TRACE /a HTTP/1.1\r\nHost: localhost\r\n\r\n", "OTHER /a", true),
+            ("FROBNICATE /a HTTP/1.1\r\nHost: localhost\r\n\r\n", "OTHER /a", true),
             (
                 "PUT //a%2F/../%00?q HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi",
                 "PUT //a%2F/../%00?qhi", true
@@ -45,7 +46,7 @@ import Testing
             ),
             (
                 "GET /a HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-                "close\r\n\r\nGET /a", false
+                "nosniff\r\n\r\nGET /a", true
             ),
             (
                 "PUT /a HTTP/1.1\r\nHost: localhost\r\ntransfer-ENCODING: Chunked \r\n\r\n"
@@ -163,14 +164,33 @@ import Testing
         let client = try harness.connect()
         try client.send(
             "PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-                + String(Limits.bodyBytes + 1, radix: 16) + "\r\n")
+                + String(Limits.bodyBytes, radix: 16) + "\r\n")
         let piece = Bytes(repeating: 0x61, count: 1 << 20)
         for _ in 0..<16 { try client.send(piece) }
         #expect(try client.takeText() == "")
         #expect(harness.front.counters.requestBytesHeld == Limits.bodyBytes)
-        try client.send("a")
+        try client.send("\r\n1\r\na")
         #expect(try client.takeText().statuses == [413])
         #expect(harness.front.counters.requestBytesHeld == 0)
+    }
+
+    @Test func aChunkThatSaysItIsOverTheLimitIsRefusedAtOnce() throws {
+        let (answer, isClosed) = try ask(
+            "PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + String(Limits.bodyBytes + 1, radix: 16) + "\r\n")
+        #expect(answer.statuses == [413])
+        #expect(answer.contains("\"actual\":\(Limits.bodyBytes + 1)"))
+        #expect(isClosed)
+    }
+
+    @Test func extensionsOfChunksAreBounded() throws {
+        let chunk = "1;" + String(repeating: "x", count: 1000) + "\r\na\r\n"
+        let put = "PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let end = "0\r\n\r\n"
+        #expect(try ask(put + String(repeating: chunk, count: 16) + end).answer.statuses == [200])
+        #expect(try ask(put + String(repeating: chunk, count: 17) + end).answer.statuses == [400])
+        let long = "1;" + String(repeating: "x", count: 1100) + "\r\na\r\n"
+        #expect(try ask(put + long + end).answer.statuses == [400])
     }
 
     @Test func headersThatMeanNothingAreLeftOut() throws {
