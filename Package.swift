@@ -146,7 +146,7 @@ let package = Package(
             name: "ContractTests", dependencies: ["ProcessSupport", "martlet"],
             swiftSettings: strict),
         tests(of: "Storage", ["Base", "EngineSuite"]),
-        tests(of: "RocksStorage", ["Base", "Storage", "EngineSuite"]),
+        tests(of: "RocksStorage", ["Base", "Storage", "Regions", "EngineSuite", "CRocksDB"]),
         tests(of: "Base"),
         tests(of: "Settings", ["Base"]),
         .testTarget(

@@ -115,6 +115,12 @@ package enum Limits {
     package static let readsWaiting = 1_024
     /// Entries that a scan may read on an event loop; longer ones go to a reader thread at once.
     package static let entriesScannedInline = 64
+    /// Entries that such a scan may look at, expired ones too: twice what it may answer with, and
+    /// still tens of microseconds.
+    package static let entriesVisitedInline = 128
+    /// Deleted and overwritten keys that the engine may step over between two of those: with them
+    /// the bound of a turn is their product, about a millisecond.
+    package static let keysSkippedInline = 64
 
     /// The relations between limits that the code relies on; called once at start.
     package static func checkRelations() {
@@ -124,6 +130,7 @@ package enum Limits {
         invariant(valueBytes <= bytesPerPage, "one entry fits a page")
         invariant(requestBytesPerCore < unsyncedBytes, "flow control comes before refusal")
         invariant(bodyBytes * 2 <= requestBytesPerCore, "two bodies fit a core")
+        invariant(entriesScannedInline < entriesVisitedInline, "a scan on a loop may be answered")
         invariant(entriesPerPageDefault <= entriesPerPage, "the default page is a legal page")
     }
 }

@@ -100,13 +100,16 @@ package enum RawRead: Hashable, Sendable {
     ) throws(StorageError) -> RawPage? {
         var page = RawPage()
         var range = scan.range
+        var visitsLeft = tier == .cached ? Limits.entriesVisitedInline : .max
         while !range.isEmpty {
-            var walk = PageWalk(scan: scan, page: page, wall: wall)
+            var walk = PageWalk(scan: scan, page: page, wall: wall, visitsLeft: visitsLeft)
             let outcome = try view.scan(
                 .raw, RawSpace.range(range), reverse: scan.reverse, tier: tier
             ) { key, record in walk.visit(RawSpace.userKey(key), record) }
             if let error = walk.error { throw error }
             page = walk.page
+            visitsLeft = walk.visitsLeft
+            if walk.isSpent { return nil }
             switch outcome {
             case .notCached: return nil
             case .complete: return page
@@ -130,18 +133,29 @@ private struct PageWalk {
     let wall: WallTime
     private(set) var isFull = false
     private(set) var error: StorageError?
+    /// Entries that may still be looked at, over all seeks of the page; an expired one costs as
+    /// much as another.
+    private(set) var visitsLeft: Int
+    /// There would have been more to look at.
+    private(set) var isSpent = false
     private var last: Key?
     private var folder: Key?
 
-    init(scan: RawScan, page: RawPage, wall: WallTime) {
+    init(scan: RawScan, page: RawPage, wall: WallTime, visitsLeft: Int) {
         self.scan = scan
         self.page = page
         self.wall = wall
+        self.visitsLeft = visitsLeft
     }
 
     mutating func visit(
         _ key: UnsafeRawBufferPointer, _ record: UnsafeRawBufferPointer
     ) -> ScanStep {
+        guard visitsLeft > 0 else {
+            isSpent = true
+            return .stop
+        }
+        visitsLeft -= 1
         let valueCount: Int
         let expiresAt: WallTime?
         do {

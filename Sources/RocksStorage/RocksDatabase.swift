@@ -1,6 +1,7 @@
 /// An open RocksDB database and the C objects that belong to it; the last owner closes it.
 ///
 /// Engine and views share it, so that a view that outlives the engine still reads.
+internal import Base
 private import CRocksDB
 private import Glibc
 internal import Storage
@@ -113,7 +114,11 @@ final class RocksDatabase: @unchecked Sendable {
 func makeReadOptions(_ tier: ReadTier, snapshot: OpaquePointer? = nil) -> OpaquePointer {
     guard let made = rocksdb_readoptions_create() else { fatalError("out of memory") }
     switch tier {
-    case .cached: rocksdb_readoptions_set_read_tier(made, Int32(1))  // kBlockCacheTier
+    case .cached:
+        rocksdb_readoptions_set_read_tier(made, Int32(1))  // kBlockCacheTier
+        // For each step of an iterator; past it the answer is "incomplete", as for a cold block.
+        rocksdb_readoptions_set_max_skippable_internal_keys(
+            made, UInt64(Limits.keysSkippedInline))
     case .disk: break
     }
     if let snapshot { rocksdb_readoptions_set_snapshot(made, snapshot) }

@@ -179,7 +179,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         defer { rocksdb_readoptions_destroy(options) }
         // What is about to go is not worth a place in the cache.
         rocksdb_readoptions_set_fill_cache(options, 0)
-        _ = try database.scan(operation.family, range, false, options, byteBudget: .max) { key, _ in
+        _ = try database.scan(operation.family, range, false, options, .unlimited) { key, _ in
             rocksdb_writebatch_delete_cf(
                 target, family, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count)
             return .more

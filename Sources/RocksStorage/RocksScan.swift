@@ -5,15 +5,29 @@ internal import Storage
 
 enum ScanEnd {
     case ended(ScanOutcome)
-    /// The byte budget is used up; the last key visited.
+    /// The budget of bytes is used up; the last key visited.
     case spent(Key)
+}
+
+/// What one pass may take.
+struct ScanBudget {
+    var entries = Int.max
+    var bytes = Int.max
+
+    static let unlimited = ScanBudget()
+    /// Bytes that one scan may add to the block cache. A page (`Limits.bytesPerPage`) stays below;
+    /// what goes on beyond, a count or a delete of a large range, reads past the cache instead of
+    /// emptying it.
+    static let caching = ScanBudget(bytes: 2 * Limits.bytesPerPage)
+    /// On an event loop.
+    static let inline = ScanBudget(entries: Limits.entriesVisitedInline)
 }
 
 extension RocksDatabase {
     // Hot path: every entry of every scan.
     func scan(
         _ family: ColumnFamily, _ range: KeyRange, _ reverse: Bool, _ options: OpaquePointer,
-        byteBudget: Int,
+        _ budget: ScanBudget,
         _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> ScanStep
     ) throws(StorageError) -> ScanEnd {
         // RocksDB keeps the pointers of the bounds as long as the iterator lives.
@@ -38,8 +52,9 @@ extension RocksDatabase {
         } else {
             rocksdb_iter_seek_to_first(iterator)
         }
-        var bytesLeft = byteBudget
+        var left = budget
         while rocksdb_iter_valid(iterator) != 0 {
+            guard left.entries > 0 else { return .ended(.notCached) }
             var keyCount = 0
             var valueCount = 0
             let keyStart = rocksdb_iter_key(iterator, &keyCount)
@@ -47,8 +62,9 @@ extension RocksDatabase {
             let key = UnsafeRawBufferPointer(start: keyStart, count: keyCount)
             let value = UnsafeRawBufferPointer(start: valueStart, count: valueCount)
             guard visit(key, value) == .more else { return .ended(.stopped) }
-            bytesLeft -= keyCount + valueCount
-            if bytesLeft < 0 { return .spent(Key(Bytes(key))) }
+            left.bytes -= keyCount + valueCount
+            left.entries -= 1
+            if left.bytes < 0 { return .spent(Key(Bytes(key))) }
             if reverse { rocksdb_iter_prev(iterator) } else { rocksdb_iter_next(iterator) }
         }
         var text: ErrorText = nil

@@ -11,10 +11,6 @@ final class RocksView: EngineView, @unchecked Sendable {
     private let cachedRead: OpaquePointer
     private let diskRead: OpaquePointer
 
-    /// Bytes that one scan may add to the block cache. A page (`Limits.bytesPerPage`) stays below;
-    /// what goes on beyond, a count or a delete of a large range, reads past the cache instead of
-    /// emptying it.
-    private static let cachedBytesPerScan = 2 * Limits.bytesPerPage
     /// What a scan beyond that reads ahead: enough to stream from any disk.
     private static let readaheadBytes = 1 << 20
 
@@ -47,9 +43,9 @@ final class RocksView: EngineView, @unchecked Sendable {
         guard !range.isEmpty else { return .complete }
         let options = makeReadOptions(tier, snapshot: snapshot)
         defer { rocksdb_readoptions_destroy(options) }
-        let budget = tier == .disk ? Self.cachedBytesPerScan : .max
+        let budget = tier == .disk ? ScanBudget.caching : .inline
         let last: Key
-        switch try database.scan(family, range, reverse, options, byteBudget: budget, visit) {
+        switch try database.scan(family, range, reverse, options, budget, visit) {
         case .ended(let outcome): return outcome
         case .spent(let key): last = key
         }
@@ -58,7 +54,7 @@ final class RocksView: EngineView, @unchecked Sendable {
         guard !rest.isEmpty else { return .complete }
         rocksdb_readoptions_set_fill_cache(options, 0)
         rocksdb_readoptions_set_readahead_size(options, Self.readaheadBytes)
-        switch try database.scan(family, rest, reverse, options, byteBudget: .max, visit) {
+        switch try database.scan(family, rest, reverse, options, .unlimited, visit) {
         case .ended(let outcome): return outcome
         case .spent: fatalError("an unlimited budget cannot be spent")
         }

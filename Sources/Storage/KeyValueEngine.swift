@@ -16,8 +16,8 @@ package enum ColumnFamily: String, CaseIterable, Hashable, Sendable {
 
 /// How far a read may go to get its answer.
 package enum ReadTier: Hashable, Sendable {
-    /// Memory only; what is not there is `notCached`. For event loops, which must not wait for a
-    /// disk.
+    /// Memory only, and little of it; what is not there or takes long is `notCached`. For event
+    /// loops, which must not wait for a disk, nor for a walk over what was deleted.
     case cached
     /// Memory, then disk. For threads that may block.
     case disk
@@ -45,7 +45,8 @@ package enum ScanOutcome: Hashable, Sendable {
     case complete
     /// The visitor asked to stop.
     case stopped
-    /// Only with `ReadTier.cached`: the rest needs the disk. What was visited so far is valid.
+    /// Only with `ReadTier.cached`: the rest needs the disk, or more than
+    /// `Limits.entriesVisitedInline` visits. What was visited so far is valid.
     case notCached
 }
 

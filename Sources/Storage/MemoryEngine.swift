@@ -159,11 +159,13 @@ struct MemoryImage: Sendable {
         _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> ScanStep
     ) -> ScanOutcome {
         var outcome = ScanOutcome.complete
+        var visitsLeft = tier == .cached ? Limits.entriesVisitedInline : .max
         families[family]?.forEach(in: range, reverse: reverse) { entry in
-            if tier == .cached, coldness.covers(entry.key) {
+            if tier == .cached, visitsLeft == 0 || coldness.covers(entry.key) {
                 outcome = .notCached
                 return false
             }
+            visitsLeft -= 1
             let step = entry.key.bytes.withUnsafeBytes { key in
                 entry.value.withUnsafeBytes { value in visit(key, value) }
             }

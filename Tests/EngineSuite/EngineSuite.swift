@@ -125,6 +125,58 @@ package enum EngineSuite {
         try Comparison(model, subject.engine.view(), "after empty batches").checkWhole(keys: [[1]])
     }
 
+    /// One key behind `count` that were deleted and `count` more: memory alone visits few of them
+    /// and passes the rest on, in both directions.
+    package static func checkSparseScan(_ subject: any EngineSubject, count: Int) throws {
+        let engine = subject.engine
+        func key(_ place: UInt8, _ index: Int) -> Bytes {
+            [place] + [16, 8, 0].map { UInt8(index >> $0 & 0xFF) }
+        }
+        func fill(_ place: UInt8) throws {
+            for start in stride(from: 0, to: count, by: 10_000) {
+                let batch = (start..<min(start + 10_000, count)).map { index in
+                    ModelWrite.put(.raw, key(place, index), [1])
+                }.batch
+                try engine.write(batch, sync: false)
+            }
+        }
+        for place in [1, 2, 4, 5] as [UInt8] { try fill(place) }
+        try engine.write([.put(.raw, [3], [7])].batch, sync: false)
+        // As long as it is held, no compaction drops what is deleted now.
+        let before = engine.view()
+        let gone: [ModelWrite] = [
+            .deleteRange(.raw, from: [1], to: [2]), .deleteRange(.raw, from: [5], to: nil),
+        ]
+        try engine.write(gone.batch, sync: false)
+        for _ in 0..<2 {
+            for reverse in [false, true] {
+                let view = engine.view()
+                for tier in [ReadTier.cached, .disk] {
+                    var visits = 0
+                    var found = false
+                    let outcome = try view.scan(.raw, .all, reverse: reverse, tier: tier) {
+                        key, _ in
+                        visits += 1
+                        found = key.elementsEqual([3])
+                        return found ? .stop : .more
+                    }
+                    let isRight =
+                        switch tier {
+                        case .cached:
+                            outcome == .notCached && visits <= Limits.entriesVisitedInline
+                        case .disk: outcome == .stopped && visits == count + 1 && found
+                        }
+                    guard isRight else {
+                        throw EngineMismatch(
+                            "\(tier), reverse: \(reverse): \(outcome) after \(visits) visits")
+                    }
+                }
+            }
+            try subject.disturb(1, mayReopen: false)
+        }
+        withExtendedLifetime(before) {}
+    }
+
     private static func write(
         _ writes: [ModelWrite], _ engine: any KeyValueEngine, _ model: inout Model
     ) throws {

@@ -74,7 +74,7 @@ import Testing
         let view = try Store().engine.view()
         var outcomes: Set<ScanOutcome> = []
         for start in stride(from: 0, to: Self.count, by: 331) {
-            let end = min(start + 300, Self.count)
+            let end = min(start + Limits.entriesVisitedInline - 1, Self.count)
             let range = KeyRange(start: Self.key(start), end: Self.key(end))
             let expected = (start..<end).map(Self.key)
             func scan(_ tier: ReadTier) throws -> ScanOutcome {

@@ -16,5 +16,9 @@ import Testing
 
     @Test func largeThings() throws { try EngineSuite.checkLargeThings(RocksSubject()) }
 
+    @Test func sparseScan() throws {
+        try EngineSuite.checkSparseScan(RocksSubject(), count: 100_000)
+    }
+
     @Test func emptyBatch() throws { try EngineSuite.checkEmptyBatch(RocksSubject()) }
 }

@@ -34,6 +34,10 @@ private final class MemorySubject: EngineSubject {
 
     @Test func largeThings() throws { try EngineSuite.checkLargeThings(MemorySubject()) }
 
+    @Test func sparseScan() throws {
+        try EngineSuite.checkSparseScan(MemorySubject(), count: 100_000)
+    }
+
     @Test func emptyBatch() throws { try EngineSuite.checkEmptyBatch(MemorySubject()) }
 
     @Test func aShareOfKeysIsCold() throws {
