@@ -13,6 +13,14 @@ package enum Method: Int, CaseIterable, Hashable, Sendable {
     /// `0 ..< allCases.count`
     package var ordinal: Int { rawValue }
 
+    /// Asks for nothing that changes the server (RFC 9110 §9.2.1).
+    package var isSafe: Bool {
+        switch self {
+        case .get, .head, .options: true
+        case .put, .post, .delete, .other: false
+        }
+    }
+
     package var name: String {
         switch self {
         case .get: "GET"

@@ -81,6 +81,7 @@ extension Connection {
     private func settle() {
         switch mode {
         case .http1(let session):
+            deliver { session.events.popFirst() }
             if let reason = session.closing {
                 close(reason)
             } else if waiting != nil, session.takesMore {

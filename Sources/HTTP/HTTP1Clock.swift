@@ -51,9 +51,7 @@ extension HTTP1Session {
                 state.counters.requestsInFlight -= 1
             }
             state.releaseRequestBytes(exchange.held)
-            if !exchange.isHead, let response = exchange.response {
-                state.responses.release(response.body)
-            }
+            if let response = exchange.response { state.responses.release(response.body) }
         }
         exchanges.removeAll()
         events = []

@@ -15,9 +15,15 @@ package final class HTTP1Session {
         var persists: Bool
         /// `100 Continue` is owed, as soon as all answers before this one are out.
         var owesContinue = false
-        /// Whole and with the core.
+        /// Whole, and kept from the core by what is before it.
+        var waiting: Request?
+        /// With the core.
         var isServed = false
+        /// Changes nothing on the server (RFC 9110 §9.2.1).
+        var isSafe = true
         var response: Response?
+        /// Of the answer's body. The body itself is not kept for a HEAD.
+        var bodyLength = 0
         var headSent = false
         var bodySent = 0
         var held = 0
@@ -129,11 +135,34 @@ package final class HTTP1Session {
             upgrade = (settings, request)
             return
         }
-        exchanges[last].isServed = true
+        exchanges[last].isSafe = request.method.isSafe
+        exchanges[last].waiting = request
         if !exchanges[last].persists { acceptsInput = false }
         state.counters.requestsHTTP1 += 1
-        state.counters.requestsInFlight += 1
-        events.append(.request(request, stream: exchanges[last].sequence))
+        serveNext()
+    }
+
+    /// Hands the core what may run beside what it has: pipelined requests may be processed in
+    /// parallel only as long as all of them are safe (RFC 9112 §9.3.2). What follows a write would
+    /// else not see it, though its client sent it later on the same connection.
+    private func serveNext() {
+        var isBusy = false
+        var isChanging = false
+        for index in exchanges.indices {
+            if let request = exchanges[index].waiting {
+                guard !isBusy || exchanges[index].isSafe && !isChanging else { return }
+                exchanges[index].waiting = nil
+                exchanges[index].isServed = true
+                state.counters.requestsInFlight += 1
+                events.append(.request(request, stream: exchanges[index].sequence))
+            }
+            if exchanges[index].isServed {
+                isBusy = true
+                isChanging = isChanging || !exchanges[index].isSafe
+            }
+            // Its answer is the last: nothing behind it is wanted.
+            guard exchanges[index].persists else { return }
+        }
     }
 
     private func fail(_ failure: HTTP1Parser.Failure) {
@@ -201,6 +230,7 @@ package final class HTTP1Session {
             exchanges[index].persists = false
             acceptsInput = false
         }
+        if exchanges.count > 1 { serveNext() }
     }
 
     /// Appends what may be sent, in order, until `limit` bytes are there.
@@ -227,11 +257,11 @@ package final class HTTP1Session {
         guard let response = exchange.response else { return }
         if !exchange.headSent {
             HTTP1Writer.writeHead(
-                response, persists: exchange.persists, isVersion10: exchange.isVersion10,
-                date: state.date, into: &buffer)
+                response, length: exchange.bodyLength, persists: exchange.persists,
+                isVersion10: exchange.isVersion10, date: state.date, into: &buffer)
             exchanges[0].headSent = true
         }
-        let length = exchange.isHead || !response.mayHaveBody ? 0 : response.body.count
+        let length = response.mayHaveBody ? response.body.count : 0
         let start = exchange.bodySent
         let count = min(length - start, max(0, limit - buffer.readableBytes))
         if count > 0 {
@@ -243,13 +273,16 @@ package final class HTTP1Session {
         }
         guard start + count == length else { return }
         exchanges.removeFirst()
-        if !exchange.isHead { state.responses.release(response.body) }
+        state.responses.release(response.body)
         since = state.tick
         if !exchange.persists { closing = .afterAnswer }
     }
 
     private func place(_ response: Response, at index: Int) {
-        if !exchanges[index].isHead { state.responses.hold(response.body) }
+        var response = response
+        exchanges[index].bodyLength = response.body.count
+        if exchanges[index].isHead { response.body = [] }
+        state.responses.hold(response.body)
         exchanges[index].response = response
     }
 }

@@ -16,9 +16,10 @@ enum HTTP1Writer {
     }
 
     /// `persists` is what the client is told; a client of HTTP/1.0 is told also if it is true.
+    /// `length` is the body's, which a HEAD is told and not sent.
     static func writeHead(
-        _ response: Response, persists: Bool, isVersion10: Bool, date: UnsafePointer<UInt8>,
-        into buffer: inout ByteBuffer
+        _ response: Response, length: Int, persists: Bool, isVersion10: Bool,
+        date: UnsafePointer<UInt8>, into buffer: inout ByteBuffer
     ) {
         invariant((200...599).contains(response.status), "a final answer has a final status")
         var most = 384 + (response.requestID?.count ?? 0)
@@ -38,7 +39,7 @@ enum HTTP1Writer {
             }
             if response.mayHaveBody {
                 cursor.put("\r\ncontent-length: ")
-                cursor.put(response.body.count)
+                cursor.put(length)
             }
             cursor.put("\r\ndate: ")
             cursor.put(date, HTTPDate.length)

@@ -10,6 +10,10 @@ struct HeldResponses {
     /// out.
     static let sharedFrom = 64 << 10
 
+    /// Bodies up to this are held whatever there is: the problem that would take the place of a
+    /// larger one has to be held too. Exchanges are bounded in number, and cost as much themselves.
+    static let tiny = 1 << 10
+
     private(set) var bytes = 0
     /// Answers that hold each large body, by the address of its first byte: arrays that share
     /// storage share it, and the address is taken by no other array while one of them is held.
@@ -35,10 +39,12 @@ struct HeldResponses {
         if count == 1 { bytes -= body.count }
     }
 
-    /// True if this body could be held: small, already held by another answer, or within the limit.
+    /// True if this body could be held: tiny, already held by another answer, or within the limit.
     func admits(_ body: Bytes) -> Bool {
-        guard let address = Self.address(body) else { return true }
-        return bytes + body.count <= Limits.responseBytesPerCore || holders[address] != nil
+        if bytes + body.count <= Limits.responseBytesPerCore || body.count <= Self.tiny {
+            return true
+        }
+        return Self.address(body).map { holders[$0] != nil } ?? false
     }
 
     private static func address(_ body: Bytes) -> UnsafeRawPointer? {

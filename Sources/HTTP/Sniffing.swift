@@ -84,7 +84,8 @@ extension Connection {
                 "This port speaks HTTP/1.1 and HTTP/2; these bytes are neither."),
             closesConnection: true)
         HTTP1Writer.writeHead(
-            response, persists: false, isVersion10: false, date: front.state.date, into: &buffer)
+            response, length: response.body.count, persists: false, isVersion10: false,
+            date: front.state.date, into: &buffer)
         buffer.writeBytes(response.body)
         front.state.counters.bytesSent += UInt64(buffer.readableBytes)
         context.write(wrapOutboundOut(buffer), promise: nil)
