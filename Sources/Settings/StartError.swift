@@ -102,7 +102,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataCorrupt(_, _, let path):
             "mv \(shellQuoted(path)) \(shellQuoted(path)).broken   # then restore a backup"
         case .diskFull(let path, _, _): "df -h \(shellQuoted(path))"
-        case .unforeseen: nil
+        case .unforeseen: "martlet doctor   # with the same flags"
         }
     }
 

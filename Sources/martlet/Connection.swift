@@ -127,12 +127,16 @@ struct Connection {
         case .peerSpeaksTLS: return ended("unreachable", .unreachable, "--url https://\(authority)")
         case .peerSpeaksCleartext:
             return ended("unreachable", .unreachable, "--url http://\(authority)")
-        case .certificateRejected: return ended("certificate_rejected", .notAllowed, nil)
+        case .certificateRejected:
+            return ended(
+                "certificate_rejected", .notAllowed,
+                "--tls-ca FILE   # the authority that signed it, or itself if nobody did")
         case _ where error.isConnectFailure:
             return ended(
                 "unreachable", .unreachable,
                 isLocal ? "martlet serve" : "curl -v \(client.origin)/livez")
-        case .notProcessed: return ended("try_again", .tryAgain, nil)
+        case .notProcessed:
+            return ended("try_again", .tryAgain, "the same again: the node has not begun it")
         case _ where changes:
             return ended("outcome_unknown", .outcomeUnknown, "read the key before writing again")
         case .responseTimedOut: return ended("timeout", .tryAgain, "--timeout 60s")
@@ -192,7 +196,25 @@ struct ServerProblem {
         return CommandFailure(
             Diagnosis(
                 .error, Table.printable(code), Table.printable(detail ?? "no detail given"),
-                advice: nil), exitStatus)
+                advice: advice(origin)), exitStatus)
+    }
+
+    private func advice(_ origin: Origin) -> String {
+        switch ProblemCode(rawValue: code ?? "") {
+        case .keyNotFound: "martlet scan   # lists the keys there are"
+        case .preconditionFailed: "martlet get KEY --json   # shows the tag that it has now"
+        case .outcomeUnknown: "martlet get KEY   # before writing again"
+        case .overloaded, .notReady, .requestTimeout, .deadlineExceeded:
+            "the same again in a moment; martlet status \(origin)"
+        case .diskFull: "martlet delete KEY   # deletes and reads go on; or give the node space"
+        case .hostForbidden, .originForbidden:
+            "martlet serve --allow-host \(origin.host)   # and its other flags, at the node"
+        case .valueTooLarge, .keyTooLarge, .requestTooLarge, .targetTooLong, .headersTooLarge:
+            "curl \(origin)/v1/limits"
+        case .internal: "look for the request in the node's log; martlet status \(origin)"
+        // Also a code that only a newer node knows.
+        default: "curl \(shellQuoted("\(origin)/problems/\(code ?? "")"))"
+        }
     }
 
     var exitStatus: ExitStatus {

@@ -35,8 +35,9 @@ struct TextForm: ParsableArguments {
         // The route of an empty key is another route.
         guard !key.isEmpty else {
             throw CommandFailure(
-                Diagnosis(.error, "key_empty", "a key has at least one byte", advice: nil),
-                .usage)
+                Diagnosis(
+                    .error, "key_empty", "a key has at least one byte",
+                    advice: "martlet scan   # lists the keys there are"), .usage)
         }
         return key
     }
@@ -158,12 +159,12 @@ struct PutCommand: AsyncParsableCommand {
                 Diagnosis(
                     .error, "value_too_large",
                     "the value is larger than \(ByteSize(bytes: Limits.valueBytes))",
-                    advice: nil), .dataWrong)
+                    advice: "split -b \(Limits.valueBytes) FILE   # and put each part"), .dataWrong)
         case .failure(let error):
             throw CommandFailure(
                 Diagnosis(
-                    .error, "input_unreadable", "standard input: \(error.reason)", advice: nil),
-                .dataWrong)
+                    .error, "input_unreadable", "standard input: \(error.reason)",
+                    advice: "martlet put \(shellQuoted(self.key)) < FILE"), .dataWrong)
         }
     }
 }

@@ -1,8 +1,8 @@
 /// The `martlet` program: the root of its commands, its way out, and what it says when told
 /// nothing.
 ///
-/// Standard output is for data, standard error for messages. Every failure leaves with a status of
-/// `ExitStatus`.
+/// Standard output is for data, standard error for messages; with `--json` a failure is data too,
+/// an object in the place of the answer. Every failure leaves with a status of `ExitStatus`.
 internal import ArgumentParser
 internal import Base
 private import Glibc
@@ -73,7 +73,11 @@ enum Program {
             }
         } catch let failure as CommandFailure {
             if let diagnosis = failure.diagnosis {
-                report(diagnosis, format: failure.format, status: failure.status)
+                if wantsJSON(arguments) {
+                    print(diagnosis.object(status: failure.status).text)
+                } else {
+                    report(diagnosis, format: failure.format, status: failure.status)
+                }
             }
             exit(failure.status.rawValue)
         } catch {
@@ -85,6 +89,12 @@ enum Program {
         }
     }
 
+    /// Whether the answer is to be read by a program. Looked for in the words themselves, since
+    /// what the parser refuses has no command that could be asked.
+    private static func wantsJSON(_ arguments: [String]) -> Bool {
+        arguments.prefix { $0 != "--" }.contains("--json")
+    }
+
     /// What the parser refuses, in the one form that all refusals have.
     private static func refuse(_ arguments: [String], _ error: any Error) -> Never {
         let fact = Martlet.message(for: error).split(separator: "\n").first.map(String.init)
@@ -93,11 +103,14 @@ enum Program {
         let isLogged =
             arguments.first == ServeCommand._commandName
             && !StandardStream.isInteractive(STDERR_FILENO)
-        report(
-            Diagnosis(
-                .error, "usage", fact ?? "these arguments make no sense",
-                advice: "martlet \(command)--help"),
-            format: isLogged ? .json : .text, status: .usage)
+        let diagnosis = Diagnosis(
+            .error, "usage", fact ?? "these arguments make no sense",
+            advice: "martlet \(command)--help")
+        if wantsJSON(arguments), !isLogged {
+            print(diagnosis.object(status: .usage).text)
+        } else {
+            report(diagnosis, format: isLogged ? .json : .text, status: .usage)
+        }
         exit(ExitStatus.usage.rawValue)
     }
 
@@ -125,6 +138,19 @@ enum Program {
                 "unknown command \(Table.printable(word))"
                     + (nearest.map { ". Did you mean \($0)?" } ?? ""),
                 advice: "martlet \(nearest ?? "--help")"), .usage)
+    }
+}
+
+extension Diagnosis {
+    /// In the place of an answer: `code` and `detail` as in a server's problem (rest-api.md §2.9),
+    /// and what a person would have read.
+    fileprivate func object(status: ExitStatus) -> JSONObject {
+        var object = JSONObject()
+        object.add("code", code)
+        object.add("detail", fact)
+        if let advice { object.add("try", advice) }
+        object.add("exit", Int(status.rawValue))
+        return object
     }
 }
 

@@ -78,9 +78,7 @@ struct HealthcheckCommand: AsyncParsableCommand {
             object.add("ready", true)
             return print(object.text)
         }
-        if json { emit(response.body) }
         throw CommandFailure(
-            json ? nil : ServerProblem(response).failure(of: server.origin, json: false).diagnosis,
-            .no)
+            ServerProblem(response).failure(of: server.origin, json: json).diagnosis, .no)
     }
 }

@@ -54,6 +54,39 @@ import Testing
         #expect(line["try"] as? String == "martlet serve --help")
     }
 
+    // Whoever reads JSON reads the failure at the same place, whatever found it.
+    @Test(arguments: [
+        (["get", "--json"], "usage", Int32(64)), (["delete", "--json"], "usage", 64),
+        (["status", "--json", "--url"], "usage", 64), (["gte", "k", "--json"], "unknown_command", 64),
+        (["get", "", "--json"], "key_empty", 64),
+        (["put", "k", "v", "--json", "--timeout", "soon"], "invalid_timeout", 64),
+        (["get", "k", "--json", "--url", "ftp://x"], "invalid_url", 64),
+        (["config", "show", "--json", "--cores", "two"], "configuration_invalid", 64),
+        (
+            ["config", "validate", "--json", "--config", "none.toml"], "configuration_unreadable",
+            78
+        ),
+        (["bench", "ftp://x", "--json"], "invalid_url", 64),
+    ])
+    func aFailureIsAnObjectWithJSON(arguments: [String], code: String, status: Int32) throws {
+        let outcome = try Program(arguments: arguments).run()
+        #expect(outcome.status == status)
+        #expect(outcome.messages.isEmpty, "\(outcome.messages)")
+        let object = try #require(
+            JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
+        #expect(object["code"] as? String == code)
+        #expect(object["exit"] as? Int == Int(status))
+        #expect((object["detail"] as? String)?.isEmpty == false)
+        #expect((object["try"] as? String)?.isEmpty == false)
+    }
+
+    // After `--` a word is a key, whatever it looks like.
+    @Test func aKeyIsNoWishForJSON() throws {
+        let outcome = try Program("delete", "--", "--json", "more").run()
+        #expect(outcome.status == 64)
+        #expect(outcome.messages.hasPrefix("error[usage]") && outcome.output.isEmpty)
+    }
+
     @Test(arguments: ["bash", "zsh", "fish"])
     func completion(shell: String) throws {
         let outcome = try Program("completion", shell).run()

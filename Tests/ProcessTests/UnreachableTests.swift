@@ -20,6 +20,20 @@ import Testing
         #expect(outcome.output.isEmpty)
     }
 
+    @Test(arguments: commands + [["status"], ["healthcheck"]])
+    func aRefusedConnectionIsAnObjectWithJSON(command: [String]) throws {
+        let url = "http://127.0.0.1:\(try LocalSocket.freePort())"
+        let program = Program(arguments: command + ["--json"]).with("MARTLET_URL", url)
+        let outcome = try program.run()
+        #expect(outcome.status == (command == ["healthcheck"] ? 1 : 69))
+        #expect(outcome.messages.isEmpty)
+        let object = try #require(
+            JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
+        #expect(object["code"] as? String == "unreachable")
+        #expect((object["detail"] as? String)?.hasPrefix("connection refused 127.0.0.1:") == true)
+        #expect(object["try"] as? String == "martlet serve")
+    }
+
     // A backlog that nobody accepts from: connected, and then silence.
     @Test(arguments: [
         (["get", "k"], Int32(75), "error[timeout]"),
@@ -68,7 +82,12 @@ import Testing
             ).run()
             #expect(outcome.status == exit)
             #expect(outcome.text == (isJSON ? body : ""))
-            #expect(outcome.messages == (isJSON ? "" : "error[\(code)]: why\n"))
+            guard !isJSON else {
+                #expect(outcome.messages.isEmpty)
+                continue
+            }
+            #expect(outcome.messages.hasPrefix("error[\(code)]: why\n     try: "))
+            #expect(outcome.messages.split(separator: "\n").count == 2)
         }
     }
 
