@@ -57,7 +57,8 @@ struct NodeParts {
                 storeFailed()
             })
         let scraper = Scraper(
-            switchboard: switchboard, disk: disk, engine: engine, build: settings.build)
+            switchboard: switchboard, disk: disk, engine: engine, build: settings.build,
+            tls: tls)
         let services = Core.Services(
             disk: disk, readers: ReaderPool(threads: readers, engine: engine),
             coreCount: coreCount, log: AccessLog(logger: logger), post: switchboard.post,

@@ -14,17 +14,21 @@ struct Scraper: Sendable {
     let disk: DiskWorker
     let engine: RocksEngine
     let build: BuildFacts
+    /// nil in cleartext.
+    let tls: TLSAcceptor?
     /// Not a core's: the engine's properties take its lock, and a file system may hang. As many
     /// blocks wait here as requests for metrics do.
     private let thread = DispatchQueue(label: "metrics")
 
     init(
-        switchboard: Switchboard, disk: DiskWorker, engine: RocksEngine, build: BuildFacts
+        switchboard: Switchboard, disk: DiskWorker, engine: RocksEngine, build: BuildFacts,
+        tls: TLSAcceptor?
     ) {
         self.switchboard = switchboard
         self.disk = disk
         self.engine = engine
         self.build = build
+        self.tls = tls
     }
 
     var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void {
@@ -56,6 +60,9 @@ struct Scraper: Sendable {
     private func measureHost(into scrape: inout Scrape) {
         ProcessStatistics.measure(into: &scrape)
         scrape.add(.buildInfo, 1, [build.version, build.revision, build.swift])
+        if let end = tls?.identity?.notAfter {
+            scrape.add(.certificateExpiry, end.milliseconds / 1000, ["node"])
+        }
         let statistics = disk.statistics
         scrape.add(.syncDuration, statistics.syncDuration)
         scrape.add(.syncedWrites, statistics.writesPerSync)

@@ -87,11 +87,15 @@ extension Metric {
         "martlet_http_requests_cancelled_total", .counter,
         help: "Requests whose client left before the answer.")
 
+    package static let certificateExpiry = Metric(
+        "martlet_certificate_expiry_timestamp_seconds", .gauge, unit: .seconds, labels: ["use"],
+        help: "When the certificate in use ends, in seconds since 1970-01-01 UTC.")
+
     private static let http = [
         httpConnections, httpConnectionsOpened, httpConnectionsRefused, httpConnectionsClosed,
         httpFloods, httpTimeouts, httpMessages, httpRefused, httpResets, httpBytes, httpHeld,
         httpShed, httpRequests, httpRequestDuration, httpRequestsInFlight, httpRequestSize,
-        httpResponseSize, requestsCancelled,
+        httpResponseSize, requestsCancelled, certificateExpiry,
     ]
 
     // MARK: Operations on keys

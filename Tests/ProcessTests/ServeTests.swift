@@ -137,10 +137,13 @@ import Testing
             // New files, then the signal.
             try FileManager.default.moveItem(
                 atPath: first.certificate, toPath: folder.appending(path: "first.crt").path)
-            let second = try TestCertificate(in: folder)
+            let second = try TestCertificate(in: folder, to: "20981231235959Z")
             node.send(SIGHUP)
             #expect(node.line(with: "certificate_replaced") != nil, "\(node.messages)")
             #expect(try run(url, "get", "a", "--tls-ca", second.certificate).text == "1")
+            let metrics = try Tool.curl("--cacert", second.certificate, "\(url)/metrics").text
+            let end = "martlet_certificate_expiry_timestamp_seconds{use=\"node\"} 4070908799\n"
+            #expect(metrics.contains(end))
             // A broken file changes nothing.
             try Data("nonsense".utf8).write(to: URL(filePath: second.key))
             node.send(SIGHUP)
