@@ -13,10 +13,7 @@ enum ProcessStatistics {
             // at 3.
             scrape.add(.processCPU, real: Double(fields[11] + fields[12]) / Double(ticks))
             scrape.add(.processResidentMemory, fields[21] * UInt64(getpagesize()))
-            if let boot = bootSeconds() {
-                let start = Double(boot) + Double(fields[19]) / Double(ticks)
-                scrape.add(.processStartTime, real: start)
-            }
+            scrape.add(.processStartTime, real: bootTime + Double(fields[19]) / Double(ticks))
         }
         if let count = openFiles() { scrape.add(.processOpenFiles, count) }
         var limit = rlimit()
@@ -34,11 +31,16 @@ enum ProcessStatistics {
         return fields.count > 22 ? fields : nil
     }
 
-    private static func bootSeconds() -> UInt64? {
-        contents("/proc/stat")?.split(separator: "\n")
-            .first { $0.hasPrefix("btime ") }
-            .flatMap { UInt64($0.dropFirst("btime ".count)) }
-    }
+    /// By two clocks and not from /proc/stat, which a service with `ProcSubset=pid` does not see;
+    /// and once, so that a clock that is corrected does not look like a restart.
+    private static let bootTime: Double = {
+        var now = timespec()
+        var sinceBoot = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        clock_gettime(CLOCK_BOOTTIME, &sinceBoot)
+        return Double(now.tv_sec - sinceBoot.tv_sec)
+            + Double(now.tv_nsec - sinceBoot.tv_nsec) / 1e9
+    }()
 
     private static func openFiles() -> UInt64? {
         guard let directory = opendir("/proc/self/fd") else { return nil }

@@ -98,6 +98,11 @@ package final class RunningNode: Sendable {
         try await parts.shutDown()
     }
 
+    /// Returns once each loop has taken a turn: while one of them hangs, it does not.
+    package func turnEveryLoop() async throws {
+        for core in parts.cores { try await core.loop.submit {}.get() }
+    }
+
     /// Reads the certificate's files again, for connections to come. nil without TLS.
     package func reloadCertificate() -> TLSAcceptor.Reload? {
         tls?.reload(now: Clocks.wall())

@@ -48,6 +48,9 @@ struct Announcement {
             : "The network can reach it over TLS, and nobody needs a password."
     }
 
+    /// For `systemctl status`.
+    var status: String { "ready on \(urls.joined(separator: ", "))" }
+
     var banner: Banner {
         let state =
             started.bytesFound.map { "found, \(ByteSize(bytes: Int(clamping: $0)))" }

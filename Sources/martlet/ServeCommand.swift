@@ -54,11 +54,30 @@ struct ServeCommand: AsyncParsableCommand {
             let record = announcement.record
             writeLine(format == .json ? record.json : record.logfmt, to: STDERR_FILENO)
         }
-        try await untilStopped(started, signals, format)
+        let notices = ServiceNotices(environmentVariables())
+        await tell(format) { () throws(SystemError) in
+            try notices.ready(started.node, announcement.status)
+        }
+        try await untilStopped(started, signals, notices, format)
+    }
+
+    /// A service manager that cannot be told is a warning: the node serves all the same.
+    private func tell(
+        _ format: LogFormat, _ notice: () async throws(SystemError) -> Void
+    ) async {
+        do throws(SystemError) {
+            try await notice()
+        } catch {
+            report(
+                Diagnosis(
+                    .warning, "service_manager_untold", "NOTIFY_SOCKET: \(error.reason)",
+                    advice: "NotifyAccess=main   # in the unit"), format: format)
+        }
     }
 
     private func untilStopped(
-        _ started: NodeStart.Started, _ signals: StopSignals, _ format: LogFormat
+        _ started: NodeStart.Started, _ signals: StopSignals, _ notices: ServiceNotices,
+        _ format: LogFormat
     ) async throws(CommandFailure) {
         let renewal = started.certificate.map { _ in Renewal(started.node, started.logger) }
         var last = StopSignals.Request.stop
@@ -68,6 +87,8 @@ struct ServeCommand: AsyncParsableCommand {
             renewal?.lookNow()
         }
         renewal?.stop()
+        await tell(format) { () throws(SystemError) in try await notices.stopping() }
+        defer { notices.stop() }
         started.logger.notice(
             "answering what is in flight; the same signal again stops at once",
             metadata: ["event": "draining"])
