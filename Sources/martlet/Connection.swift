@@ -51,9 +51,18 @@ struct ClientRules: ParsableArguments {
         return span.duration
     }
 
-    var trust: TLSContext.Trust {
-        let path = tlsCa ?? environmentVariables()["MARTLET_TLS_CA"]
-        return path.map { .authorities(path: $0) } ?? .system
+    var trust: TLSContext.Trust { authorities.map { .authorities(path: $0) } ?? .system }
+
+    private var authorities: String? { tlsCa ?? environmentVariables()["MARTLET_TLS_CA"] }
+
+    /// Told as what it is, and not as a server that cannot be reached.
+    func checkAuthorities() throws(CommandFailure) {
+        guard let path = authorities else { return }
+        guard case .failure(let error) = readFile(path, limit: Limits.bodyBytes) else { return }
+        throw CommandFailure(
+            Diagnosis(
+                .error, "certificate_unreadable", "\(path): \(error.reason)",
+                advice: "ls -l \(shellQuoted(path))"), .notAllowed)
     }
 }
 
@@ -64,8 +73,12 @@ struct Connection {
     /// For the first connection: longer, and a person thinks that nothing happens.
     private static let connectTimeoutMax = Duration.seconds(1)
 
-    init(_ url: String?, _ rules: ClientRules) throws(CommandFailure) {
+    /// `usage`: how the command is told where the node is.
+    init(
+        _ url: String?, _ rules: ClientRules, usage: String = "--url"
+    ) throws(CommandFailure) {
         let timeout = try rules.duration()
+        try rules.checkAuthorities()
         let text = url ?? environmentVariables()["MARTLET_URL"] ?? "http://127.0.0.1:7171"
         do throws(ClientError) {
             let (origin, target) = try Origin.parse(text)
@@ -79,7 +92,7 @@ struct Connection {
         } catch {
             throw CommandFailure(
                 Diagnosis(
-                    .error, "invalid_url", "\(error)", advice: "--url http://127.0.0.1:7171"),
+                    .error, "invalid_url", "\(error)", advice: "\(usage) http://127.0.0.1:7171"),
                 url == nil ? .configuration : .usage)
         }
         deadline = .now + timeout

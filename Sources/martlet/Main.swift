@@ -13,6 +13,17 @@ struct Martlet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet",
         abstract: "A key-value service over HTTP and JSON.",
+        discussion: """
+              martlet serve
+              martlet put greeting hello && martlet get greeting
+
+            Exit status: 0 done, yes · 1 the answer is no
+              64 wrong usage            65 wrong data
+              69 unreachable            70 a fault of Martlet
+              74 disk full or failing   75 try again later
+              76 outcome unknown        77 not allowed
+              78 wrong configuration
+            """,
         version: Build.sentence,
         subcommands: [
             ServeCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self,
@@ -97,7 +108,12 @@ enum Program {
 
     /// What the parser refuses, in the one form that all refusals have.
     private static func refuse(_ arguments: [String], _ error: any Error) -> Never {
-        let fact = Martlet.message(for: error).split(separator: "\n").first.map(String.init)
+        let lines = Martlet.message(for: error).split(separator: "\n")
+        // A list of values stands below the sentence that announces it.
+        let values = lines.dropFirst().map { $0.drop { " -".contains($0) } }
+        let fact = lines.first.map { line in
+            line.hasSuffix(":") ? "\(line) " + values.joined(separator: ", ") : String(line)
+        }
         let names = Martlet.configuration.subcommands.map { $0._commandName }
         let command = arguments.first.flatMap { names.contains($0) ? "\($0) " : nil } ?? ""
         let isLogged =
@@ -128,7 +144,9 @@ enum Program {
 
     /// The parser would say "unexpected argument"; a near name helps more.
     private static func refuseUnknownCommand(_ arguments: [String]) throws(CommandFailure) {
-        guard let word = arguments.first, !word.hasPrefix("-"), word != "help" else { return }
+        guard
+            let word = arguments.first(where: { $0 != "help" }), !word.hasPrefix("-")
+        else { return }
         let names = Martlet.configuration.subcommands.map { $0._commandName }
         guard !names.contains(word) else { return }
         let nearest = NearestName.find(word, among: names)

@@ -21,7 +21,7 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup var rules: ClientRules
 
     func run() async throws {
-        let server = try Connection(url, rules)
+        let server = try Connection(url, rules, usage: "martlet status")
         let response = try await server.call("GET", Bytes("/v1/status".utf8), json: json)
         if json { return emit(response.body) }
         var table = Table("name", "value")
@@ -63,7 +63,7 @@ struct HealthcheckCommand: AsyncParsableCommand {
     @OptionGroup var rules: ClientRules
 
     func run() async throws {
-        let server = try Connection(url, rules)
+        let server = try Connection(url, rules, usage: "martlet healthcheck")
         let response: ClientResponse
         do throws(CommandFailure) {
             response = try await server.exchange("GET", Bytes("/readyz".utf8))

@@ -27,6 +27,9 @@ import Testing
         (["put", "k", "v", "--ttl", "0"], "error[invalid_ttl]"),
         (["put", "k", "v", "--if-absent", "--if-etag", "x"], "exclude each other"),
         (["delete", "--prefix", "x"], "needs --yes, or --dry-run"),
+        (["help", "gte"], "error[unknown_command]: unknown command gte. Did you mean get?"),
+        (["bench", "http://x", "--workload", "y"], "one of the following: get, put, mixed, "),
+        (["status", "ftp://x"], "     try: martlet status http://127.0.0.1:7171"),
         (["delete"], "Give a key or --prefix"), (["scan", "a", "--start", "b"], "not both"),
     ])
     func misuse(arguments: [String], message: String) throws {
@@ -57,7 +60,8 @@ import Testing
     // Whoever reads JSON reads the failure at the same place, whatever found it.
     @Test(arguments: [
         (["get", "--json"], "usage", Int32(64)), (["delete", "--json"], "usage", 64),
-        (["status", "--json", "--url"], "usage", 64), (["gte", "k", "--json"], "unknown_command", 64),
+        (["status", "--json", "--url"], "usage", 64),
+        (["gte", "k", "--json"], "unknown_command", 64),
         (["get", "", "--json"], "key_empty", 64),
         (["put", "k", "v", "--json", "--timeout", "soon"], "invalid_timeout", 64),
         (["get", "k", "--json", "--url", "ftp://x"], "invalid_url", 64),
@@ -85,6 +89,19 @@ import Testing
         let outcome = try Program("delete", "--", "--json", "more").run()
         #expect(outcome.status == 64)
         #expect(outcome.messages.hasPrefix("error[usage]") && outcome.output.isEmpty)
+    }
+
+    @Test func authoritiesThatCannotBeReadAreToldAsSuch() throws {
+        let outcome = try Program(
+            "get", "k", "--url", "https://127.0.0.1:1", "--tls-ca", "none.pem"
+        ).run()
+        #expect(outcome.status == 77)
+        #expect(
+            outcome.messages == """
+                error[certificate_unreadable]: none.pem: there is no such file
+                     try: ls -l none.pem
+
+                """)
     }
 
     @Test(arguments: ["bash", "zsh", "fish"])
