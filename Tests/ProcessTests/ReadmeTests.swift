@@ -18,8 +18,6 @@ import Testing
         #expect(steps.count >= 15, "the README is not read as it is written")
         try RecordedNode.run { node in
             let (url, folder) = (node.url, node.folder)
-            let photo = Data((0...255).map { UInt8($0) })
-            try photo.write(to: folder.appending(path: "photo.png"))
             var variables = ""
             for step in steps {
                 let command = step.command.replacing("http://127.0.0.1:7171", with: url)
@@ -32,7 +30,46 @@ import Testing
                     Self.matches(said, step.answer),
                     "\n$ \(step.command)\n\(said)\nbut the README says\n\(step.answer)")
             }
-            #expect(try Data(contentsOf: folder.appending(path: "copy.png")) == photo)
+        }
+    }
+
+    /// The table says what the node says, all of it and nothing else.
+    @Test func theLimitsAreThoseOfTheNode() throws {
+        let text = try String(contentsOf: Self.readme, encoding: .utf8)
+        var shown: [String: Int] = [:]
+        for row in text.matches(of: /(?m)^\| (`\w+`(?:, `\w+`)*) \| ([\d, ]+) \|/) {
+            let names = row.1.split(separator: ", ").map { String($0.dropFirst().dropLast()) }
+            let numbers = row.2.split(separator: ", ").compactMap { Int($0) }
+            try #require(names.count == numbers.count, "\(row.0)")
+            for (name, number) in zip(names, numbers) { shown[name] = number }
+        }
+        try RecordedNode.run { node in
+            let said = try Tool.curl("\(node.url)/v1/limits").output
+            let limits = try JSONDecoder().decode([String: Int].self, from: said)
+            #expect(shown == limits)
+        }
+    }
+
+    /// Examples whose outcome needs no accident; each status is in the table.
+    @Test func theExitStatusesAreThoseOfTheTable() throws {
+        let text = try String(contentsOf: Self.readme, encoding: .utf8)
+        let rows = text.matches(of: /(?m)^\| (\d+) \| [^|]+ \| (.*) \|$/)
+        #expect(
+            rows.map { String($0.1) } == [
+                "0", "1", "64", "65", "69", "70", "74", "75", "76", "77", "78",
+            ])
+        let examples = rows.filter { $0.2.hasPrefix("`") && $0.2.hasSuffix("`") }
+        #expect(examples.count == 7)
+        try RecordedNode.run { (node) throws in
+            for row in examples {
+                let line = row.2.dropFirst().dropLast().replacing("\\|", with: "|")
+                let command = String(line.replacing("martlet", with: "\"$MARTLET\""))
+                var program = Program("-c", command).in(node.folder)
+                    .with("MARTLET", Program.binary.path).with("MARTLET_URL", node.url)
+                program.executable = URL(filePath: "/bin/bash")
+                let outcome = try program.run()
+                #expect(outcome.status == Int32(row.1), "\(line)")
+            }
         }
     }
 
