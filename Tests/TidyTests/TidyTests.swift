@@ -35,6 +35,22 @@ import Testing
         #expect(manifest.unused(in: SourceTree.swift) == [])
     }
 
+    // A test's target is named by what it tests, and one that others share stands with them.
+    @Test func theArchitectureNamesEveryTarget() throws {
+        let manifest = Manifest(try SourceTree.text("Package.swift"))
+        let targets = Set(manifest.targets.filter { !$0.isTest }.map(\.name))
+        let text = try SourceTree.text("ARCHITECTURE.md")
+        let section = text.components(separatedBy: "\n## Targets\n").last ?? ""
+        let rows = section.components(separatedBy: "\n## ")[0].split(separator: "\n")
+            .filter { $0.hasPrefix("| `") }
+        let named = rows.flatMap { row in
+            row.split(separator: "|")[0].matches(of: /`([^`]+)`/).map { String($0.1) }
+        }
+        #expect(named.count == Set(named).count)
+        #expect(targets.subtracting(named).sorted() == [], "not in ARCHITECTURE.md")
+        #expect(Set(named).subtracting(targets).sorted() == [], "not in Package.swift")
+    }
+
     @Test func noFileIsLeftFromLoadingThePackage() {
         let names = SourceTree.paths.filter { $0.hasSuffix("/Placeholder.swift") }
         #expect(names == [])
