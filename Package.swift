@@ -77,7 +77,9 @@ let package = Package(
         // 7: rules, pure.
         library("Raft", ["Base"], settings: mutable),
         // 6: replicated machines, pure.
-        library("Regions", ["Base", "Storage"]),
+        .target(
+            name: "Regions", dependencies: ["Base", "Storage", "Raft"],
+            exclude: ["Records/records.proto"], swiftSettings: strict),
         // 5: the client side of reads, scans and batches, pure.
         library("Coordination", ["Base", "Regions"]),
         // 4: requests to operations, outcomes to responses.
@@ -160,7 +162,7 @@ let package = Package(
         .testTarget(
             name: "DurabilityTests", dependencies: ["martlet", "Base"], swiftSettings: strict),
         tests(of: "Simulation", ["Base", "Regions"]),
-        tests(of: "Regions", ["Base", "Storage"]),
+        tests(of: "Regions", ["Base", "Storage", "Raft"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry", collections]),
         tests(

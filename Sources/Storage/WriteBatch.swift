@@ -6,6 +6,7 @@
 package import Base
 
 package struct WriteBatch: Sendable {
+    /// The raw values stand in Raft logs: frozen.
     package enum Kind: UInt8, Hashable, Sendable {
         case put
         case delete
@@ -19,6 +20,13 @@ package struct WriteBatch: Sendable {
         package var family: ColumnFamily
         package var key: Range<Int>
         package var value: Range<Int>
+
+        package init(kind: Kind, family: ColumnFamily, key: Range<Int>, value: Range<Int>) {
+            self.kind = kind
+            self.family = family
+            self.key = key
+            self.value = value
+        }
     }
 
     package private(set) var operations: [Operation] = []
@@ -27,9 +35,19 @@ package struct WriteBatch: Sendable {
 
     package init() {}
 
+    /// Of operations whose keys and values stand somewhere in `arena`, as in the record of a
+    /// command.
+    package init(operations: [Operation], arena: Bytes) {
+        invariant(
+            operations.allSatisfy { max($0.key.upperBound, $0.value.upperBound) <= arena.count },
+            "an operation's bytes are in the arena")
+        self.operations = operations
+        self.arena = arena
+    }
+
     package var isEmpty: Bool { operations.isEmpty }
     package var count: Int { operations.count }
-    /// Bytes of keys and values.
+    /// Bytes of keys and values, with what lies between them in a batch that was decoded.
     package var byteCount: Int { arena.count }
 
     /// Only deletes: it gives space back.
