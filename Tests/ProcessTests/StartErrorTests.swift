@@ -22,6 +22,13 @@ import Testing
         #expect(outcome.output.isEmpty, sourceLocation: sourceLocation)
     }
 
+    private func shell(_ command: String, in folder: URL) throws {
+        var program = Program("-c", command).in(folder)
+        program.executable = URL(filePath: "/bin/sh")
+        let outcome = try program.run()
+        try #require(outcome.status == 0, "\(outcome.messages)")
+    }
+
     @Test func portInUse() throws {
         try withFolder { folder in
             let socket = try LocalSocket()
@@ -162,6 +169,22 @@ import Testing
                 """
                 new.crt: not valid before 2098-01-01T00:00:00Z
                      try: openssl x509 -in new.crt -noout -dates; date -u
+                """)
+            try shell("cat other.crt node.crt > order.crt", in: folder)
+            try refused(
+                "order.crt", "node.key",
+                """
+                the key in node.key belongs to certificate 2 in order.crt, and must belong to the \
+                first
+                     try: cat node.crt authority.crt > chain.crt   # the node's own first
+                """)
+            let encrypt = "openssl pkey -in node.key -aes256 -passout pass:x -out locked.key"
+            try shell(encrypt, in: folder)
+            try refused(
+                "node.crt", "locked.key",
+                """
+                locked.key is protected by a passphrase
+                     try: openssl pkey -in locked.key -out locked.key.plain
                 """)
             try refused(
                 "none.crt", "node.key",

@@ -60,8 +60,12 @@ package final class TLSContext: @unchecked Sendable {
         }
         ERR_clear_error()
         guard X509_check_private_key(chain[0], privateKey) == 1 else {
+            let owner = chain.firstIndex { X509_check_private_key($0, privateKey) == 1 }
             ERR_clear_error()
-            throw .keyMismatch(certificate: certificate.path, key: key.path)
+            guard let owner else {
+                throw .keyMismatch(certificate: certificate.path, key: key.path)
+            }
+            throw .wrongOrder(path: certificate.path, position: owner + 1, key: key.path)
         }
         let context = TLSContext(method: TLS_server_method(), isServer: true, identity: identity)
         var isTaken =

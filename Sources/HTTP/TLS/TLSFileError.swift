@@ -15,6 +15,9 @@ package enum TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
     case noKey(path: String, reason: String)
     case keyHasPassphrase(path: String)
     case keyMismatch(certificate: String, key: String)
+    /// The key belongs to a later certificate: the chain stands the wrong way round (RFC 8446
+    /// §4.4.2 wants the node's own first).
+    case wrongOrder(path: String, position: Int, key: String)
     case expired(path: String, since: WallTime)
     case notYetValid(path: String, from: WallTime)
     /// OpenSSL refuses it: a key too small, a signature too weak, a broken chain.
@@ -35,6 +38,9 @@ package enum TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
         case .keyHasPassphrase(let path): "\(path) is protected by a passphrase"
         case .keyMismatch(let certificate, let key):
             "the key in \(key) does not match the certificate in \(certificate)"
+        case .wrongOrder(let path, let position, let key):
+            "the key in \(key) belongs to certificate \(position) in \(path), "
+                + "and must belong to the first"
         case .expired(let path, let since): "\(path): expired since \(since.asDate)"
         case .notYetValid(let path, let from): "\(path): not valid before \(from.asDate)"
         case .refused(let path, let reason): "\(path): OpenSSL refuses it: \(reason)"
@@ -53,6 +59,7 @@ package enum TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
         case .keyHasPassphrase(let path): "openssl pkey -in \(path) -out \(path).plain"
         case .keyMismatch(let certificate, let key):
             "openssl x509 -in \(certificate) -noout -pubkey; openssl pkey -in \(key) -pubout"
+        case .wrongOrder: "cat node.crt authority.crt > chain.crt   # the node's own first"
         case .expired(let path, _), .notYetValid(let path, _):
             "openssl x509 -in \(path) -noout -dates; date -u"
         case .refused(let path, _): "openssl x509 -in \(path) -noout -text"
@@ -65,7 +72,7 @@ package enum TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
         case .missing(let path), .permissionDenied(let path, _, _, _), .notAFile(let path),
             .unreadable(let path, _), .tooLarge(let path, _), .noCertificate(let path, _),
             .noKey(let path, _), .keyHasPassphrase(let path), .expired(let path, _),
-            .notYetValid(let path, _), .refused(let path, _):
+            .wrongOrder(let path, _, _), .notYetValid(let path, _), .refused(let path, _):
             path
         case .keyMismatch(_, let key): key
         }
