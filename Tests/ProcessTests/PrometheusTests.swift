@@ -40,6 +40,31 @@ import Testing
         }
     }
 
+    /// The other tests compare the table with the code; this one with what a node really shows.
+    @Test func aNodeShowsEveryMetricOfTheTableAndNoOther() throws {
+        try withFolder { folder in
+            let certificate = try TestCertificate(in: folder)
+            let node = try Program(
+                "serve", "--data-dir", "data", "--listen", "127.0.0.1:0", "--tls-cert", "node.crt",
+                "--tls-key", "node.key"
+            ).in(folder).start()
+            defer { node.kill() }
+            let ready = try #require(node.line(with: "\"event\":\"ready\""), "\(node.messages)")
+            let url = try #require(ready.firstMatch(of: /"base":"([^"]+)"/)?.1)
+            func get(_ path: String) throws -> String {
+                try Tool.curl("--cacert", certificate.certificate, url + path).text
+            }
+            // The series of a route begin with its first request, those of an error likewise.
+            #expect(try get("/v1/raw/kv/none").contains("key_not_found"))
+            let shown = try get("/metrics").matches(of: #/(?m)^\# TYPE (\w+) /#).map { $0.1 }
+            let table = try String(
+                contentsOf: Tool.root.appending(path: "docker/metrics.md"), encoding: .utf8)
+            let listed = table.matches(of: /(?m)^\| `(\w+)` \|/).map { $0.1 }
+            #expect(listed.count > 40)
+            #expect(shown.sorted() == listed.sorted())
+        }
+    }
+
     @Test func prometheusScrapesANode() throws {
         try RecordedNode.run { node in
             let (url, folder) = (node.url, node.folder)
