@@ -1,7 +1,7 @@
 /// `martlet config show` and `martlet config validate`: what a node would run with, and where each
 /// value comes from.
 internal import ArgumentParser
-internal import Glibc
+internal import Base
 internal import Settings
 internal import Terminal
 
@@ -25,16 +25,16 @@ struct ConfigShowCommand: ParsableCommand {
 
     @OptionGroup var serve: ServeOptions
     @Flag(help: "Say where each value comes from.") var origin = false
-    @Flag(help: "One JSON object, with origins.") var json = false
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
         let layers = try settingsOrFailure(serve).layers
         layers.reportWarnings()
-        if json {
+        if output.isDocument {
             var object = JSONObject()
             object.add("settings", SettingName.allCases.map { layers.object(of: $0) })
             object.add("warnings", layers.warnings)
-            return print(object.text)
+            return try output.emitDocument(Bytes("\(object.text)\n".utf8))
         }
         var table = origin ? Table("setting", "value", "origin") : Table("setting", "value")
         for name in SettingName.allCases {
@@ -46,7 +46,7 @@ struct ConfigShowCommand: ParsableCommand {
                 table.add(name.key, value)
             }
         }
-        print(table.text(aligned: StandardStream.isInteractive(STDOUT_FILENO)), terminator: "")
+        print(table.text(aligned: output.isAligned), terminator: "")
     }
 }
 

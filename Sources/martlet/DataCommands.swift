@@ -16,7 +16,6 @@ func emit(_ bytes: Bytes) {
 
 struct TextForm: ParsableArguments {
     @Flag(help: "Keys and values are given and printed in base64.") var base64 = false
-    @Flag(help: "Print the server's answer unchanged.") var json = false
 
     func bytes(_ text: String, _ what: String) throws(CommandFailure) -> Bytes {
         guard base64 else { return Bytes(text.utf8) }
@@ -61,17 +60,30 @@ struct GetCommand: AsyncParsableCommand {
         abstract: "Print a value. Exit 1 if there is none.",
         discussion: """
               martlet get greeting
-              martlet get photo.png > photo.png
+              martlet get greeting | wc -c
+              martlet get photo.png --file photo.png
             """)
 
     @Argument(help: "The key.") var key: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Into this file, which stays as it is if there is no value.", valueName: "file"),
+        completion: .file())
+    var file: String?
+
     @OptionGroup var form: TextForm
+    @Flag(help: "Print the server's answer unchanged.") var json = false
     @OptionGroup var connection: ConnectionOptions
+
+    func validate() throws {
+        if json, file != nil { throw ValidationError("--json and --file exclude each other.") }
+    }
 
     func run() async throws {
         let key = try form.key(key)
         let server = try connection.connect()
-        if form.json {
+        if json {
             let query = ["key_base64=" + String(decoding: Base64.encodeForURL(key), as: UTF8.self)]
             let target =
                 "/v1/raw/entry?"
@@ -79,9 +91,20 @@ struct GetCommand: AsyncParsableCommand {
             return emit(try await server.call("GET", Bytes(target.utf8), json: true).body)
         }
         let value = form.text(try await server.call("GET", valueTarget(key)).body)
+        if let file { return try store(value, file) }
         let needsNewline =
             form.base64 || (StandardStream.isInteractive(STDOUT_FILENO) && value.last != 0x0A)
         emit(needsNewline ? value + [0x0A] : value)
+    }
+
+    private func store(_ value: Bytes, _ path: String) throws(CommandFailure) {
+        guard case .failure(let error) = replaceFile(path, with: value) else { return }
+        let isRefused = [EACCES, EPERM, EROFS].contains(error.number)
+        throw CommandFailure(
+            Diagnosis(
+                .error, "output_unwritable", "\(path): \(error.reason)",
+                advice: "martlet get \(shellQuoted(key)) > FILE"),
+            isRefused ? .notAllowed : .disk)
     }
 }
 
@@ -108,6 +131,7 @@ struct PutCommand: AsyncParsableCommand {
     var ifEtag: String?
 
     @OptionGroup var form: TextForm
+    @Flag(help: "Print the server's answer unchanged.") var json = false
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -125,8 +149,8 @@ struct PutCommand: AsyncParsableCommand {
         let response = try await server.call(
             "PUT", valueTarget(key, query),
             headers: conditionHeaders(ifAbsent: ifAbsent, ifEtag: ifEtag), body: bytes,
-            changes: true, json: form.json)
-        if form.json { emit(response.body) }
+            changes: true, json: json)
+        if json { emit(response.body) }
     }
 
     private func seconds(_ text: String) throws(CommandFailure) -> Int64 {
@@ -200,6 +224,7 @@ struct DeleteCommand: AsyncParsableCommand {
     var ifEtag: String?
 
     @OptionGroup var form: TextForm
+    @Flag(help: "Print the server's answer unchanged.") var json = false
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -224,8 +249,8 @@ struct DeleteCommand: AsyncParsableCommand {
             let response = try await server.call(
                 "DELETE", valueTarget(try form.key(key ?? ""), [form.query]),
                 headers: conditionHeaders(ifAbsent: false, ifEtag: ifEtag), changes: true,
-                json: form.json)
-            return form.json ? emit(response.body) : ()
+                json: json)
+            return json ? emit(response.body) : ()
         }
         let bytes = try form.bytes(prefix, "the prefix")
         var request = JSONObject()
@@ -234,8 +259,8 @@ struct DeleteCommand: AsyncParsableCommand {
         let response = try await server.call(
             "POST", Bytes("/v1/raw/delete-range".utf8),
             headers: [ClientHeader("content-type", "application/json")],
-            body: Bytes(request.text.utf8), changes: !dryRun, json: form.json)
-        if form.json { return emit(response.body) }
+            body: Bytes(request.text.utf8), changes: !dryRun, json: json)
+        if json { return emit(response.body) }
         let count = try AnswerObject(response.body, of: server.origin).number("count") ?? 0
         let keys = count == 1 ? "1 key" : "\(count) keys"
         print(dryRun ? "\(keys) would be removed" : "\(keys) removed")

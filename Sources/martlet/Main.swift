@@ -84,7 +84,7 @@ enum Program {
             }
         } catch let failure as CommandFailure {
             if let diagnosis = failure.diagnosis {
-                if wantsJSON(arguments) {
+                if OutputOptions.wantsJSON(arguments) {
                     print(diagnosis.object(status: failure.status).text)
                 } else {
                     report(diagnosis, format: failure.format, status: failure.status)
@@ -98,12 +98,6 @@ enum Program {
             }
             Martlet.exit(withError: error)
         }
-    }
-
-    /// Whether the answer is to be read by a program. Looked for in the words themselves, since
-    /// what the parser refuses has no command that could be asked.
-    private static func wantsJSON(_ arguments: [String]) -> Bool {
-        arguments.prefix { $0 != "--" }.contains("--json")
     }
 
     /// What the parser refuses, in the one form that all refusals have.
@@ -122,7 +116,7 @@ enum Program {
         let diagnosis = Diagnosis(
             .error, "usage", fact ?? "these arguments make no sense",
             advice: "martlet \(command)--help")
-        if wantsJSON(arguments), !isLogged {
+        if OutputOptions.wantsJSON(arguments), !isLogged {
             print(diagnosis.object(status: .usage).text)
         } else {
             report(diagnosis, format: isLogged ? .json : .text, status: .usage)

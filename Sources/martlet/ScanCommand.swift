@@ -3,7 +3,8 @@
 ///
 /// On a terminal each page is a table; in a pipe each entry is a line, key and value with a tab
 /// between. Backslashes, control characters and bytes that are not UTF-8 are escaped, so that a
-/// line is one entry; `--base64` prints without loss, `--json` prints the server's pages.
+/// line is one entry; `--base64` prints without loss, `--json` prints the server's pages, and
+/// `--output yaml` each page as a document.
 internal import ArgumentParser
 internal import Base
 internal import Glibc
@@ -43,6 +44,7 @@ struct ScanCommand: AsyncParsableCommand {
     @Flag(help: "Keys without values.") var keys = false
     @Flag(help: "From the last key to the first.") var reverse = false
     @OptionGroup var form: TextForm
+    @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -77,11 +79,15 @@ struct ScanCommand: AsyncParsableCommand {
             var parameters = query + ["limit=\(page)"]
             if let cursor { parameters.append("cursor=\(encoded(cursor))") }
             let target = "/v1/raw/scan?" + parameters.joined(separator: "&")
-            let body = try await server.call("GET", Bytes(target.utf8), json: form.json).body
+            let body = try await server.call("GET", Bytes(target.utf8), json: output.isJSON).body
             let answer = try AnswerObject(body, of: server.origin)
             let entries = answer.objects("entries")
             let folders = answer.objects("common_prefixes")
-            if form.json { emit(body) } else { show(entries, folders) }
+            if output.isDocument {
+                try output.emitDocument(body, isFirst: cursor == nil)
+            } else {
+                show(entries, folders)
+            }
             rest -= entries.count + folders.count
             cursor = answer.text("next_cursor")
         } while cursor != nil && rest > 0
@@ -107,6 +113,6 @@ struct ScanCommand: AsyncParsableCommand {
             let prefix = Table.printable(form.text(folder.bytes("prefix") ?? []))
             if keys { table.addPrintable(prefix) } else { table.addPrintable(prefix, "") }
         }
-        emit(Bytes(table.text(aligned: StandardStream.isInteractive(STDOUT_FILENO)).utf8))
+        emit(Bytes(table.text(aligned: output.isAligned).utf8))
     }
 }

@@ -13,20 +13,20 @@ struct StatusCommand: AsyncParsableCommand {
         abstract: "Print what a node says of itself.",
         discussion: """
               martlet status
-              martlet status https://db1:7171 --json
+              martlet status https://db1:7171 --output yaml
             """)
 
     @Argument(help: "The node. [MARTLET_URL, else http://127.0.0.1:7171]") var url: String?
-    @Flag(help: "Print the server's answer unchanged.") var json = false
+    @OptionGroup var output: OutputOptions
     @OptionGroup var rules: ClientRules
 
     func run() async throws {
         let server = try Connection(url, rules, usage: "martlet status")
-        let response = try await server.call("GET", Bytes("/v1/status".utf8), json: json)
-        if json { return emit(response.body) }
+        let response = try await server.call("GET", Bytes("/v1/status".utf8), json: output.isJSON)
+        if output.isDocument { return try output.emitDocument(response.body) }
         var table = Table("name", "value")
         add(try AnswerObject(response.body, of: server.origin).members, under: "", to: &table)
-        emit(Bytes(table.text(aligned: StandardStream.isInteractive(STDOUT_FILENO)).utf8))
+        emit(Bytes(table.text(aligned: output.isAligned).utf8))
     }
 
     /// Members of members by their path, with dots between the names.

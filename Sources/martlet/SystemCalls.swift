@@ -4,6 +4,7 @@
 /// Glibc and not Foundation: these run before the port opens, and a start is measured in
 /// milliseconds.
 internal import Glibc
+internal import Terminal
 
 struct SystemError: Error, Hashable {
     var number: Int32
@@ -69,4 +70,23 @@ func resolvedPath(_ path: String) -> String? {
     guard let resolved = realpath(path, nil) else { return nil }
     defer { free(resolved) }
     return String(cString: resolved)
+}
+
+/// Puts a file there whole or not at all: written beside it, then renamed into its place. What is
+/// there and is no plain file, a device or a link to one, is written to as a shell does it, and
+/// never replaced.
+func replaceFile(_ path: String, with bytes: [UInt8]) -> Result<Void, SystemError> {
+    var facts = stat()
+    let isOther = lstat(path, &facts) == 0 && facts.st_mode & S_IFMT != S_IFREG
+    let target = isOther ? path : "\(path).\(getpid()).part"
+    let descriptor = open(
+        target, O_WRONLY | O_CLOEXEC | (isOther ? O_TRUNC : O_CREAT | O_EXCL), 0o666)
+    guard descriptor >= 0 else { return .failure(.last) }
+    var failure: SystemError? = writeAll(bytes, to: descriptor) ? nil : .last
+    if close(descriptor) != 0, failure == nil { failure = .last }
+    guard !isOther else { return failure.map { .failure($0) } ?? .success(()) }
+    if failure == nil, rename(target, path) != 0 { failure = .last }
+    guard let failure else { return .success(()) }
+    unlink(target)
+    return .failure(failure)
 }

@@ -84,6 +84,28 @@ import Testing
         #expect((object["try"] as? String)?.isEmpty == false)
     }
 
+    @Test(arguments: [["-o", "json"], ["--output", "json"], ["--output=json"]])
+    func everyWishForJSONIsHeard(wish: [String]) throws {
+        let outcome = try Program(arguments: ["config", "show", "--cores", "two"] + wish).run()
+        #expect(outcome.status == 64 && outcome.messages.isEmpty)
+        #expect(outcome.text.hasPrefix("{\"code\":\"configuration_invalid\""), "\(outcome.text)")
+        let shown = try Program(arguments: ["config", "show"] + wish).run()
+        #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: shown.output) }
+    }
+
+    @Test func aTableHasFourForms() throws {
+        func show(_ form: String) throws -> String {
+            try Program("config", "show", "--output", form).run().text
+        }
+        #expect(try show("table").hasPrefix("SETTING     VALUE\n"))
+        #expect(try show("tsv").hasPrefix("data_dir\tmartlet-data\n"))
+        #expect(
+            try show("yaml").hasPrefix("settings:\n  - key: \"data_dir\"\n    value: \"martlet-"))
+        #expect(try show("json").hasPrefix("{\"settings\":[{\"key\":\"data_dir\",\"value\":"))
+        let both = try Program("config", "show", "--json", "--output", "yaml").run()
+        #expect(both.status == 64)
+    }
+
     // After `--` a word is a key, whatever it looks like.
     @Test func aKeyIsNoWishForJSON() throws {
         let outcome = try Program("delete", "--", "--json", "more").run()

@@ -32,6 +32,19 @@ import Testing
             #expect(
                 try run(url, "get", "--base64", Data("a/../b".utf8).base64EncodedString()).text
                     == binary.base64EncodedString() + "\n")
+            let file = recorded.folder.appending(path: "value")
+            #expect(try run(url, "get", "a/../b", "--file", file.path).output.isEmpty)
+            #expect(try Data(contentsOf: file) == binary)
+            #expect(try run(url, "get", "none", "--file", file.path).status == 1)
+            #expect(try Data(contentsOf: file) == binary, "a file without a value stays")
+            #expect(try run(url, "get", "a", "-o", "x").status == 64)
+            let link = recorded.folder.appending(path: "link").path
+            try Data().write(to: recorded.folder.appending(path: "target"))
+            try FileManager.default.createSymbolicLink(
+                atPath: link, withDestinationPath: "target")
+            #expect(try run(url, "get", "a", "--file", link).status == 0)
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "target")
+            #expect(try run(url, "get", "a", "--file", "/dev/null/x").status == 74)
             #expect(try run(url, "put", "--base64", "/w==", "AAA=").status == 0)
             #expect(try run(url, "scan", "a", "--keys").text == "a\na/../b\n")
             #expect(try run(url, "scan", "--limit", "1").text == "a\t1\n")
@@ -41,6 +54,9 @@ import Testing
                 try run(url, "scan", "--base64", "--reverse", "--limit", "1").text == "/w==\tAAA=\n"
             )
             #expect(try run(url, "scan", "--start", "a", "--end", "b").text.hasPrefix("a\t1\n"))
+            #expect(
+                try run(url, "scan", "a", "--limit", "1", "-o", "yaml").text
+                    .hasPrefix("entries:\n  - key: \"a\"\n    value: \"1\"\nnext_cursor: \""))
             let page = try run(url, "scan", "--json", "--limit", "1")
             #expect(page.text.hasPrefix("{\"entries\":[{\"key\":\"a\",\"value\":\"1\""))
             let tag = try #require(entityTag(try run(url, "get", "a", "--json").output))
