@@ -6,7 +6,8 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help run build test tidy fix sim soak mutants bench fuzz openapi docker ci setup setup-test
+.PHONY: help run build test tidy fix sim soak mutants bench fuzz openapi man \
+    docker ci setup setup-test
 
 SWIFT_VERSION := 6.3
 # The commit, for /v1/status. Only if this very directory is what git keeps: a tarball unpacked
@@ -86,6 +87,10 @@ openapi: setup-test ## check openapi.yaml by two validators, and copy it to JSON
 	.venv/bin/python Tests/Contract/house_style.py openapi.yaml
 	.venv/bin/python .ci/openapi-json
 	.venv/bin/openapi-generator-cli validate --recommend -i openapi.yaml
+
+man: setup ## the manual page, .build/martlet.1, from what --help says
+	swift package generate-manual
+	cp .build/plugins/GenerateManual/outputs/martlet/martlet.1 .build/martlet.1
 
 bench: build ## Martlet beside etcd, Redis with webdis, and nghttpd (ROUNDS=5 SECONDS=10)
 	-@.ci/packages $(BENCH_PACKAGES)
