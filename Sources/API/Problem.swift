@@ -100,6 +100,8 @@ package struct Problem: Error, Hashable, Sendable {
     package var retryAfter: Int?
     /// With `method_not_allowed`: the methods that the route takes.
     package var allow: String?
+    /// With a content coding that is not taken: those that are (RFC 9110 §12.5.3).
+    package var acceptEncoding: String?
     /// With `precondition_failed` in the raw space: the entity tag of what is there.
     package var actualEntityTag: String?
     /// With `…_too_large`: the limit and what was sent.

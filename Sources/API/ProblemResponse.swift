@@ -129,6 +129,7 @@ extension Response {
             set(.retryAfter, text)
         }
         if let allow = problem.allow { set(.allow, allow) }
+        if let codings = problem.acceptEncoding { set(.acceptEncoding, codings) }
     }
 
     enum CommonValues {

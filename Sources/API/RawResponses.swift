@@ -40,6 +40,7 @@ private func valueResponse(
         response = Response(status: 304, contentType: nil)
     } else {
         response = Response(status: 200, contentType: .bytes, body: found.value)
+        response.isWholeOnly = true
     }
     response.requestID = requestID
     response.isStorable = false

@@ -53,9 +53,11 @@ extension Router {
         if let coding = request.headers[.contentEncoding],
             !coding.elementsEqual("identity".utf8, by: { $0 | 0x20 == $1 })
         {
-            throw .mistake(
+            var problem = Problem.mistake(
                 .unsupportedMediaType, at: HeaderName.contentEncoding.rawValue,
                 "Bodies are taken as they are; send this one without a content coding.")
+            problem.acceptEncoding = "identity"
+            throw problem
         }
         guard request.headers[.contentRange] == nil else {
             throw .mistake(

@@ -7,7 +7,8 @@ package import Base
 
 package enum Method: Int, CaseIterable, Hashable, Sendable {
     case get, head, put, post, delete, options
-    /// A method that no route takes; answered with 405 or 404.
+    /// A method that no route takes: 405 with what the route takes, or 404. The table of codes
+    /// (rest-api.md §2.9) has none for 501, which RFC 9110 §9.1 would rather see.
     case other
 
     /// `0 ..< allCases.count`

@@ -15,6 +15,8 @@ package enum ContentType: String, CaseIterable, Hashable, Sendable {
 /// The response header fields that Martlet sends, beside `content-type`, `content-length` and
 /// `date`, which the HTTP front adds. The raw value is the lower-case field name.
 package enum ResponseHeaderName: String, CaseIterable, Hashable, Sendable {
+    case acceptEncoding = "accept-encoding"
+    case acceptRanges = "accept-ranges"
     case allow
     case cacheControl = "cache-control"
     case contentEncoding = "content-encoding"
@@ -25,6 +27,14 @@ package enum ResponseHeaderName: String, CaseIterable, Hashable, Sendable {
     case retryAfter = "retry-after"
     case vary
     case version = "martlet-version"
+
+    /// Sent for a property of `Response`, and so never among its other fields.
+    var isProperty: Bool {
+        switch self {
+        case .acceptRanges, .cacheControl, .contentTypeOptions, .entityTag, .requestID: true
+        default: false
+        }
+    }
 }
 
 package struct Response: Hashable, Sendable {
@@ -42,8 +52,10 @@ package struct Response: Hashable, Sendable {
     package var entityTag: Fingerprint?
     /// False adds `cache-control: no-store`.
     package var isStorable = true
+    /// True adds `accept-ranges: none`: a value is read whole (RFC 9110 §14.3).
+    package var isWholeOnly = false
     /// The fields that few answers have.
-    package var headers: [Field]
+    package private(set) var headers: [Field]
     /// For HEAD: the body that GET would have had; the front sends its length and not its bytes.
     package var body: Bytes
     /// The client must not send more on this connection: `Connection: close`, or GOAWAY.
@@ -52,18 +64,18 @@ package struct Response: Hashable, Sendable {
     package var problem: ProblemCode?
 
     package init(
-        status: Int, contentType: ContentType?, headers: [Field] = [], body: Bytes = [],
+        status: Int, contentType: ContentType?, body: Bytes = [],
         closesConnection: Bool = false
     ) {
         self.status = status
         self.contentType = contentType
-        self.headers = headers
+        headers = []
         self.body = body
         self.closesConnection = closesConnection
     }
 
-    /// Not for the fields that are properties.
     package mutating func set(_ name: ResponseHeaderName, _ value: Bytes) {
+        invariant(!name.isProperty, "a field that is a property is sent once, for the property")
         headers.append(Field(name: name, value: value))
     }
 
@@ -81,6 +93,7 @@ package struct Response: Hashable, Sendable {
         if let requestID { fields.append(Field(name: .requestID, value: requestID)) }
         fields.append(Field(name: .contentTypeOptions, value: Bytes(Self.noSniff)))
         if !isStorable { fields.append(Field(name: .cacheControl, value: Bytes(Self.noStore))) }
+        if isWholeOnly { fields.append(Field(name: .acceptRanges, value: Bytes(Self.none))) }
         if let entityTag { fields.append(Field(name: .entityTag, value: entityTag.quotedTag)) }
         return fields + headers
     }
@@ -89,6 +102,8 @@ package struct Response: Hashable, Sendable {
     /// is never to be taken for a script.
     package static let noSniff: StaticString = "nosniff"
     package static let noStore: StaticString = "no-store"
+    /// The value of `accept-ranges`.
+    package static let none: StaticString = "none"
 }
 
 extension Bytes {

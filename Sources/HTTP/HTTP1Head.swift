@@ -113,7 +113,7 @@ struct HTTP1Head: Sendable {
     mutating func problem(_ origins: inout OriginPolicy) -> Problem? {
         if let problem = framingProblem() { return problem }
         if method == .other, target.first != UInt8(ascii: "/"), Target.absolute(target) == nil {
-            return Refusal.methodUnknown()  // CONNECT
+            return Refusal.noTunnel()
         }
         if target.count > Limits.targetBytes { return Refusal.targetTooLong(target.count) }
         if hostCount > 1 || (hostCount == 0 && !isVersion10) {

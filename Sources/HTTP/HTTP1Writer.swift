@@ -22,7 +22,7 @@ enum HTTP1Writer {
         date: UnsafePointer<UInt8>, into buffer: inout ByteBuffer
     ) {
         invariant((200...599).contains(response.status), "a final answer has a final status")
-        var most = 384 + (response.requestID?.count ?? 0)
+        var most = 416 + (response.requestID?.count ?? 0)
         for field in response.headers {
             most += field.name.wire.utf8CodeUnitCount + field.value.count + 4
         }
@@ -52,6 +52,10 @@ enum HTTP1Writer {
             if !response.isStorable {
                 cursor.put("\r\ncache-control: ")
                 cursor.put(Response.noStore)
+            }
+            if response.isWholeOnly {
+                cursor.put("\r\naccept-ranges: ")
+                cursor.put(Response.none)
             }
             if let entityTag = response.entityTag {
                 cursor.put("\r\netag: ")

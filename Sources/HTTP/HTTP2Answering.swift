@@ -104,7 +104,7 @@ extension HTTP2Session {
             3 + HTTPDate.length + Decimal.maxLength + Fingerprint.quotedCount
             + (response.requestID?.count ?? 0)
         for field in response.headers { valueBytes += field.value.count }
-        fields.reset(fields: response.headers.count + 8, valueBytes: valueBytes)
+        fields.reset(fields: response.headers.count + 9, valueBytes: valueBytes)
         fields.add(":status", response.status)
         if let type = response.contentType { fields.add("content-type", type.wire) }
         if response.mayHaveBody { fields.add("content-length", response.body.count) }
@@ -114,6 +114,7 @@ extension HTTP2Session {
         }
         fields.add("x-content-type-options", Response.noSniff)
         if !response.isStorable { fields.add("cache-control", Response.noStore) }
+        if response.isWholeOnly { fields.add("accept-ranges", Response.none) }
         if let entityTag = response.entityTag { fields.add("etag", entityTag) }
         for field in response.headers {
             assert(field.value.allSatisfy { $0 >= 0x20 || $0 == 0x09 }, "values have no line ends")

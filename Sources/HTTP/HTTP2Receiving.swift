@@ -137,7 +137,7 @@ extension HTTP2Session {
         switch (name.count, name[1]) {
         case (7, UInt8(ascii: "m")):
             slab[index].method = Method(value)
-            if equalIgnoringCase(value, "connect".utf8) { note(index, Refusal.methodUnknown()) }
+            if equalIgnoringCase(value, "connect".utf8) { note(index, Refusal.noTunnel()) }
         case (5, UInt8(ascii: "p")):
             slab[index].target = Bytes(value)
         case (10, UInt8(ascii: "a")):

@@ -45,10 +45,13 @@ enum Refusal {
         Problem(.overloaded, "Too many bytes of answers wait to be sent.", retryAfter: 1)
     }
 
-    static func methodUnknown() -> Problem {
+    /// CONNECT, or a target of its form. No resource is named so, and Allow says what this one
+    /// takes: nothing (RFC 9110 §10.2.1).
+    static func noTunnel() -> Problem {
         Problem(
-            .methodNotAllowed, "The server does not know this method.",
-            allow: "GET, HEAD, PUT, POST, DELETE, OPTIONS")
+            .methodNotAllowed,
+            "This server makes no tunnels (CONNECT); a request target is an absolute path.",
+            allow: "")
     }
 
     static func expectation() -> Problem {

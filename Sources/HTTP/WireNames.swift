@@ -8,6 +8,8 @@ package import API
 extension ResponseHeaderName {
     package var wire: StaticString {
         switch self {
+        case .acceptEncoding: "accept-encoding"
+        case .acceptRanges: "accept-ranges"
         case .allow: "allow"
         case .cacheControl: "cache-control"
         case .contentEncoding: "content-encoding"

@@ -1,4 +1,5 @@
-// Which route a target takes, and that its key is decoded once and no more.
+// Which route a target takes, which methods each route does, and that a key is decoded once and no
+// more.
 import API
 import Base
 import Regions
@@ -21,5 +22,25 @@ import Testing
             to: raw, with: [.written(previous: nil)], requestID: routed.requestID)
         #expect(response.status == 200)
         #expect(response.body == Bytes("{\"etag\":\"7ace5c908374fe16778867e4430e6785\"}\n".utf8))
+    }
+
+    /// Whatever the method: 405 names what exactly this route takes, and a path that leads nowhere
+    /// is 404.
+    @Test(arguments: Method.allCases) func methodOfARoute(method: Method) {
+        for route in Route.allCases {
+            let target = Bytes(route.template.utf8)
+            let request = Request(method: method, target: route == .unknown ? [0x2F, 0x78] : target)
+            let routed = Router().route(request, generatedID: [0x69])
+            #expect(routed.route == route)
+            var refused: Problem?
+            if case .failure(let problem) = routed.result { refused = problem }
+            let isTaken = route.methods.contains(method)
+            #expect((refused?.code == .methodNotAllowed) == (!isTaken && route != .unknown))
+            if route == .unknown { #expect(refused?.code == .routeNotFound) }
+            if let refused, refused.code == .methodNotAllowed {
+                let allow = Response(refused)[.allow].map { String(decoding: $0, as: UTF8.self) }
+                #expect(allow == route.methods.map(\.name).joined(separator: ", "))
+            }
+        }
     }
 }
