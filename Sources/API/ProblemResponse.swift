@@ -26,7 +26,8 @@ extension Problem {
         case .diskFull(let shortage): self.init(shortage)
         case .overloaded(let resource):
             self.init(
-                .overloaded, "Too much is waiting already (\(resource)). Nothing was done.",
+                .overloaded,
+                "Too much is waiting already (\(resource.rawValue)). Nothing was done.",
                 retryAfter: 1)
         case .deadlineExceeded:
             self.init(

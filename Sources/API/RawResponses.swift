@@ -181,7 +181,9 @@ private func problem(of outcome: RawOutcome) -> Problem? {
     case .missing: .valueMissing
     case .conditionFailed(let actual): .preconditionFailed(actual)
     case .refused(let refusal): Problem(refusal)
-    case .found, .written, .deleted, .swapped, .notSwapped, .page, .counted, .rangeDeleted: nil
+    case .found, .written, .deleted, .swapped, .notSwapped, .page, .counted, .measured,
+        .rangeDeleted:
+        nil
     }
 }
 

@@ -98,7 +98,7 @@ extension RawOutcome {
         case .written(let previous), .deleted(let previous), .swapped(let previous),
             .notSwapped(let previous):
             previous?.value.count ?? 0
-        case .missing, .conditionFailed, .counted, .rangeDeleted, .refused: 0
+        case .missing, .conditionFailed, .counted, .measured, .rangeDeleted, .refused: 0
         }
     }
 }

@@ -48,6 +48,8 @@ package enum Effect: Sendable {
     case persist(PersistToken, WriteBatch)
     /// Read where waiting for a disk is allowed: that view, or the newest that is there.
     case read(ReadToken, RawRead, (any EngineView)?, WallTime)
+    /// Nobody waits for that read any more: it may end early. It is reported all the same.
+    case stopRead(ReadToken)
     case send(Envelope)
     case respond(ExchangeID, Response, AccessRecord)
     /// The work for an exchange that was cancelled has ended; there is no answer.

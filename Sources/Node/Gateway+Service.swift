@@ -54,7 +54,7 @@ extension Gateway {
     mutating func scraped(
         _ token: ScrapeToken, _ scrape: Scrape, at now: Now, into effects: inout Effects
     ) {
-        guard let exchange = scrapes.remove(ScrapeExchange.Handle(number: token)) else { return }
+        guard let exchange = removeScrape(ScrapeExchange.Handle(number: token)) else { return }
         let format = exchange.format
         let response = Response.metrics(
             scrape.exposition(format), format, requestID: exchange.context.requestID)

@@ -23,6 +23,8 @@ package struct Gateway: ~Copyable {
 
     var exchanges = Slab<RawExchange>()
     var scrapes = Slab<ScrapeExchange>()
+    /// What is in hand, by what the connection calls it: for one whose client leaves.
+    private var places: [ExchangeID: Place] = [:]
     /// No request in hand has an earlier deadline. It may be too early: then a look finds nothing
     /// due.
     var earliestDeadline = Instant.distantFuture
@@ -33,6 +35,11 @@ package struct Gateway: ~Copyable {
     var storeFailure: StorageError?
     var isStopping = false
     package internal(set) var counters = GatewayCounters()
+
+    private enum Place: Sendable {
+        case raw(RawExchange.Handle)
+        case scrape(ScrapeExchange.Handle)
+    }
 
     /// - Parameter generator: gives this gateway's request ids their unique part.
     package init(
@@ -99,6 +106,7 @@ package struct Gateway: ~Copyable {
             let deadline = deadline(routed.timeout, at: now)
             let handle = scrapes.insert(
                 ScrapeExchange(context: context, format: format, deadline: deadline))
+            places[exchange] = .scrape(handle)
             noteDeadline(deadline)
             effects.append(.scrape(handle.number))
         case .success(let operation):
@@ -118,6 +126,7 @@ package struct Gateway: ~Copyable {
         }
         let handle = exchanges.insert(
             RawExchange(context: context, request: request, batch: batch, deadline: deadline))
+        places[context.exchange] = .raw(handle)
         noteDeadline(deadline)
         send(run, of: handle, into: &effects)
     }
@@ -150,10 +159,12 @@ package struct Gateway: ~Copyable {
         if exchange.isExpired { exchange.batch.abandon(.deadlineExceeded) }
         if let run = exchange.batch.nextRun() {
             let next = exchanges.insert(exchange)
+            places[exchange.context.exchange] = .raw(next)
             noteDeadline(exchange.deadline)
             send(run, of: next, into: &effects)
             return
         }
+        places[exchange.context.exchange] = nil
         guard !exchange.isCancelled else {
             effects.append(.released(exchange.context.exchange))
             return
@@ -211,7 +222,7 @@ package struct Gateway: ~Copyable {
         for handle in scrapes.handles {
             guard let exchange = scrapes[handle] else { continue }
             if exchange.deadline <= now.instant {
-                scrapes.remove(handle)
+                removeScrape(handle)
                 let problem = Problem(Refusal.deadlineExceeded)
                 let response = Response(problem, requestID: exchange.context.requestID)
                 answer(exchange.context, response, at: now, into: &effects)
@@ -230,19 +241,24 @@ package struct Gateway: ~Copyable {
     }
 
     private mutating func cancel(_ exchange: ExchangeID, into effects: inout Effects) {
-        if let handle = exchanges.handles.first(where: {
-            exchanges[$0]?.context.exchange == exchange
-        }) {
-            counters.cancelled += 1
+        // nil: the answer has left already.
+        guard let place = places[exchange] else { return }
+        counters.cancelled += 1
+        switch place {
+        case .raw(let handle):
             exchanges[handle]?.isCancelled = true
             if exchanges[handle]?.isExpired == false { giveUp(handle, into: &effects) }
-        } else if let handle = scrapes.handles.first(where: {
-            scrapes[$0]?.context.exchange == exchange
-        }) {
-            counters.cancelled += 1
-            scrapes.remove(handle)
+        case .scrape(let handle):
+            removeScrape(handle)
             effects.append(.released(exchange))
         }
+    }
+
+    @discardableResult
+    mutating func removeScrape(_ handle: ScrapeExchange.Handle) -> ScrapeExchange? {
+        guard let scrape = scrapes.remove(handle) else { return nil }
+        places[scrape.context.exchange] = nil
+        return scrape
     }
 }
 

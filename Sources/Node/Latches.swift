@@ -44,6 +44,9 @@ struct Latches: Sendable {
     }
 
     private var slots: [Slot]
+    /// Withdrawn and still in a queue: taking each out of a long one as it goes would make ten
+    /// thousand that go a matter of their square.
+    private var withdrawn: Set<Waiter> = []
 
     /// Whether nobody holds a latch or waits for one.
     var areFree: Bool {
@@ -89,12 +92,17 @@ struct Latches: Sendable {
 
     /// Takes a waiter out of the queue; those behind it that may go now are appended to `admitted`.
     mutating func withdraw(_ slot: Int, _ waiter: Waiter, admitted: inout [Waiter]) {
-        slots[slot].waiting.removeAll { $0.waiter == waiter }
+        withdrawn.insert(waiter)
         admit(slot, &admitted)
     }
 
     private mutating func admit(_ slot: Int, _ admitted: inout [Waiter]) {
-        while let next = slots[slot].waiting.first, slots[slot].admits(next.mode) {
+        while let next = slots[slot].waiting.first {
+            if !withdrawn.isEmpty, withdrawn.remove(next.waiter) != nil {
+                slots[slot].waiting.removeFirst()
+                continue
+            }
+            guard slots[slot].admits(next.mode) else { return }
             slots[slot].waiting.removeFirst()
             slots[slot].take(next.mode)
             admitted.append(next.waiter)

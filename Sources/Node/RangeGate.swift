@@ -75,9 +75,4 @@ struct RangeGate: Sendable {
         guard let index = closed.firstIndex(where: { $0.delete == delete }) else { return [] }
         return closed.remove(at: index).waiting
     }
-
-    /// Takes a waiter out of every queue.
-    mutating func forget(_ write: WriteTask.Handle) {
-        for index in closed.indices { closed[index].waiting.removeAll { $0 == write } }
-    }
 }

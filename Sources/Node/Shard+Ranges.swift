@@ -44,14 +44,24 @@ extension Shard {
             leave(write, at: now, into: &effects)
             return
         }
-        guard case .counted(let count) = outcome else {
-            invariant(outcome == .refused(.rangeTooLarge), "a range is counted, or is too large")
+        guard case .measured(let count, let weight) = outcome else {
+            invariant(outcome == .refused(.rangeTooLarge), "a range is measured, or is too large")
             abandon(write, .rangeTooLarge, at: now, into: &effects)
             return
         }
-        turnBatch.deleteRange(.raw, RawSpace.range(settings.mutations.deleted(range)))
+        // Only now is it known how much it becomes.
+        guard !hasTooMuchUnsynced else {
+            abandon(write, .overloaded(resource: .unsyncedWrites), at: now, into: &effects)
+            return
+        }
+        // A batch of its own: the engine reads for it, and what cannot be read, or what others
+        // need space for, must not refuse them both. They share a sync all the same.
+        persistTurn(into: &effects)
+        let deleted = RawSpace.range(settings.mutations.deleted(range))
+        turnBatch.deleteRange(.raw, deleted, weight: weight)
         writes[write]?.outcome = .rangeDeleted(count: count, dryRun: false)
         writes[write]?.state = .atDisk
         turnWrites.append(write)
+        persistTurn(into: &effects)
     }
 }

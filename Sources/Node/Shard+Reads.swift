@@ -15,6 +15,8 @@ internal import Storage
 
 /// A read at a reader thread, and what happens with its result.
 enum PendingRead: Sendable {
+    typealias Handle = Slab<PendingRead>.Handle
+
     /// The outcome is the command's answer.
     case answer(CommandPlace, RawCommand)
     /// The value is what a conditional write is decided by.
@@ -36,8 +38,8 @@ extension Shard {
         let handle = requests.insert(
             PendingRequest(
                 requester: requester, number: request.number,
-                outcomes: Array(repeating: nil, count: request.commands.count),
-                missing: request.commands.count))
+                commandCount: request.commands.count))
+        names[RequestName(requester, request.number)] = handle
         var view: (any EngineView)?
         for (index, command) in request.commands.enumerated() {
             let place = CommandPlace(request: handle, index: index)
@@ -75,6 +77,7 @@ extension Shard {
             counters.count(command, outcome)
             return settings.mutations.page(outcome)
         } catch {
+            counters.readErrors += 1
             return refuse(command, Self.refusal(of: error))
         }
     }
@@ -85,14 +88,19 @@ extension Shard {
     ) {
         guard settings.mutations.has(.readsAreUnbounded) || reads.count < settings.readsWaitingLimit
         else {
-            conclude(pending, .failure(.overloaded(resource: "reader queue")), at: now, &effects)
+            conclude(pending, .failure(.overloaded(resource: .readerQueue)), at: now, &effects)
             return
         }
-        let token = reads.insert(pending).number
+        let handle = reads.insert(pending)
+        switch pending {
+        case .answer(let place, _):
+            requests[place.request]?.commands[place.index] = .reading(handle)
+        case .decide(let write), .countRange(let write): writes[write]?.read = handle
+        }
         let wall =
             settings.mutations.has(.expiredIsShownFromDisk)
             ? WallTime(milliseconds: 0) : now.wall
-        effects.append(.read(token, read, view, wall))
+        effects.append(.read(handle.number, read, view, wall))
     }
 
     mutating func finishRead(
@@ -103,6 +111,7 @@ extension Shard {
             invariant(false, "a read that finishes was begun")
             return
         }
+        if case .failure = result { counters.readErrors += 1 }
         conclude(pending, result.mapError(Self.refusal), at: now, &effects)
     }
 
@@ -128,6 +137,9 @@ extension Shard {
     }
 
     mutating func refuse(_ command: RawCommand, _ refusal: Refusal) -> RawOutcome {
+        if case .overloaded(let resource) = refusal {
+            counters.overloads[resource, default: 0] += 1
+        }
         let outcome = RawOutcome.refused(refusal)
         counters.count(command, outcome)
         return outcome
@@ -136,7 +148,7 @@ extension Shard {
     static func refusal(of error: StorageError) -> Refusal {
         switch error {
         case .full(let shortage): .diskFull(shortage)
-        case .failed(let what), .corrupt(let what): .storageFailed(what)
+        case .failed(let what), .corrupt(let what), .unreadable(let what): .storageFailed(what)
         }
     }
 }

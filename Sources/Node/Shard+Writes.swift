@@ -18,6 +18,8 @@ struct WriteTask: Sendable {
     var state: State = .waiting
     /// Which range deletes it is older than (`RangeGate`).
     var epoch: UInt64 = 0
+    /// What its rule waits for, or waited for.
+    var read: PendingRead.Handle?
     /// The answer, once decided.
     var outcome: RawOutcome?
 
@@ -41,8 +43,8 @@ extension Shard {
         let handle = requests.insert(
             PendingRequest(
                 requester: requester, number: request.number,
-                outcomes: Array(repeating: nil, count: request.commands.count),
-                missing: request.commands.count))
+                commandCount: request.commands.count))
+        names[RequestName(requester, request.number)] = handle
         for (index, command) in request.commands.enumerated() {
             let place = CommandPlace(request: handle, index: index)
             if let refusal = refusal(of: command) {
@@ -50,6 +52,7 @@ extension Shard {
                 if !settings.mutations.has(.refusedIsWritten) { continue }
             }
             let write = writes.insert(WriteTask(place: place, command: command))
+            requests[handle]?.commands[index] = .writing(write)
             admit(write, at: now, into: &effects)
         }
     }
@@ -63,12 +66,12 @@ extension Shard {
                     freeBytes: disk.freeBytes, neededBytes: disk.neededBytes,
                     refusesDeletes: false))
         }
-        if !settings.mutations.has(.unsyncedIsUnbounded),
-            unsyncedBytes + turnBatch.byteCount >= settings.unsyncedBytesLimit
-        {
-            return .overloaded(resource: "unsynced writes")
-        }
-        return nil
+        return hasTooMuchUnsynced ? .overloaded(resource: .unsyncedWrites) : nil
+    }
+
+    var hasTooMuchUnsynced: Bool {
+        !settings.mutations.has(.unsyncedIsUnbounded)
+            && unsyncedBytes + turnBatch.byteCount >= settings.unsyncedBytesLimit
     }
 
     /// Takes a write as far as it can go now.
@@ -125,6 +128,7 @@ extension Shard {
                 readElsewhere(read, .decide(write), at: now, into: &effects)
             }
         } catch {
+            counters.readErrors += 1
             abandon(write, Self.refusal(of: error), at: now, into: &effects)
         }
     }
@@ -192,10 +196,10 @@ extension Shard {
         var mayRepeat = false
         if case .failure(let error) = result, !settings.mutations.has(.failureIsSuccess) {
             refusal = Self.writeRefusal(of: error)
-            if case .full = error {
-                mayRepeat = !batch.storesNothing
-            } else {
-                failure = error
+            switch error {
+            case .full: mayRepeat = !batch.storesNothing
+            case .unreadable: counters.readErrors += 1
+            case .failed, .corrupt: failure = error
             }
         }
         for write in batch.writes {
@@ -221,17 +225,15 @@ extension Shard {
     /// A delete that was refused only because it shared a batch with what takes space goes into
     /// this turn's batch. False if the command is none, or holds no latch alone.
     ///
-    /// Nothing can have come between as long as it holds its range, or its latch exclusively. A
-    /// blind delete shares its latch. History: (1) it is refused with the put beside it, (2) a
-    /// later batch with a blind put of its key is written and answered, (3) the delete, repeated,
-    /// takes away what was acknowledged. So its client is told to repeat it.
+    /// Nothing can have come between as long as it holds its latch exclusively. A blind delete
+    /// shares its latch. History: (1) it is refused with the put beside it, (2) a later batch with
+    /// a blind put of its key is written and answered, (3) the delete, repeated, takes away what
+    /// was acknowledged. So its client is told to repeat it. The delete of a range is never beside
+    /// a put.
     private mutating func repeatDelete(_ task: WriteTask) -> Bool {
-        guard task.command.freesSpace else { return false }
-        if case .deleteRange(let range, _) = task.command {
-            turnBatch.deleteRange(.raw, RawSpace.range(range))
-            return true
-        }
-        guard task.mode == .exclusive, let key = task.command.writtenKey else { return false }
+        guard task.command.freesSpace, task.mode == .exclusive,
+            let key = task.command.writtenKey
+        else { return false }
         turnBatch.delete(.raw, RawSpace.key(key))
         return true
     }
@@ -239,6 +241,7 @@ extension Shard {
     private static func writeRefusal(of error: StorageError) -> Refusal {
         switch error {
         case .full(let shortage): .diskFull(shortage)
+        case .unreadable(let what): .storageFailed(what)
         case .failed(let what), .corrupt(let what): .outcomeUnknown(what)
         }
     }
@@ -261,8 +264,8 @@ extension Shard {
     /// write that key again.
     mutating func withdraw(_ write: WriteTask.Handle) {
         guard let task = writes[write], task.state == .waiting else { return }
+        // Behind a range delete its name stays in the queue, and names nothing any more.
         writes.remove(write)
-        ranges.forget(write)
         if case .deleteRange = task.command {
             if settings.mutations.has(.withdrawnDeleteKeepsRange) { return }
             for next in ranges.open(write) { runnable.append(.admit(next)) }

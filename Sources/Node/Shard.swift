@@ -18,6 +18,8 @@ package struct Shard: ~Copyable {
     let settings: ShardSettings
 
     var requests = Slab<PendingRequest>()
+    /// So that one that expires is found among ten thousand.
+    var names: [RequestName: PendingRequest.Handle] = [:]
     var writes = Slab<WriteTask>()
     var reads = Slab<PendingRead>()
     var latches = Latches()
@@ -109,12 +111,14 @@ package struct Shard: ~Copyable {
         _ place: CommandPlace, _ outcome: RawOutcome, into effects: inout Effects
     ) {
         guard requests.contains(place.request) else { return }
-        requests[place.request]?.outcomes[place.index] = outcome
+        requests[place.request]?.commands[place.index] = .done(outcome)
         requests[place.request]?.missing -= 1
         guard let request = requests[place.request], request.missing == 0 else { return }
         requests.remove(place.request)
-        let outcomes = request.outcomes.map { outcome in
-            outcome ?? .refused(.storageFailed("no outcome"))
+        names[RequestName(request.requester, request.number)] = nil
+        let outcomes = request.commands.map { command in
+            if case .done(let outcome) = command { return outcome }
+            return .refused(.storageFailed("no outcome"))
         }
         reply(request.number, outcomes, to: request.requester, into: &effects)
     }
@@ -123,24 +127,36 @@ package struct Shard: ~Copyable {
     private mutating func expire(
         _ number: RegionRequest.Number, from requester: UnitAddress, into effects: inout Effects
     ) {
-        let found = requests.handles.first {
-            requests[$0]?.number == number && requests[$0]?.requester == requester
-        }
-        guard let handle = found, let request = requests.remove(handle) else { return }
-        var outcomes = request.outcomes
-        for index in outcomes.indices where outcomes[index] == nil {
-            outcomes[index] = .refused(.deadlineExceeded)
-        }
-        for write in writes.handles where writes[write]?.place.request == handle {
-            guard let task = writes[write] else { continue }
-            if task.isAtDisk {
-                if settings.mutations.has(.timeoutMeansNotDone) { continue }
-                outcomes[task.place.index] = .refused(.outcomeUnknown(Self.stillAtDisk))
-            } else {
-                withdraw(write)
+        guard let handle = names.removeValue(forKey: RequestName(requester, number)),
+            let request = requests.remove(handle)
+        else { return }
+        var outcomes: [RawOutcome] = []
+        outcomes.reserveCapacity(request.commands.count)
+        for command in request.commands {
+            switch command {
+            case .done(let outcome): outcomes.append(outcome)
+            case .reading(let read):
+                effects.append(.stopRead(read.number))
+                outcomes.append(.refused(.deadlineExceeded))
+            case .writing(let write): outcomes.append(giveUp(write, into: &effects))
+            case .begun: outcomes.append(.refused(.deadlineExceeded))
             }
         }
-        reply(number, outcomes.compactMap { $0 }, to: requester, into: &effects)
+        reply(number, outcomes, to: requester, into: &effects)
+    }
+
+    /// Nobody waits for a write any more: what has not reached a batch is taken back.
+    private mutating func giveUp(
+        _ write: WriteTask.Handle, into effects: inout Effects
+    ) -> RawOutcome {
+        guard let task = writes[write] else { return .refused(.deadlineExceeded) }
+        guard !task.isAtDisk else {
+            let isSaid = !settings.mutations.has(.timeoutMeansNotDone)
+            return .refused(isSaid ? .outcomeUnknown(Self.stillAtDisk) : .deadlineExceeded)
+        }
+        if task.state == .reading, let read = task.read { effects.append(.stopRead(read.number)) }
+        withdraw(write)
+        return .refused(.deadlineExceeded)
     }
 
     private static let stillAtDisk =
@@ -173,8 +189,34 @@ struct PendingRequest: Sendable {
 
     var requester: UnitAddress
     var number: RegionRequest.Number
-    var outcomes: [RawOutcome?]
+    var commands: [CommandState]
     var missing: Int
+
+    init(requester: UnitAddress, number: RegionRequest.Number, commandCount: Int) {
+        self.requester = requester
+        self.number = number
+        commands = Array(repeating: .begun, count: commandCount)
+        missing = commandCount
+    }
+}
+
+/// How far a command of a request has come, and what has to be taken back if nobody waits for it.
+enum CommandState: Sendable {
+    case begun
+    case reading(PendingRead.Handle)
+    case writing(WriteTask.Handle)
+    case done(RawOutcome)
+}
+
+/// What a requester calls a request.
+struct RequestName: Hashable, Sendable {
+    var requester: UnitAddress
+    var number: RegionRequest.Number
+
+    init(_ requester: UnitAddress, _ number: RegionRequest.Number) {
+        self.requester = requester
+        self.number = number
+    }
 }
 
 /// Where an outcome belongs: a request, and the command's place in it.

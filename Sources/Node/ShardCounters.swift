@@ -21,6 +21,10 @@ package struct ShardCounters: Sendable {
     package var readsCold: UInt64 = 0
     /// Writes that had to wait for another write of their key.
     package var latchWaits: UInt64 = 0
+    /// Reads that the store could not answer: the device failed, or bytes are corrupt.
+    package var readErrors: UInt64 = 0
+    /// Commands refused because a queue was full.
+    package var overloads: [Refusal.Resource: UInt64] = [:]
 
     package init() {}
 
@@ -79,7 +83,9 @@ extension RawCommand {
 extension RawOutcome {
     fileprivate var result: ShardCounters.Result {
         switch self {
-        case .found, .written, .deleted, .swapped, .page, .counted, .rangeDeleted: .ok
+        case .found, .written, .deleted, .swapped, .page, .counted, .measured,
+            .rangeDeleted:
+            .ok
         case .missing: .missing
         case .conditionFailed, .notSwapped: .mismatch
         case .refused: .refused

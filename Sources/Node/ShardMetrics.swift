@@ -1,5 +1,6 @@
 /// What a shard tells a scrape.
 internal import Base
+internal import Regions
 internal import Storage
 package import Telemetry
 
@@ -16,6 +17,10 @@ extension Shard {
         scrape.add(.coldReads, counters.readsCold)
         scrape.add(.readsWaiting, UInt64(reads.count))
         scrape.add(.latchWaits, counters.latchWaits)
+        scrape.add(.readErrors, counters.readErrors)
+        for resource in Refusal.Resource.allCases {
+            scrape.add(.overloaded, counters.overloads[resource] ?? 0, [resource.label])
+        }
         scrape.add(.diskFull, disk?.isFull == true ? 1 : 0)
     }
 }

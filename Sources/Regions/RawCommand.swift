@@ -128,10 +128,24 @@ package struct RawValue: Hashable, Sendable {
 
 /// Why a command was not carried out. Nothing was written, except for `outcomeUnknown`.
 package enum Refusal: Error, Hashable, Sendable {
+    /// What can be full. The raw value is for people.
+    package enum Resource: String, CaseIterable, Hashable, Sendable {
+        case unsyncedWrites = "unsynced writes"
+        case readerQueue = "reader queue"
+
+        /// Frozen: dashboards and alerts name it.
+        package var label: String {
+            switch self {
+            case .unsyncedWrites: "unsynced_writes"
+            case .readerQueue: "reader_queue"
+            }
+        }
+    }
+
     /// The store has too little space left for writes; deletes and reads go on.
     case diskFull(SpaceShortage)
-    /// A bounded queue is full; its name tells which.
-    case overloaded(resource: String)
+    /// A bounded queue is full; the resource tells which.
+    case overloaded(resource: Resource)
     case deadlineExceeded
     /// More is stored in a range than one request may delete.
     case rangeTooLarge
@@ -155,6 +169,8 @@ package enum RawOutcome: Hashable, Sendable {
     case notSwapped(previous: RawValue?)
     indirect case page(RawPage)
     case counted(Int)
+    /// What a range holds for readers, and what it takes to delete it.
+    case measured(live: Int, RangeWeight)
     case rangeDeleted(count: Int, dryRun: Bool)
     indirect case refused(Refusal)
 }

@@ -7,16 +7,23 @@ package enum RawRead: Hashable, Sendable {
     case get(Key)
     indirect case scan(RawScan)
     case count(KeyRange)
-    /// Counts as well, and is refused if more is stored than one request may delete.
+    /// Measures as well, and is refused if more is stored than one request may delete.
     case countForDelete(KeyRange)
+
+    /// Entries between two looks at whether anyone still waits: some tens of microseconds.
+    private static let visitsPerLook = 256
 
     /// The answer as of `wall`; nil only with `.cached`, if memory does not have it all.
     ///
-    /// - Parameter view: what to read; nil for the newest that the engine has.
+    /// - Parameters:
+    ///   - view: what to read; nil for the newest that the engine has.
+    ///   - isWanted: asked at the start and now and then; once it is false the read ends with
+    ///     `deadlineExceeded`.
     package func run(
         on engine: any KeyValueEngine, _ view: (any EngineView)? = nil, at wall: WallTime,
-        tier: ReadTier
+        tier: ReadTier, isWanted: () -> Bool = { true }
     ) throws(StorageError) -> RawOutcome? {
+        guard isWanted() else { return .refused(.deadlineExceeded) }
         switch self {
         case .get(let key):
             // Hot path: every raw GET, which needs no view of its own.
@@ -29,14 +36,35 @@ package enum RawRead: Hashable, Sendable {
             return try RawRead.outcome(of: key, lookup, at: wall)
         case .scan(let scan):
             let view = view ?? engine.view()
-            return try RawRead.page(scan, of: view, at: wall, tier: tier).map { .page($0) }
+            return try RawRead.page(scan, of: view, at: wall, tier: tier, isWanted)
         case .count(let range):
             let view = view ?? engine.view()
-            return try RawRead.count(range, of: view, at: wall, tier: tier).map { .counted($0) }
+            return try RawRead.count(range, of: view, at: wall, tier: tier, isWanted)
         case .countForDelete(let range):
             let view = view ?? engine.view()
-            return try RawRead.countForDelete(range, of: view, at: wall, tier: tier)
+            return try RawRead.countForDelete(range, of: view, at: wall, tier: tier, isWanted)
         }
+    }
+
+    /// A scan in the raw space; nil if it was given up because nobody waits for it.
+    private static func scan(
+        _ view: any EngineView, _ range: KeyRange, reverse: Bool = false, tier: ReadTier,
+        _ isWanted: () -> Bool,
+        _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> ScanStep
+    ) throws(StorageError) -> ScanOutcome? {
+        var visits = 0
+        var isGivenUp = false
+        let outcome = try view.scan(
+            .raw, RawSpace.range(range), reverse: reverse, tier: tier
+        ) { key, record in
+            visits += 1
+            if visits % visitsPerLook == 0, !isWanted() {
+                isGivenUp = true
+                return .stop
+            }
+            return visit(key, record)
+        }
+        return isGivenUp ? nil : outcome
     }
 
     private static func outcome(
@@ -55,73 +83,75 @@ package enum RawRead: Hashable, Sendable {
     }
 
     private static func count(
-        _ range: KeyRange, of view: any EngineView, at wall: WallTime, tier: ReadTier
-    ) throws(StorageError) -> Int? {
-        guard !range.isEmpty else { return 0 }
+        _ range: KeyRange, of view: any EngineView, at wall: WallTime, tier: ReadTier,
+        _ isWanted: () -> Bool
+    ) throws(StorageError) -> RawOutcome? {
+        guard !range.isEmpty else { return .counted(0) }
         var count = 0
-        let outcome = try view.scan(
-            .raw, RawSpace.range(range), reverse: false, tier: tier
-        ) { _, record in
+        let outcome = try scan(view, range, tier: tier, isWanted) { _, record in
             if !RawRecord.isExpired(record, at: wall) { count += 1 }
             return .more
         }
-        return outcome == .complete ? count : nil
+        guard let outcome else { return .refused(.deadlineExceeded) }
+        return outcome == .complete ? .counted(count) : nil
     }
 
     /// Expired keys are not counted in the answer, but do count for the limit: they are deleted
     /// like the others.
     private static func countForDelete(
-        _ range: KeyRange, of view: any EngineView, at wall: WallTime, tier: ReadTier
+        _ range: KeyRange, of view: any EngineView, at wall: WallTime, tier: ReadTier,
+        _ isWanted: () -> Bool
     ) throws(StorageError) -> RawOutcome? {
-        guard !range.isEmpty else { return .counted(0) }
         var live = 0
-        var stored = 0
-        var keyBytes = 0
-        let outcome = try view.scan(
-            .raw, RawSpace.range(range), reverse: false, tier: tier
-        ) { key, record in
-            stored += 1
-            keyBytes += key.count
+        var weight = RangeWeight.none
+        guard !range.isEmpty else { return .measured(live: live, weight) }
+        let outcome = try scan(view, range, tier: tier, isWanted) { key, record in
+            weight.keys += 1
+            weight.keyBytes += key.count
             if !RawRecord.isExpired(record, at: wall) { live += 1 }
             let isTooLarge =
-                stored > Limits.keysPerRangeDelete || keyBytes > Limits.keyBytesPerRangeDelete
+                weight.keys > Limits.keysPerRangeDelete
+                || weight.keyBytes > Limits.keyBytesPerRangeDelete
             return isTooLarge ? .stop : .more
         }
         switch outcome {
-        case .complete: return .counted(live)
+        case .complete: return .measured(live: live, weight)
         case .stopped: return .refused(.rangeTooLarge)
         case .notCached: return nil
+        case nil: return .refused(.deadlineExceeded)
         }
     }
 
     /// One page. With a delimiter each folder costs one seek, however many keys it holds.
     private static func page(
-        _ scan: RawScan, of view: any EngineView, at wall: WallTime, tier: ReadTier
-    ) throws(StorageError) -> RawPage? {
+        _ scan: RawScan, of view: any EngineView, at wall: WallTime, tier: ReadTier,
+        _ isWanted: () -> Bool
+    ) throws(StorageError) -> RawOutcome? {
         var page = RawPage()
         var range = scan.range
         var visitsLeft = tier == .cached ? Limits.entriesVisitedInline : .max
         while !range.isEmpty {
             var walk = PageWalk(scan: scan, page: page, wall: wall, visitsLeft: visitsLeft)
-            let outcome = try view.scan(
-                .raw, RawSpace.range(range), reverse: scan.reverse, tier: tier
+            let outcome = try RawRead.scan(
+                view, range, reverse: scan.reverse, tier: tier, isWanted
             ) { key, record in walk.visit(RawSpace.userKey(key), record) }
+            guard let outcome else { return .refused(.deadlineExceeded) }
             if let error = walk.error { throw error }
             page = walk.page
             visitsLeft = walk.visitsLeft
             if walk.isSpent { return nil }
             switch outcome {
             case .notCached: return nil
-            case .complete: return page
+            case .complete: return .page(page)
             case .stopped: break
             }
             range = walk.rest(of: range)
             if walk.isFull {
                 page.rest = range.isEmpty ? nil : range
-                return page
+                return .page(page)
             }
         }
-        return page
+        return .page(page)
     }
 }
 

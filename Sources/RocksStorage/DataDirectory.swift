@@ -120,7 +120,13 @@ package final class DataDirectory: Sendable {
     }
 
     /// Of the file system that holds the directory.
-    package func space() throws(StorageError) -> FileSystemSpace { try fileSystemSpace(at: path) }
+    package func space() throws(StorageError) -> FileSystemSpace {
+        do throws(SystemFailure) {
+            return try fileSystemSpace(at: path)
+        } catch {
+            throw .failed("statvfs \(path): \(error.reason)")
+        }
+    }
 
     /// Bytes of all files in the directory.
     package func bytesUsed() throws(StorageError) -> UInt64 {

@@ -35,6 +35,9 @@ package struct EngineStatistics: Hashable, Sendable {
     /// Time that writes waited since the start, in milliseconds.
     package var stallMilliseconds: UInt64 = 0
 
+    /// Looks at the file system's free space that failed since the start.
+    package var failedSpaceLooks: UInt64 = 0
+
     package init() {}
 }
 
@@ -57,6 +60,7 @@ extension RocksEngine {
             statistics.tableReaderBytes += number("rocksdb.estimate-table-readers-mem")
             statistics.families[family] = part
         }
+        statistics.failedSpaceLooks = space.failedLooks
         let cache = database.tuning.cache
         statistics.blockCacheBytes = UInt64(rocksdb_cache_get_usage(cache))
         statistics.blockCacheCapacity = UInt64(rocksdb_cache_get_capacity(cache))

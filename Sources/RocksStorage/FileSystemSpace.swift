@@ -1,6 +1,5 @@
 /// How full a file system is.
 private import Glibc
-internal import Storage
 
 package struct FileSystemSpace: Hashable, Sendable {
     /// Bytes that a process without privileges may still write.
@@ -13,11 +12,9 @@ package struct FileSystemSpace: Hashable, Sendable {
     }
 }
 
-func fileSystemSpace(at path: String) throws(StorageError) -> FileSystemSpace {
+func fileSystemSpace(at path: String) throws(SystemFailure) -> FileSystemSpace {
     var status = statvfs()
-    guard statvfs(path, &status) == 0 else {
-        throw .failed("statvfs \(path): \(SystemFailure("statvfs", path).reason)")
-    }
+    guard statvfs(path, &status) == 0 else { throw SystemFailure("statvfs", path) }
     let unit = UInt64(status.f_frsize)
     return FileSystemSpace(
         free: UInt64(status.f_bavail) * unit, capacity: UInt64(status.f_blocks) * unit)

@@ -5,8 +5,8 @@
 ///
 /// **After a failed write.** `.failed` and `.corrupt` are final: what the log holds is unknown, a
 /// second fsync of the same pages may succeed without having written them, so every later write is
-/// refused with the same error and the process must open the store anew. `.full` is found before
-/// RocksDB sees the batch, leaves the store as it was, and ends when space is back.
+/// refused with the same error and the process must open the store anew. `.full` and `.unreadable`
+/// are found before RocksDB sees the batch and leave the store as it was.
 package import Base
 private import CRocksDB
 package import Storage
@@ -72,7 +72,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
             do throws(StorageError) {
                 try write(batch, sync: sync, &writer)
             } catch {
-                if case .full = error { throw error }
+                guard error.endsWrites else { throw error }
                 writer.refusal = error
                 database.abandon()
                 throw error
@@ -125,12 +125,15 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
 
     // Hot path: every operation of every write.
     private func fill(_ target: OpaquePointer, from batch: WriteBatch) throws(StorageError) {
+        // What comes after the last of them need not be remembered.
+        let lastRange = batch.operations.lastIndex { $0.kind == .deleteRange } ?? 0
+        var ranges: [ColumnFamily: RangeDeletion] = [:]
         for (index, operation) in batch.operations.enumerated() {
             invariant(
                 operation.key.count <= Limits.storedKeyBytes,
                 "a key fits the engine: \(operation.key.count)")
             if operation.kind == .deleteRange {
-                try deleteRange(batch, index, target)
+                try delete(batch.range(of: operation), of: operation.family, &ranges, target)
                 continue
             }
             let family = database.handle(of: operation.family)
@@ -144,45 +147,27 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
                     rocksdb_writebatch_delete_cf(target, family, key, operation.key.count)
                 }
             }
+            if index < lastRange, operation.kind == .put {
+                let key = Key(Bytes(batch.arena[operation.key]))
+                ranges[operation.family, default: RangeDeletion()].put(key)
+            }
         }
     }
 
-    /// Deletes each key of a range by name: those stored, and those put earlier in the same batch.
-    ///
-    /// RocksDB's own range deletions would cost the same for any number of keys, but in RocksDB 7.8
-    /// their mere possibility makes iterators lose read errors (`RocksScan`), and they slow down
-    /// every read until they are compacted away. The price is a batch in memory as large as the
-    /// keys in the range: callers bound the number of keys.
-    private func deleteRange(
-        _ batch: WriteBatch, _ index: Int, _ target: OpaquePointer
+    /// An error of the reads that this takes says nothing about the log.
+    private func delete(
+        _ range: KeyRange, of family: ColumnFamily, _ ranges: inout [ColumnFamily: RangeDeletion],
+        _ target: OpaquePointer
     ) throws(StorageError) {
-        let operation = batch.operations[index]
-        let family = database.handle(of: operation.family)
-        let range = batch.range(of: operation)
-        var storedKeysAreDeleted = false
-        for earlier in batch.operations[..<index] where earlier.family == operation.family {
-            switch earlier.kind {
-            case .put:
-                let key = Key(Bytes(batch.arena[earlier.key]))
-                guard range.contains(key) else { continue }
-                withCChars(key.bytes) { start, count in
-                    rocksdb_writebatch_delete_cf(target, family, start, count)
-                }
-            case .deleteRange:
-                let other = batch.range(of: earlier)
-                if other.intersection(range) == range { storedKeysAreDeleted = true }
-            case .delete: break
+        do throws(StorageError) {
+            try ranges[family, default: RangeDeletion()].delete(
+                range, of: family, in: database, into: target)
+        } catch {
+            switch error {
+            case .failed(let what), .corrupt(let what), .unreadable(let what):
+                throw .unreadable(what)
+            case .full: throw error
             }
-        }
-        guard !storedKeysAreDeleted else { return }
-        let options = makeReadOptions(.disk)
-        defer { rocksdb_readoptions_destroy(options) }
-        // What is about to go is not worth a place in the cache.
-        rocksdb_readoptions_set_fill_cache(options, 0)
-        _ = try database.scan(operation.family, range, false, options, .unlimited) { key, _ in
-            rocksdb_writebatch_delete_cf(
-                target, family, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count)
-            return .more
         }
     }
 

@@ -8,7 +8,7 @@
 /// a few times a second while there is plenty of room, and for each batch when there is not:
 /// others write to the same disk.
 ///
-/// It also knows when a full store may try to get space back, and where: `reclaim` in Upkeep.
+/// It also keeps the `ReclaimSchedule`.
 internal import Base
 internal import Storage
 private import Synchronization
@@ -17,42 +17,47 @@ final class SpaceGate: Sendable {
     /// How old a look may be.
     private static let lookInterval = Duration.milliseconds(100)
 
-    /// How long after everything was compacted it may be again; a long compaction waits longer.
-    private static let restInterval = Duration.seconds(30)
-
-    fileprivate struct State: Sendable {
+    private struct State: Sendable {
         var disk = DiskGuard()
-        var lookedAt: ContinuousClock.Instant?
-        /// Something was refused since space was last got back.
-        var hasRefused = false
-        /// The span of what was deleted since then, as far as the disk was nearly full.
-        var deleted = KeyRange(start: .least, end: .least)
-        /// Nil before the first time.
-        var mayReclaimAllAt: ContinuousClock.Instant?
+        /// Nil before the first look, and after one that failed: the next batch looks again.
+        var lookedAt: Instant?
+        var hasVerdict = false
+        var failedLooks: UInt64 = 0
+        var reclaim = ReclaimSchedule()
     }
 
+    private let origin = ContinuousClock.now
     private let path: String
     private let state = Mutex(State())
 
     init(path: String) { self.path = path }
 
-    /// Throws `.full` if the batch may not be written.
+    /// Looks that failed since the start.
+    var failedLooks: UInt64 { state.withLock { $0.failedLooks } }
+
+    /// Throws `.full` if the batch may not be written. While the disk cannot be looked at, what was
+    /// seen last holds, less what was admitted since: a file system that does not tell its size may
+    /// still take writes, and one that has failed says so itself.
     func admit(
         _ batch: WriteBatch, byteCount: Int, needs: () -> DiskGuard.Needs
     ) throws(StorageError) {
         let storesNothing = batch.storesNothing
-        let now = ContinuousClock.now
+        let now = now
         let shortage = try state.withLock { state throws(StorageError) -> SpaceShortage? in
-            let isFresh = state.lookedAt.map { now - $0 < Self.lookInterval } ?? false
+            let isFresh = state.lookedAt.map { now.since($0) < Self.lookInterval } ?? false
             if isFresh, state.disk.hasPlenty,
                 state.disk.admit(byteCount, storesNothing: storesNothing) == nil
             {
-                state.noteDeletes(of: batch)
+                note(batch, &state)
                 return nil
             }
-            try look(&state, at: now, needs())
+            do throws(StorageError) {
+                try look(&state, at: now, needs())
+            } catch {
+                guard state.hasVerdict else { throw error }
+            }
             let shortage = state.disk.admit(byteCount, storesNothing: storesNothing)
-            if shortage == nil { state.noteDeletes(of: batch) } else { state.hasRefused = true }
+            if shortage == nil { note(batch, &state) } else { state.reclaim.noteRefusal() }
             return shortage
         }
         if let shortage { throw .full(shortage) }
@@ -60,66 +65,42 @@ final class SpaceGate: Sendable {
 
     func space(needs: () -> DiskGuard.Needs) throws(StorageError) -> DiskSpace {
         try state.withLock { state throws(StorageError) in
-            try look(&state, at: .now, needs())
+            try look(&state, at: now, needs())
             return state.disk.space
         }
     }
 
-    /// What to compact, to give space back to a store that is full or has refused something: now
-    /// and then everything, because what was overwritten or has expired is not noted anywhere; in
-    /// between what was deleted.
-    func takeReclaimable() -> KeyRange? {
-        let now = ContinuousClock.now
-        return state.withLock { state in
-            guard state.disk.isFull || state.hasRefused else { return nil }
-            let mayTakeAll = state.mayReclaimAllAt.map { $0 <= now } ?? true
-            guard mayTakeAll || !state.deleted.isEmpty else { return nil }
-            defer {
-                state.hasRefused = false
-                state.deleted = KeyRange(start: .least, end: .least)
-            }
-            return mayTakeAll ? .all : state.deleted
-        }
+    /// What to compact, to give space back to a store that is full or has refused something.
+    func startReclaiming() -> KeyRange? {
+        state.withLock { $0.reclaim.start(at: now, isFull: $0.disk.isFull) }
     }
 
     func reclaimed(_ range: KeyRange, in duration: Duration) {
-        guard range == .all else { return }
-        let next = ContinuousClock.now + max(Self.restInterval, duration * 10)
-        state.withLock { $0.mayReclaimAllAt = next }
+        state.withLock { $0.reclaim.succeeded(range, at: now, after: duration) }
     }
+
+    func couldNotReclaim(_ range: KeyRange) {
+        state.withLock { $0.reclaim.failed(range, at: now) }
+    }
+
+    private var now: Instant { .origin + (.now - origin) }
 
     private func look(
-        _ state: inout State, at now: ContinuousClock.Instant, _ needs: DiskGuard.Needs
+        _ state: inout State, at now: Instant, _ needs: DiskGuard.Needs
     ) throws(StorageError) {
-        let space = try fileSystemSpace(at: path)
-        state.disk.observe(freeBytes: space.free, capacityBytes: space.capacity, needs: needs)
-        state.lookedAt = now
-    }
-}
-
-extension SpaceGate.State {
-    mutating func noteDeletes(of batch: WriteBatch) {
-        guard disk.isTight, deleted != .all else { return }
-        for operation in batch.operations where operation.family == .raw {
-            switch operation.kind {
-            case .put: continue
-            case .delete:
-                let key = Key(Bytes(batch.arena[operation.key]))
-                deleted.extend(to: KeyRange(start: key, end: key.successor))
-            case .deleteRange: deleted.extend(to: batch.range(of: operation))
-            }
+        do throws(SystemFailure) {
+            let space = try fileSystemSpace(at: path)
+            state.disk.observe(freeBytes: space.free, capacityBytes: space.capacity, needs: needs)
+            state.lookedAt = now
+            state.hasVerdict = true
+        } catch {
+            state.failedLooks += 1
+            state.lookedAt = nil
+            throw .unreadable("statvfs \(path): \(error.reason)")
         }
     }
-}
 
-extension KeyRange {
-    /// The least range that holds both.
-    fileprivate mutating func extend(to other: KeyRange) {
-        guard !isEmpty else {
-            self = other
-            return
-        }
-        start = min(start, other.start)
-        end = end.flatMap { end in other.end.map { max(end, $0) } }
+    private func note(_ batch: WriteBatch, _ state: inout State) {
+        if state.disk.isTight { state.reclaim.noteDeletes(of: batch) }
     }
 }

@@ -14,9 +14,14 @@ extension RocksEngine {
     /// there are none. Blocks, for long if much was deleted; false if there was nothing to do.
     package func reclaim() throws(StorageError) -> Bool {
         // Nothing is asked of the files of a store that has failed.
-        guard !database.hasFailed, let range = space.takeReclaimable() else { return false }
+        guard !database.hasFailed, let range = space.startReclaiming() else { return false }
         let start = ContinuousClock.now
-        try flush()
+        do throws(StorageError) {
+            try flush()
+        } catch {
+            space.couldNotReclaim(range)
+            throw error
+        }
         compact(.raw, range)
         space.reclaimed(range, in: .now - start)
         return true

@@ -50,6 +50,8 @@ final class Core: Serving, @unchecked Sendable {
     private var turnIsOpen = false
     private var turnWall = Clocks.wall()
     private var persists: [DiskWorker.Job] = []
+    /// Of the reads that are with reader threads.
+    private var stopFlags: [ReadToken: StopFlag] = [:]
     private var outgoing: [[Envelope]]
     private var deadline: (at: Instant, task: Scheduled<Void>)?
 
@@ -126,6 +128,9 @@ final class Core: Serving, @unchecked Sendable {
             inbox.events = []
             return events
         }
+        for delivery in events {
+            if case .readFinished(let token, _) = delivery.event { stopFlags[token] = nil }
+        }
         queue.append(contentsOf: events)
         run()
     }
@@ -170,11 +175,15 @@ final class Core: Serving, @unchecked Sendable {
         case .released(let exchange):
             front.release(exchange)
         case .persist(let token, let batch):
-            persists.append(DiskWorker.Job(core: index, token: token, batch: batch))
+            let owner = DiskWorker.Owner(core: index, token: token)
+            persists.append(DiskWorker.Job(owner: owner, batch: batch))
         case .read(let token, let read, let view, let wall):
-            services.readers.run(read, view, at: wall) { [self] result in
+            let stop = StopFlag()
+            stopFlags[token] = stop
+            services.readers.run(read, view, at: wall, until: stop) { [self] result in
                 post([Delivery(to: .shard, .readFinished(token, result))])
             }
+        case .stopRead(let token): stopFlags[token]?.set()
         case .scrape(let token):
             services.scrape(index, token)
         }

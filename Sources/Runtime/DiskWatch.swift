@@ -1,8 +1,10 @@
 /// Looks at the disk a few times a second, tells every unit how full it is, and lets a full store
 /// get back what was deleted.
 ///
-/// A look is cheap and runs on an event loop; getting space back means flushes and compactions and
-/// runs on a thread of its own, one at a time.
+/// A file system may hang, so looks happen on a thread of their own; getting space back means
+/// flushes and compactions, which take long, and has another. What goes on for long is logged when
+/// it begins and when it ends.
+internal import Dispatch
 internal import Logging
 internal import NIOPosix
 internal import Node
@@ -11,11 +13,27 @@ internal import Storage
 internal import Synchronization
 
 final class DiskWatch: Sendable {
+    private struct State: Sendable {
+        var isStopped = false
+        var isReclaiming = false
+        /// What was logged last; none if all is well.
+        var problems: [Topic: String] = [:]
+    }
+
+    private enum Topic: Hashable, Sendable {
+        case look
+        case reclaim
+    }
+
+    /// How often free space is looked at between writes.
+    private static let interval = DispatchTimeInterval.milliseconds(500)
+
     private let engine: RocksEngine
     private let cores: [Core]
     private let upkeep: NIOThreadPool
     private let logger: Logger
-    private let isReclaiming = Mutex(false)
+    private let queue = DispatchQueue(label: "disk-watch")
+    private let state = Mutex(State())
 
     init(engine: RocksEngine, cores: [Core], upkeep: NIOThreadPool, logger: Logger) {
         self.engine = engine
@@ -24,7 +42,38 @@ final class DiskWatch: Sendable {
         self.logger = logger
     }
 
-    func look() {
+    /// Returns after the first look, so that the first request meets units that know of a full
+    /// disk.
+    func start() async {
+        await onQueue { self.look() }
+        lookLater()
+    }
+
+    /// Returns when no look is under way any more.
+    func stop() async {
+        state.withLock { $0.isStopped = true }
+        await onQueue {}
+    }
+
+    private func onQueue(_ body: @escaping @Sendable () -> Void) async {
+        await withCheckedContinuation { continuation in
+            queue.async {
+                body()
+                continuation.resume()
+            }
+        }
+    }
+
+    private func lookLater() {
+        // Weak: what waits here must not keep a node that has ended, and its lock on the data.
+        queue.asyncAfter(deadline: .now() + Self.interval) { [weak self] in
+            guard let self, !state.withLock({ $0.isStopped }) else { return }
+            look()
+            lookLater()
+        }
+    }
+
+    private func look() {
         do {
             let space = try engine.diskSpace()
             for core in cores {
@@ -33,26 +82,44 @@ final class DiskWatch: Sendable {
                     Delivery(to: .gateway, .diskSpace(space)),
                 ])
             }
-            reclaim()
+            if change(.look, to: nil) { logger.notice("free space can be told again") }
         } catch {
-            logger.warning("free space cannot be told", metadata: ["error": "\(error)"])
+            if change(.look, to: "\(error)") {
+                logger.warning(
+                    "free space cannot be told; what was seen last holds",
+                    metadata: ["event": "space_unknown", "error": "\(error)"])
+            }
         }
+        reclaim()
     }
 
     private func reclaim() {
-        let isFirst = isReclaiming.withLock { isReclaiming in
-            defer { isReclaiming = true }
-            return !isReclaiming
+        let isFirst = state.withLock { state in
+            defer { state.isReclaiming = true }
+            return !state.isReclaiming
         }
         guard isFirst else { return }
-        upkeep.submit { [self] state in
-            defer { isReclaiming.withLock { $0 = false } }
-            guard state == .active else { return }
+        upkeep.submit { [self] workState in
+            defer { state.withLock { $0.isReclaiming = false } }
+            guard workState == .active else { return }
             do {
-                if try engine.reclaim() { logger.info("compacted because the disk is full") }
+                guard try engine.reclaim() else { return }
+                logger.info("compacted because the disk is full")
+                _ = change(.reclaim, to: nil)
             } catch {
-                logger.error("the store could not be flushed", metadata: ["error": "\(error)"])
+                guard change(.reclaim, to: "\(error)") else { return }
+                logger.error(
+                    "the store could not be flushed to get space back; it is tried again",
+                    metadata: ["event": "flush_failed", "error": "\(error)"])
             }
+        }
+    }
+
+    /// False if that is what was said last.
+    private func change(_ topic: Topic, to problem: String?) -> Bool {
+        state.withLock { state in
+            defer { state.problems[topic] = problem }
+            return state.problems[topic] != problem
         }
     }
 }

@@ -1,11 +1,11 @@
 /// The one thread that writes: everything that queued while the last sync ran becomes one batch and
-/// one sync.
+/// one sync. What is merged and what is tried again is decided by `CommitQueue`.
 ///
 /// One writer per engine keeps batches in the order in which shards handed them over, and makes the
 /// sync, the dearest thing a node does, shared by everyone who waits for it. Completions go back in
 /// one event list per core. A failed write ends the store (reliability.md §3: an fsync that failed
-/// is never tried again). A batch for which the disk has no room is refused by the engine, and then
-/// tried piece by piece: a delete must not fail because a large value came with it.
+/// is never tried again). What is queued here is bounded by the shards, which count the bytes that
+/// they have handed over (`Limits.unsyncedBytes`).
 internal import Base
 internal import NIOPosix
 internal import Node
@@ -14,24 +14,30 @@ internal import Synchronization
 internal import Telemetry
 
 final class DiskWorker: Sendable {
-    struct Job: Sendable {
+    /// Who is told.
+    struct Owner: Sendable {
         var core: Int
         var token: PersistToken
-        var batch: WriteBatch
     }
+
+    typealias Queue = CommitQueue<Owner>
+    typealias Job = Queue.Job
 
     struct Statistics: Sendable {
         var syncDuration = Histogram(.syncDuration)
         var writesPerSync = Histogram(.count)
-        var queuedBytes: UInt64 = 0
-        var failures: UInt64 = 0
+        var failures: [WriteFailure: UInt64] = [:]
     }
 
-    fileprivate struct State: Sendable {
-        var jobs: [Job] = []
+    private struct State: Sendable {
+        var queue = Queue()
         var isRunning = false
         var statistics = Statistics()
-        var failure: StorageError?
+    }
+
+    private enum Task {
+        case write(WriteBatch)
+        case report(Queue.Completion)
     }
 
     private let engine: any KeyValueEngine
@@ -57,8 +63,7 @@ final class DiskWorker: Sendable {
 
     func submit(_ jobs: [Job]) {
         let mustWake = state.withLock { state in
-            state.jobs.append(contentsOf: jobs)
-            state.statistics.queuedBytes += jobs.reduce(0) { $0 + UInt64($1.batch.byteCount) }
+            state.queue.append(jobs)
             defer { state.isRunning = true }
             return !state.isRunning
         }
@@ -71,54 +76,51 @@ final class DiskWorker: Sendable {
     }
 
     private func drain() {
-        while true {
-            let (jobs, failure) = state.withLock { state -> ([Job], StorageError?) in
-                let jobs = state.takeJobs()
-                if jobs.isEmpty { state.isRunning = false }
-                return (jobs, state.failure)
-            }
-            if jobs.isEmpty { return }
-            let outcome = failure.map { .failure($0) } ?? write(jobs)
-            if jobs.count > 1, case .failure(.full) = outcome {
-                for job in jobs { publish([job], write([job])) }
-            } else {
-                publish(jobs, outcome)
+        while let task = nextTask() {
+            switch task {
+            case .report(let completion): publish(completion)
+            case .write(let batch):
+                let result = write(batch)
+                // After it `CommitQueue` hands out no batch, so that this is said once.
+                if case .failure(let error) = result, error.endsWrites { failed(error) }
+                if let completion = state.withLock({ $0.queue.finished(result) }) {
+                    publish(completion)
+                }
             }
         }
     }
 
-    private func write(_ jobs: [Job]) -> Result<Void, StorageError> {
-        var merged = jobs[0].batch
-        for job in jobs.dropFirst() { merged.append(job.batch) }
+    private func nextTask() -> Task? {
+        state.withLock { state in
+            if let completion = state.queue.abandon() { return .report(completion) }
+            if let batch = state.queue.next() { return .write(batch) }
+            state.isRunning = false
+            return nil
+        }
+    }
+
+    private func write(_ batch: WriteBatch) -> Result<Void, StorageError> {
         let start = Clocks.monotonic()
         do {
-            try engine.write(merged, sync: true)
+            try engine.write(batch, sync: true)
         } catch {
-            state.withLock { state in
-                state.statistics.failures += 1
-                if case .full = error {} else { state.failure = error }
-            }
-            // From here on `drain` writes nothing, so that this is said once.
-            if case .full = error {} else { failed(error) }
+            state.withLock { $0.statistics.failures[WriteFailure(error), default: 0] += 1 }
             return .failure(error)
         }
         let end = Clocks.monotonic()
         state.withLock { state in
             state.statistics.syncDuration.observe(from: start, to: end)
-            state.statistics.writesPerSync.observe(UInt64(merged.count))
+            state.statistics.writesPerSync.observe(UInt64(batch.count))
         }
         return .success(())
     }
 
-    private func publish(_ jobs: [Job], _ outcome: Result<Void, StorageError>) {
-        state.withLock { state in
-            state.statistics.queuedBytes -= jobs.reduce(0) { $0 + UInt64($1.batch.byteCount) }
-        }
-        let events = Dictionary(grouping: jobs, by: \.core).mapValues { jobs in
+    private func publish(_ completion: Queue.Completion) {
+        let events = Dictionary(grouping: completion.jobs, by: \.owner.core).mapValues { jobs in
             jobs.map { job -> Event in
-                switch outcome {
-                case .success: .persisted(job.token)
-                case .failure(let error): .persistFailed(job.token, error)
+                switch completion.result {
+                case .success: .persisted(job.owner.token)
+                case .failure(let error): .persistFailed(job.owner.token, error)
                 }
             }
         }
@@ -126,20 +128,20 @@ final class DiskWorker: Sendable {
     }
 }
 
-extension DiskWorker.State {
-    /// The oldest jobs, together no larger than one write may be; a larger one comes alone.
-    fileprivate mutating func takeJobs() -> [DiskWorker.Job] {
-        var byteCount = 0
-        let end = jobs.firstIndex { job in
-            byteCount += job.batch.byteCount
-            return byteCount > Limits.mergedWriteBytes
-        }
-        guard let end else {
-            defer { jobs = [] }
-            return jobs
-        }
-        let taken = jobs.prefix(max(1, end))
-        jobs.removeFirst(taken.count)
-        return Array(taken)
+/// Why a batch was not written. The raw values are frozen: dashboards and alerts name them.
+enum WriteFailure: String, CaseIterable, Hashable, Sendable {
+    case full
+    case unreadable
+    case failed
+    case corrupt
+
+    init(_ error: StorageError) {
+        self =
+            switch error {
+            case .full: .full
+            case .unreadable: .unreadable
+            case .failed: .failed
+            case .corrupt: .corrupt
+            }
     }
 }

@@ -1,11 +1,22 @@
 /// Threads that may wait for a disk: cold reads, long scans and counts.
 ///
 /// The shard bounds how many reads are out at once; the pool only runs them, in the order in which
-/// they come.
+/// they come. One that nobody waits for any more ends at its next look.
 internal import Base
 internal import NIOPosix
 internal import Regions
 internal import Storage
+internal import Synchronization
+
+/// Says from one thread to another that nobody waits for a read any more.
+final class StopFlag: Sendable {
+    private let flag = Atomic<Bool>(false)
+
+    // Relaxed: nothing else is handed over with it.
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+
+    func set() { flag.store(true, ordering: .relaxed) }
+}
 
 struct ReaderPool: Sendable {
     /// Two: one long count must not hold up a short cold read, and a 2-core machine gains nothing
@@ -16,24 +27,24 @@ struct ReaderPool: Sendable {
     let engine: any KeyValueEngine
 
     func run(
-        _ read: RawRead, _ view: (any EngineView)?, at wall: WallTime,
+        _ read: RawRead, _ view: (any EngineView)?, at wall: WallTime, until stop: StopFlag,
         _ done: @escaping @Sendable (Result<RawOutcome, StorageError>) -> Void
     ) {
         threads.submit { state in
             guard state == .active else {
-                done(.failure(.failed("the node is stopping")))
+                done(.failure(.unreadable("the node is stopping")))
                 return
             }
-            do {
-                guard let outcome = try read.run(on: engine, view, at: wall, tier: .disk) else {
-                    done(.failure(.failed("the engine left a read from disk unanswered")))
+            do throws(StorageError) {
+                let outcome = try read.run(
+                    on: engine, view, at: wall, tier: .disk, isWanted: { !stop.isSet })
+                guard let outcome else {
+                    done(.failure(.unreadable("the engine left a read from disk unanswered")))
                     return
                 }
                 done(.success(outcome))
-            } catch let error as StorageError {
-                done(.failure(error))
             } catch {
-                done(.failure(.failed("\(error)")))
+                done(.failure(error))
             }
         }
     }

@@ -17,16 +17,13 @@ internal import Storage
 internal import Telemetry
 
 package final class RunningNode: Sendable {
-    /// How often free space is looked at between writes.
-    private static let diskInterval = TimeAmount.milliseconds(500)
-
     package let identity: StoreIdentity
     /// Where it listens, in the order of the settings.
     package let addresses: [SocketAddress]
     private let tls: TLSAcceptor?
     private let parts: NodeParts
     private let listeners: [any Channel]
-    private let diskWatch: RepeatedTask
+    private let diskWatch: DiskWatch
 
     /// Ready means ready: when this returns, requests are served.
     /// - Parameter storeFailed: called once, from any thread, when a write has failed for good: the
@@ -45,6 +42,9 @@ package final class RunningNode: Sendable {
         let parts = NodeParts(
             settings, directory: directory, engine: engine, tls: tls, logger: logger,
             storeFailed: storeFailed)
+        let watch = DiskWatch(
+            engine: engine, cores: parts.cores, upkeep: parts.upkeep, logger: logger)
+        await watch.start()
         do {
             var listeners: [any Channel] = []
             for address in settings.listen {
@@ -54,8 +54,10 @@ package final class RunningNode: Sendable {
                 ).get()
                 listeners.append(channel)
             }
-            return try RunningNode(parts, directory: directory, tls: tls, listeners: listeners)
+            return try RunningNode(
+                parts, directory: directory, tls: tls, listeners: listeners, diskWatch: watch)
         } catch {
+            await watch.stop()
             try await parts.shutDown()
             throw error
         }
@@ -63,7 +65,7 @@ package final class RunningNode: Sendable {
 
     private init(
         _ parts: NodeParts, directory: DataDirectory, tls: TLSAcceptor?,
-        listeners: [any Channel]
+        listeners: [any Channel], diskWatch: DiskWatch
     ) throws {
         identity = directory.identity
         self.tls = tls
@@ -75,11 +77,7 @@ package final class RunningNode: Sendable {
             }
             return address
         }
-        let watch = DiskWatch(
-            engine: parts.engine, cores: parts.cores, upkeep: parts.upkeep, logger: parts.logger)
-        diskWatch = parts.group.next().scheduleRepeatedTask(
-            initialDelay: Self.diskInterval, delay: Self.diskInterval
-        ) { _ in watch.look() }
+        self.diskWatch = diskWatch
     }
 
     /// Answers what is in flight, takes nothing new, then closes everything. Requests that take
@@ -94,7 +92,7 @@ package final class RunningNode: Sendable {
             try await empty.futureResult.get()
             cutOff.cancel()
         }
-        diskWatch.cancel()
+        await diskWatch.stop()
         try await parts.shutDown()
     }
 

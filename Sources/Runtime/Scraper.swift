@@ -66,13 +66,15 @@ struct Scraper: Sendable {
         let statistics = disk.statistics
         scrape.add(.syncDuration, statistics.syncDuration)
         scrape.add(.syncedWrites, statistics.writesPerSync)
-        scrape.add(.writeFailures, statistics.failures)
+        for reason in WriteFailure.allCases {
+            scrape.add(.writeFailures, statistics.failures[reason] ?? 0, [reason.rawValue])
+        }
         do {
             let space = try engine.diskSpace()
             scrape.add(.diskCapacity, space.capacityBytes)
             scrape.add(.diskAvailable, space.freeBytes)
         } catch {
-            // The disk watch logs it each half second; the scrape says it by the missing series.
+            // The disk watch logs it once; the scrape says it by the missing series, and counts it.
             return
         }
     }
@@ -96,6 +98,7 @@ struct Scraper: Sendable {
         scrape.add(.tableReaders, statistics.tableReaderBytes)
         scrape.add(.views, statistics.snapshots)
         scrape.add(.backgroundErrors, statistics.backgroundErrors)
+        scrape.add(.failedSpaceLooks, statistics.failedSpaceLooks)
         scrape.add(.writesStopped, statistics.writesAreStopped ? 1 : 0)
         scrape.add(.writeStall, real: Double(statistics.stallMilliseconds) / 1000)
     }

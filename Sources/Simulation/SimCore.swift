@@ -39,6 +39,8 @@ final class SimCore {
     var scheduledDeadline: Instant?
     /// When the last thing from each source arrives here: a source's things stay in order.
     var lastArrivals: [Int: Instant] = [:]
+    /// Nobody waits for these reads any more.
+    var stoppedReads: Set<ReadToken> = []
     private let bug: HostBug?
 
     private var queue: Deque<(unit: UnitAddress.Unit, event: Event)> = []
@@ -101,9 +103,11 @@ final class SimCore {
             }
             output.responses.append((exchange, response))
             if bug == .respondedTwice { output.responses.append((exchange, response)) }
+        case .stopRead(let token): stoppedReads.insert(token)
         case .released: break  // a simulated client holds no stream
         case .persist(let token, let batch):
-            output.persists.append(SimDisk.Job(core: index, token: token, batch: batch))
+            let owner = SimDisk.Owner(core: index, token: token)
+            output.persists.append(SimDisk.Job(owner: owner, batch: batch))
             if bug == .reportedBeforeWrite { queue.append((.shard, .persisted(token))) }
         case .read(let token, let read, let view, let wall):
             output.reads.append(Read(token: token, read: read, view: view, wall: wall))

@@ -158,6 +158,7 @@ struct TraceHash {
             mix(UInt64(response.status))
             mix(response.body)
         case .scrape(let token): mix(23, token)
+        case .stopRead(let token): mix(25, token)
         case .released(let exchange):
             mix(24, UInt64(exchange.slot) << 32 | UInt64(UInt32(bitPattern: exchange.stream)))
         }
@@ -191,6 +192,7 @@ struct TraceHash {
             mix(43, UInt64(page.count))
             mix(page.arena)
         case .counted(let count): mix(44, UInt64(count))
+        case .measured(let live, let weight): mix(47, UInt64(live) << 32 | UInt64(weight.byteCount))
         case .rangeDeleted(let count, _): mix(45, UInt64(count))
         case .refused: mix(46)
         }

@@ -39,6 +39,7 @@ extension Effect {
         case .send(let envelope): "→ \(envelope.shown)"
         case .respond(let exchange, let response, _):
             "respond \(exchange.shown) \(response.status)"
+        case .stopRead(let token): "stop read \(token & 0xFFFF_FFFF)"
         case .scrape: "scrape"
         case .released(let exchange): "released \(exchange.shown)"
         }
@@ -129,6 +130,7 @@ extension RawOutcome {
         case .notSwapped: "not swapped"
         case .page(let page): "page of \(page.count)\(page.rest == nil ? "" : ", more")"
         case .counted(let count): "counted \(count)"
+        case .measured(let live, let weight): "measured \(live), \(weight.byteCount) bytes"
         case .rangeDeleted(let count, _): "range deleted \(count)"
         case .refused(let refusal): "refused: \(refusal)"
         }

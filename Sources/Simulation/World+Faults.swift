@@ -59,7 +59,7 @@ extension World {
             node.clock.jump(byMilliseconds: jump, at: agenda.now)
             note(node.id, .named("clock"), "jumps by \(jump) ms")
         case .diskFull:
-            guard !node.disk.isFull else { return }
+            guard !node.disk.isFilled else { return }
             setDiskFull(node, true)
             agenda.schedule(
                 .diskHasRoom(node: node.id, incarnation: node.incarnation),
@@ -88,7 +88,7 @@ extension World {
         }
         node.crash(at: agenda.now, &crashStream, tail: tail)
         connectionsBreak(node)
-        node.disk.isFull = false
+        node.disk.empty()
         agenda.schedule(.restarts(node: node.id), after: crashStream.next() % 100_000_000)
     }
 
@@ -101,12 +101,13 @@ extension World {
     }
 
     func setDiskFull(_ node: SimNode, _ isFull: Bool) {
-        node.disk.isFull = isFull
-        note(node.id, .named("disk"), isFull ? "is full" : "has room again")
+        if isFull { node.disk.fill(&crashStream) } else { node.disk.empty() }
+        let space = node.disk.look()
+        note(node.id, .named("disk"), "has \(space.freeBytes) bytes left")
         for core in node.cores where node.isUp {
             for unit in [UnitAddress.Unit.gateway, .shard] {
                 post(
-                    .diskSpace(node.disk.space), to: node.place(core.index), unit, from: -2,
+                    .diskSpace(space), to: node.place(core.index), unit, from: -2,
                     delay: 10_000_000)
             }
         }

@@ -139,7 +139,9 @@ extension World {
             return
         }
         node.disk.write()
-        effectOrder.note(batch, at: agenda.now, isCertain: node.disk.hasTaken)
+        if !node.disk.hasRefused || options.hostBug == .fullIsWritten {
+            effectOrder.note(batch, at: agenda.now, isCertain: node.disk.hasTaken)
+        }
         note(node.id, .named("disk"), "sync \(syncCount) is done")
         if let point = options.crashPoint, point.sync == syncCount {
             crash(node)
@@ -172,11 +174,13 @@ extension World {
     /// A reader thread reads now and tells the core a little later.
     func reads(_ place: CorePlace, _ read: SimCore.Read) {
         let node = nodes[place.node]
-        guard node.core(place) != nil else { return }
+        guard let core = node.core(place) else { return }
+        let isStopped = core.stoppedReads.remove(read.token) != nil
         let result: Result<RawOutcome, StorageError>
         do throws(StorageError) {
             let outcome = try read.read.run(
-                on: node.disk.engine, read.view, at: read.wall, tier: .disk)
+                on: node.disk.engine, read.view, at: read.wall, tier: .disk,
+                isWanted: { !isStopped })
             result = outcome.map { .success($0) } ?? .failure(.failed("no answer from the disk"))
         } catch {
             result = .failure(error)
@@ -188,11 +192,11 @@ extension World {
 
     func looksAtSpace(_ node: SimNode, _ incarnation: Int) {
         guard node.isUp, node.incarnation == incarnation else { return }
+        let space = node.disk.look()
         for core in node.cores {
             for unit in [UnitAddress.Unit.gateway, .shard] {
                 post(
-                    .diskSpace(node.disk.space), to: node.place(core.index), unit, from: -2,
-                    delay: 0)
+                    .diskSpace(space), to: node.place(core.index), unit, from: -2, delay: 0)
             }
         }
         guard agenda.now < healsAt else { return }

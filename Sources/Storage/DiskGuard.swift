@@ -77,8 +77,10 @@ package struct DiskGuard: Hashable, Sendable {
     package private(set) var isFull = false
     private var freeBytes: UInt64 = 0
     private var capacityBytes: UInt64 = 0
-    private var deleteFloor: UInt64 = 0
-    private var writeFloor: UInt64 = 0
+    /// Below it not even deletes are taken…
+    package private(set) var deleteFloor: UInt64 = 0
+    /// …and below it no writes.
+    package private(set) var writeFloor: UInt64 = 0
 
     package init() {}
 
@@ -95,7 +97,8 @@ package struct DiskGuard: Hashable, Sendable {
     /// Full, or soon: deletes from here on are worth remembering.
     package var isTight: Bool { freeBytes < 2 * resumeMark }
 
-    private var resumeMark: UInt64 {
+    /// Above it a full store takes writes again.
+    package var resumeMark: UInt64 {
         writeFloor + max(capacityBytes / 100 * Self.resumePercent, Self.resumeBytesMin)
     }
 

@@ -46,7 +46,7 @@ package final class MemoryEngine: KeyValueEngine, @unchecked Sendable {
     package func write(_ batch: WriteBatch, sync: Bool) throws(StorageError) {
         if let refusal { throw refusal }
         if let error = nextFault() {
-            if case .full = error { throw error }
+            guard error.endsWrites else { throw error }
             // The device failed in mid-write: readers never see the batch, yet it may be on the
             // disk.
             unsynced.append(batch)

@@ -5,6 +5,25 @@
 /// between threads as a value.
 package import Base
 
+/// What a range holds, expired keys too: deleting it becomes a batch of so much, because an engine
+/// may have to name each key.
+package struct RangeWeight: Hashable, Sendable {
+    /// Of one delete beside its key: what it is, its family, lengths.
+    private static let bytesPerDelete = 8
+
+    package var keys: Int
+    package var keyBytes: Int
+
+    package static let none = RangeWeight(keys: 0, keyBytes: 0)
+
+    package var byteCount: Int { keyBytes + keys * Self.bytesPerDelete }
+
+    package init(keys: Int, keyBytes: Int) {
+        self.keys = keys
+        self.keyBytes = keyBytes
+    }
+}
+
 package struct WriteBatch: Sendable {
     /// The raw values stand in Raft logs: frozen.
     package enum Kind: UInt8, Hashable, Sendable {
@@ -32,6 +51,8 @@ package struct WriteBatch: Sendable {
     package private(set) var operations: [Operation] = []
     /// The bytes that the operations' ranges refer to.
     package private(set) var arena: Bytes = []
+    /// What the range deletes become in the engine.
+    private var rangeBytes = 0
 
     package init() {}
 
@@ -47,8 +68,9 @@ package struct WriteBatch: Sendable {
 
     package var isEmpty: Bool { operations.isEmpty }
     package var count: Int { operations.count }
-    /// Bytes of keys and values, with what lies between them in a batch that was decoded.
-    package var byteCount: Int { arena.count }
+    /// Bytes of keys and values, with what lies between them in a batch that was decoded, and of
+    /// those keys that a range delete will name.
+    package var byteCount: Int { arena.count + rangeBytes }
 
     /// Only deletes: it gives space back.
     package var storesNothing: Bool { !operations.contains { $0.kind == .put } }
@@ -68,14 +90,19 @@ package struct WriteBatch: Sendable {
         add(.delete, family, key.bytes, [])
     }
 
-    package mutating func deleteRange(_ family: ColumnFamily, _ range: KeyRange) {
+    /// - Parameter weight: what is in the range, as far as it is known.
+    package mutating func deleteRange(
+        _ family: ColumnFamily, _ range: KeyRange, weight: RangeWeight = .none
+    ) {
         invariant(!range.isEmpty, "a range to delete is not empty")
+        rangeBytes += weight.byteCount
         add(.deleteRange, family, range.start.bytes, range.end?.bytes ?? [])
     }
 
     package mutating func append(_ other: WriteBatch) {
         let base = arena.count
         arena.append(contentsOf: other.arena)
+        rangeBytes += other.rangeBytes
         operations.reserveCapacity(operations.count + other.operations.count)
         for operation in other.operations {
             var moved = operation
@@ -88,6 +115,7 @@ package struct WriteBatch: Sendable {
     package mutating func removeAll(keepingCapacity: Bool) {
         operations.removeAll(keepingCapacity: keepingCapacity)
         arena.removeAll(keepingCapacity: keepingCapacity)
+        rangeBytes = 0
     }
 
     private mutating func add(_ kind: Kind, _ family: ColumnFamily, _ key: Bytes, _ value: Bytes) {

@@ -141,11 +141,20 @@ extension Metric {
         help: "Writes that had to wait for another write of their key.")
 
     package static let writeFailures = Metric(
-        "martlet_store_write_failures_total", .counter,
-        help: "Batches that could not be written: the disk was full or failed.")
+        "martlet_store_write_failures_total", .counter, labels: ["reason"],
+        help: "Batches that could not be written, by what stood in the way.")
+    package static let readErrors = Metric(
+        "martlet_store_read_errors_total", .counter,
+        help: "Reads that the store could not answer: a device failed, or bytes are corrupt.")
+    package static let overloaded = Metric(
+        "martlet_overloaded_total", .counter, labels: ["resource"],
+        help: "Commands refused because a bounded queue was full, by the queue.")
+    package static let failedSpaceLooks = Metric(
+        "martlet_store_space_look_failures_total", .counter,
+        help: "Looks at the free space of the data directory that failed.")
 
     private static let storage = [
-        writeFailures,
+        writeFailures, readErrors, overloaded, failedSpaceLooks,
         syncDuration, syncedWrites, unsyncedBytes, diskCapacity, diskAvailable, diskFull,
         coldReads, readsWaiting, latchWaits,
     ]

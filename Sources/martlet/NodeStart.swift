@@ -112,7 +112,8 @@ extension StartChecks {
     func startError(_ error: StorageError) -> StartError {
         switch error {
         case .full: noSpace()
-        case .failed(let reason): .diskFailed(path: settings.dataDirectory, reason: reason)
+        case .failed(let reason), .unreadable(let reason):
+            .diskFailed(path: settings.dataDirectory, reason: reason)
         case .corrupt(let reason):
             .dataCorrupt(
                 path: settings.dataDirectory, reason: reason, directory: settings.dataDirectory)

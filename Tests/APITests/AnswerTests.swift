@@ -25,7 +25,7 @@ import Testing
                     SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)), 507,
                 "disk_full", "30"
             ),
-            (.overloaded(resource: "queue"), 429, "overloaded", "1"),
+            (.overloaded(resource: .readerQueue), 429, "overloaded", "1"),
             (.deadlineExceeded, 504, "deadline_exceeded", "1"),
             (.rangeTooLarge, 413, "request_too_large", nil),
             (.answerTooLarge, 413, "answer_too_large", nil),

@@ -30,6 +30,17 @@ import Testing
         }
     }
 
+    /// Nothing in the store: what is known of the disk comes from the look before the start.
+    @Test func aNodeThatStartsOnAFullDiskRefusesItsFirstWrite() throws {
+        try withSmallDisk { disk in
+            try disk.fill(leavingMebibytes: 4)
+            let node = try disk.start()
+            defer { node.kill() }
+            let answer = try node.connect().request("PUT", "/v1/raw/kv/first", [1])
+            #expect(answer.status == 507, "\(answer.text)")
+        }
+    }
+
     /// Twice: what the first round left behind must not be missing in the second.
     @Test func deletingBringsWritesBack() throws {
         try withSmallDisk { disk in
@@ -124,10 +135,19 @@ private struct SmallDisk {
     func start() throws -> LiveNode { try LiveNode(data: folder + "/data", prefix: enter) }
 
     func resize(mebibytes: Int) throws {
-        let options = "remount,size=\(mebibytes)m"
-        let pid = try spawn(enter + ["mount", "-o", options, folder], log: folder + ".log")
+        try run(["mount", "-o", "remount,size=\(mebibytes)m", folder])
+    }
+
+    /// Takes up all but so much.
+    func fill(leavingMebibytes rest: Int) throws {
+        let script = #"cat /dev/zero > "$1"; truncate -s "-$2" "$1""#
+        try run(["sh", "-c", script, "sh", folder + "/filler", "\(rest)M"])
+    }
+
+    private func run(_ command: [String]) throws {
+        let pid = try spawn(enter + command, log: folder + ".log")
         var status: Int32 = -1
-        #expect(waitpid(pid, &status, 0) == pid && status == 0, "mount -o \(options) failed")
+        #expect(waitpid(pid, &status, 0) == pid && status == 0, "\(command) failed")
     }
 }
 

@@ -103,6 +103,22 @@ import Testing
         #expect(host.run(.get, "/v1/raw/kv/k")?.status == 200, "what was at the disk stays")
     }
 
+    @Test func tenThousandClientsThatLeaveHoldNothing() {
+        var host = NodeHost()
+        let first = host.send(.put, "/v1/raw/kv/k", "0")
+        let gone = (0..<10_000).map { _ in
+            host.send(.put, "/v1/raw/kv/k", "1", [.ifMatch: "*"])
+        }
+        for exchange in gone { host.handle(.gateway, .cancelled(exchange)) }
+        host.settle()
+        #expect(host.responses[first]?.first?.status == 200)
+        #expect(host.responses.count == 1)
+        #expect(Set(host.released) == Set(gone) && host.released.count == gone.count)
+        let isIdle = host.gateway.isIdle && host.shard.isIdle
+        #expect(isIdle)
+        #expect(host.run(.get, "/v1/raw/kv/k")?.text == "0")
+    }
+
     @Test func aScrapeWhoseClientLeavesIsReleased() {
         var host = NodeHost()
         let exchange = ExchangeID(slot: 0, generation: 0, stream: 1)

@@ -18,6 +18,7 @@ struct NodeHost: ~Copyable {
     var now = Now(instant: .origin + .seconds(1), wall: WallTime(milliseconds: 1_700_000_000_000))
     private(set) var responses: [ExchangeID: [Response]] = [:]
     private(set) var released: [ExchangeID] = []
+    private(set) var stopped: Set<ReadToken> = []
     private var persists: [(PersistToken, WriteBatch)] = []
     private var reads: [(ReadToken, RawRead, (any EngineView)?, WallTime)] = []
     private var events: [(UnitAddress.Unit, Event)] = []
@@ -94,7 +95,9 @@ struct NodeHost: ~Copyable {
         while !reads.isEmpty {
             let (token, read, view, wall) = reads.removeFirst()
             do {
-                let outcome = try read.run(on: engine, view, at: wall, tier: .disk)
+                let outcome = try read.run(
+                    on: engine, view, at: wall, tier: .disk,
+                    isWanted: { !stopped.contains(token) })
                 guard let outcome else { return }
                 handle(.shard, .readFinished(token, .success(outcome)))
             } catch {
@@ -111,6 +114,7 @@ struct NodeHost: ~Copyable {
         case .send(let envelope): events.append((envelope.to.unit, .received(envelope)))
         case .respond(let exchange, let response, _):
             responses[exchange, default: []].append(response)
+        case .stopRead(let token): stopped.insert(token)
         case .released(let exchange): released.append(exchange)
         case .scrape(let token):
             var scrape = Scrape()

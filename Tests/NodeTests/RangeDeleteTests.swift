@@ -40,6 +40,52 @@ import Testing
         #expect(host.run(.deleteRange("1", "2")) == all)
     }
 
+    /// Counts in the limit what a delete becomes, and not the few bytes of its request.
+    @Test func aDeleteWeighsWhatItNames() {
+        var host = ShardHost(settings: ShardSettings(unsyncedBytesLimit: 500))
+        for index in 0..<100 { _ = host.run(.put("k\(index)", "v")) }
+        for index in 0..<100 { _ = host.run(.put("m\(index)", "v")) }
+        let first = host.send(.deleteRange("k", "l"))
+        host.finishReads()
+        let second = host.send(.deleteRange("m", "n"))
+        #expect(host.replies[second] == [.refused(.overloaded(resource: .unsyncedWrites))])
+        host.settle()
+        #expect(host.replies[first] == [.rangeDeleted(count: 100, dryRun: false)])
+        #expect(host.run(.deleteRange("m", "n")) == .rangeDeleted(count: 100, dryRun: false))
+    }
+
+    /// What it has to read must not refuse its neighbours.
+    @Test func aDeleteThatCannotReadIsRefusedAlone() {
+        var host = ShardHost()
+        _ = host.run(.put("k", "v"))
+        let delete = host.send(.deleteRange("a", "z"))
+        host.finishReads()
+        let put = host.send(.put("~", "v"))
+        host.endTurn()
+        #expect(host.persists.count == 2)
+        host.engine.failWrites(after: 0, with: .unreadable("block 7"))
+        host.sync()
+        #expect(host.replies[delete] == [.refused(.storageFailed("block 7"))])
+        #expect(host.replies[put] == [.written(previous: nil)])
+        #expect(host.run(.put("k", "w")) == .written(previous: nil), "the store lives")
+        #expect(host.shard.counters.readErrors == 1)
+    }
+
+    @Test func aCountThatNobodyWaitsForIsStopped() {
+        var host = ShardHost()
+        _ = host.run(.put("k", "v"))
+        let count = host.send(.count(.all))
+        let delete = host.send(.deleteRange("a", "z"))
+        #expect(host.readCount == 2)
+        host.expire(count)
+        host.expire(delete)
+        #expect(host.stopped == Set(host.reads.map(\.0)))
+        host.settle()
+        #expect(host.run(.get("k")) == .found("v"))
+        let held = host.shard.heldResource
+        #expect(held == nil)
+    }
+
     @Test func writesBeforeItGoAndWritesAfterItStay() {
         var host = ShardHost()
         let before = host.send(.put("k", "before"))

@@ -15,6 +15,7 @@ struct ShardHost: ~Copyable {
     var now = Now(instant: .origin, wall: WallTime(milliseconds: 1_000_000))
     private(set) var replies: [UInt64: [RawOutcome]] = [:]
     private(set) var persists: [(PersistToken, WriteBatch)] = []
+    private(set) var stopped: Set<ReadToken> = []
     var readCount: Int { reads.count }
     private(set) var reads: [(ReadToken, RawRead, (any EngineView)?, WallTime)] = []
     private var next: UInt64 = 0
@@ -59,7 +60,11 @@ struct ShardHost: ~Copyable {
     mutating func finishRead(_ index: Int) {
         let (token, read, view, wall) = reads.remove(at: index)
         do {
-            guard let outcome = try read.run(on: engine, view, at: wall, tier: .disk) else {
+            guard
+                let outcome = try read.run(
+                    on: engine, view, at: wall, tier: .disk,
+                    isWanted: { !stopped.contains(token) })
+            else {
                 step(.readFinished(token, .failure(.failed("no answer from disk"))))
                 return
             }
@@ -95,6 +100,7 @@ struct ShardHost: ~Copyable {
                 reads.append((token, read, view, wall))
             case .send(let envelope):
                 if case .reply(let reply) = envelope.body { replies[reply.number] = reply.outcomes }
+            case .stopRead(let token): stopped.insert(token)
             case .respond, .released, .scrape: break
             }
         }

@@ -111,14 +111,14 @@ import Testing
         #expect(host.run(.put("k", "w")) == .written(previous: nil))
     }
 
-    /// The engine refuses the batch for the put's sake; the deletes in it come once more, alone.
+    /// The engine refuses the second batch for the put's sake; the delete in it comes once more.
     @Test func aDeleteDoesNotFailForWhatSharesItsBatch() {
         let engine = MemoryEngine()
         var host = ShardHost(engine: engine)
         #expect(host.run(.put("a", "1")) == .written(previous: nil))
         #expect(host.run(.put("r", "1")) == .written(previous: nil))
         let shortage = SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)
-        engine.failWrites(after: 0, with: .full(shortage))
+        engine.failWrites(after: 1, with: .full(shortage))
         let range = host.send(.deleteRange("r", "s"))
         host.finishReads()
         let put = host.send(.put("b", "2"))
@@ -192,7 +192,7 @@ import Testing
         let big = String(repeating: "x", count: 200)
         let first = host.send(.put("a", big))
         let second = host.send(.put("b", big))
-        #expect(host.replies[second] == [.refused(.overloaded(resource: "unsynced writes"))])
+        #expect(host.replies[second] == [.refused(.overloaded(resource: .unsyncedWrites))])
         host.settle()
         #expect(host.replies[first] == [.written(previous: nil)])
         #expect(host.run(.get("b")) == .missing)
@@ -204,8 +204,23 @@ import Testing
         engine.setCold(1, in: 1, seed: 1)
         var host = ShardHost(engine: engine, settings: ShardSettings(readsWaitingLimit: 2))
         let reads = (0..<3).map { host.send(.get("k\($0)")) }
-        #expect(host.replies[reads[2]] == [.refused(.overloaded(resource: "reader queue"))])
+        #expect(host.replies[reads[2]] == [.refused(.overloaded(resource: .readerQueue))])
         host.settle()
         #expect(host.replies[reads[0]] == [.missing])
+    }
+
+    /// All in hand at once, of one key, behind each other; all given up, the last first.
+    @Test(arguments: [false, true]) func tenThousandThatExpireLeaveNothing(fromTheEnd: Bool) {
+        var host = ShardHost()
+        let first = host.send(.put("k", "1"))
+        let waiting = (0..<10_000).map { host.send(.swap("k", "1", "\($0)")) }
+        host.endTurn()
+        for number in fromTheEnd ? waiting.reversed() : waiting { host.expire(number) }
+        #expect(waiting.allSatisfy { host.replies[$0] == [.refused(.deadlineExceeded)] })
+        host.settle()
+        #expect(host.replies[first] == [.written(previous: nil)])
+        let held = host.shard.heldResource
+        #expect(held == nil)
+        #expect(host.run(.get("k")) == .found("1"))
     }
 }

@@ -122,6 +122,37 @@ import Testing
         }
     }
 
+    /// A read asks now and then whether anyone waits, and ends when nobody does.
+    @Test func aReadThatNobodyWaitsForEnds() throws {
+        let engine = MemoryEngine()
+        var batch = WriteBatch()
+        for index in 0..<10_000 {
+            batch.put(
+                .raw, RawSpace.key(Key(utf8: "\(10_000 + index)")),
+                RawRecord.encode([], expiresAt: nil))
+        }
+        try engine.write(batch, sync: true)
+        let reads: [RawRead] = [
+            .get(Key(utf8: "10000")), .count(.all), .countForDelete(.all),
+            .scan(RawScan(range: .all, limit: 10_000)),
+        ]
+        for read in reads {
+            for asksBefore in [0, 3] {
+                var asked = 0
+                let outcome = try read.run(on: engine, at: Self.wall, tier: .disk) {
+                    asked += 1
+                    return asked <= asksBefore
+                }
+                let isPoint = read == reads[0]
+                #expect(isPoint && asksBefore > 0 || outcome == .refused(.deadlineExceeded))
+                #expect(asked == (isPoint ? 1 : asksBefore + 1))
+            }
+            #expect(
+                try read.run(on: engine, at: Self.wall, tier: .disk)
+                    != .refused(.deadlineExceeded))
+        }
+    }
+
     @Test func keysOnlyLeavesValuesOut() throws {
         let engine = try Self.engine(["a", "b"])
         let scan = RawScan(range: .all, keysOnly: true)
