@@ -14,8 +14,8 @@ final class RocksDatabase: @unchecked Sendable {
     let tuning: RocksTuning
     private let raw: OpaquePointer
     private let meta: OpaquePointer
-    /// RocksDB insists on this family; nothing is in it.
-    private let unused: OpaquePointer
+    /// RocksDB insists on this family; only the marks of `AtomicFlush` are in it.
+    let marks: OpaquePointer
     /// For reads of the newest state.
     let cachedRead: OpaquePointer
     let diskRead: OpaquePointer
@@ -41,7 +41,7 @@ final class RocksDatabase: @unchecked Sendable {
                 tuning.database, path, Int32(names.count), nameViews, familyOptions, &handles,
                 error)
         }
-        guard let pointer, let unused = handles[0],
+        guard let pointer, let marks = handles[0],
             let raw = handles[1 + families.firstIndex(of: .raw)!],
             let meta = handles[1 + families.firstIndex(of: .meta)!]
         else { throw .failed("RocksDB opened \(path) without its column families") }
@@ -49,7 +49,7 @@ final class RocksDatabase: @unchecked Sendable {
         self.tuning = tuning
         self.raw = raw
         self.meta = meta
-        self.unused = unused
+        self.marks = marks
         cachedRead = makeReadOptions(.cached)
         diskRead = makeReadOptions(.disk)
         self.lease = lease
@@ -73,7 +73,7 @@ final class RocksDatabase: @unchecked Sendable {
     deinit {
         rocksdb_readoptions_destroy(cachedRead)
         rocksdb_readoptions_destroy(diskRead)
-        for family in [raw, meta, unused] { rocksdb_column_family_handle_destroy(family) }
+        for family in [raw, meta, marks] { rocksdb_column_family_handle_destroy(family) }
         rocksdb_close(pointer)
     }
 
@@ -88,10 +88,15 @@ final class RocksDatabase: @unchecked Sendable {
     func get(
         _ family: ColumnFamily, _ key: [UInt8], _ tier: ReadTier, _ readOptions: OpaquePointer
     ) throws(StorageError) -> Lookup {
+        try get(in: handle(of: family), key, tier, readOptions)
+    }
+
+    func get(
+        in handle: OpaquePointer, _ key: [UInt8], _ tier: ReadTier, _ readOptions: OpaquePointer
+    ) throws(StorageError) -> Lookup {
         var text: ErrorText = nil
         let found = withCChars(key) { start, count in
-            rocksdb_get_pinned_cf(
-                pointer, readOptions, handle(of: family), start, count, &text)
+            rocksdb_get_pinned_cf(pointer, readOptions, handle, start, count, &text)
         }
         if let text {
             switch RocksStatus(consuming: text) {

@@ -1,7 +1,9 @@
 /// The storage engine on disk: RocksDB through its C interface.
 ///
 /// Reads may come from any thread. Writes come from the one disk worker; each is one RocksDB batch
-/// in one write-ahead log, atomic over all families. How RocksDB is set up is in `RocksTuning`.
+/// in one write-ahead log, atomic over all families. Without that log (`RocksOptions.hasLog`) a
+/// batch is on disk when the memtables are: see `AtomicFlush`. How RocksDB is set up is in
+/// `RocksTuning`.
 ///
 /// **After a failed write.** `.failed` and `.corrupt` are final: what the log holds is unknown, a
 /// second fsync of the same pages may succeed without having written them, so every later write is
@@ -10,7 +12,7 @@
 package import Base
 private import CRocksDB
 package import Storage
-private import Synchronization
+internal import Synchronization
 
 // @unchecked Sendable: `database` is immutable and shared; the rest of the state is behind the
 // mutex.
@@ -30,6 +32,8 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
     let space: SpaceGate
     let options: RocksOptions
     private let writer: Mutex<Writer>
+    /// Held while all families are flushed; whether compactions by hand are stopped.
+    let compactionsAreStopped = Mutex(false)
 
     /// Opens the database in the folder `path`, or makes it if `creating`; without that a missing
     /// database is an error, because an empty one in its place would hide a loss.
@@ -44,7 +48,11 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         guard let batch = rocksdb_writebatch_create(), let synced = rocksdb_writeoptions_create(),
             let unsynced = rocksdb_writeoptions_create()
         else { fatalError("out of memory") }
-        rocksdb_writeoptions_set_sync(synced, 1)
+        if options.hasLog {
+            rocksdb_writeoptions_set_sync(synced, 1)
+        } else {
+            for each in [synced, unsynced] { rocksdb_writeoptions_disable_WAL(each, 1) }
+        }
         writer = Mutex(Writer(batch: batch, synced: synced, unsynced: unsynced))
     }
 
@@ -85,6 +93,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
     ) throws(StorageError) {
         guard !batch.isEmpty else {
             guard sync else { return }
+            guard options.hasLog else { return try flush() }
             try calling { rocksdb_flush_wal(database.pointer, 1, $0) }
             return
         }
@@ -100,8 +109,9 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         let target = writer.batch
         try fill(target, from: batch)
         try admit(batch, byteCount: rocksdbBytes(target))
-        let options = sync ? writer.synced : writer.unsynced
-        try calling { rocksdb_write(database.pointer, options, target, $0) }
+        let writeOptions = sync ? writer.synced : writer.unsynced
+        try calling { rocksdb_write(database.pointer, writeOptions, target, $0) }
+        if sync, !options.hasLog { try flush() }
     }
 
     /// Deletes for which there is no room wait for a flush: it frees the log of those before them.

@@ -29,9 +29,16 @@ package struct RocksOptions: Sendable {
     /// must be invisible to every reader, however old its view.
     package var isGarbage: [ColumnFamily: @Sendable (UnsafeRawBufferPointer) -> Bool]
 
-    /// The meta family's memtable: a few small records.
-    var metaMemtableBytes: Int { min(memtableBytes, 4 << 20) }
-    static let metaMemtablesMax = 2
+    /// Whether batches go into a write-ahead log. Without one a crash loses what was not flushed,
+    /// and leaves a state that was true of all families at one moment: whoever sets this keeps a
+    /// log of its own from which the rest is done again.
+    package var hasLog: Bool
+
+    /// The meta family's memtable: a few small records. Without a log all families are written out
+    /// together, so that one of them full, or with no memtable left, holds up all: then it gets as
+    /// much room as the raw family, for each applied command leaves a record in it.
+    var metaMemtableBytes: Int { hasLog ? min(memtableBytes, 4 << 20) : memtableBytes }
+    var metaMemtablesMax: Int { hasLog ? 2 : memtablesMax }
     /// What an open table keeps outside the cache: its reader, its properties, its name.
     static let bytesPerOpenFile = 16 << 10
     /// What one flush or compaction holds: input and output blocks, compression buffers, a filter.
@@ -66,13 +73,14 @@ package struct RocksOptions: Sendable {
         backgroundJobs = diskBytes < 16 << 30 ? 2 : max(2, min(machine.cores, 8))
         openFilesMax = min(max(machine.fileDescriptors / 2, 64), 8_192)
         isGarbage = [:]
+        hasLog = true
     }
 
     /// Bytes of resident memory that RocksDB stays below, for the documentation and `martlet
     /// doctor`.
     package var memoryBound: Int {
         blockCacheBytes + memtableBytes * memtablesMax
-            + metaMemtableBytes * Self.metaMemtablesMax
+            + metaMemtableBytes * metaMemtablesMax
             + openFilesMax * Self.bytesPerOpenFile + backgroundJobs * Self.bytesPerJob
     }
 }

@@ -43,8 +43,23 @@ struct RocksTuning: ~Copyable {
     }
 
     private static func makeDatabaseOptions(_ options: RocksOptions) -> OpaquePointer {
-        guard let made = rocksdb_options_create() else { fatalError("out of memory") }
+        let made = makeCommonOptions(ownLogBytes: options.ownLogBytes)
         rocksdb_options_set_create_missing_column_families(made, 1)
+        // The log that a restart replays is bounded: the meta family is written too rarely to fill
+        // its memtable, and would otherwise keep old logs alive.
+        let walBytesMax = options.memtableBytes * (options.memtablesMax + 1)
+        rocksdb_options_set_max_total_wal_size(made, UInt64(walBytesMax))
+        // Without a log, whatever RocksDB writes out by itself comprises all families and becomes
+        // part of the database in one step of the manifest. How we ask for it: `AtomicFlush`.
+        rocksdb_options_set_atomic_flush(made, options.hasLog ? 0 : 1)
+        rocksdb_options_set_max_background_jobs(made, Int32(options.backgroundJobs))
+        rocksdb_options_set_max_open_files(made, Int32(options.openFilesMax))
+        return made
+    }
+
+    /// What the database of the data and that of the Raft logs have in common.
+    static func makeCommonOptions(ownLogBytes: Int) -> OpaquePointer {
+        guard let made = rocksdb_options_create() else { fatalError("out of memory") }
         // Verify checksums of what is read and stop writing on background errors. The default, and
         // everything here relies on it.
         rocksdb_options_set_paranoid_checks(made, 1)
@@ -64,12 +79,6 @@ struct RocksTuning: ~Copyable {
         // Tables, in contrast, are written back as they grow: one large write-back at the end of a
         // compaction would delay the log's syncs on the same disk.
         rocksdb_options_set_bytes_per_sync(made, 1 << 20)
-        // The log that a restart replays is bounded: the meta family is written too rarely to fill
-        // its memtable, and would otherwise keep old logs alive.
-        let walBytesMax = options.memtableBytes * (options.memtablesMax + 1)
-        rocksdb_options_set_max_total_wal_size(made, UInt64(walBytesMax))
-        rocksdb_options_set_max_background_jobs(made, Int32(options.backgroundJobs))
-        rocksdb_options_set_max_open_files(made, Int32(options.openFilesMax))
         // A core reads on its event loop and must not unlink files there when it lets go of a view.
         rocksdb_options_set_avoid_unnecessary_blocking_io(made, 1)
         // One disk worker writes: no concurrent inserts, and no spinning in wait for other writers.
@@ -81,9 +90,9 @@ struct RocksTuning: ~Copyable {
         // RocksDB's own log and its manifest, which it would preallocate at 4 MiB and let grow to
         // 1 GiB: bounded. The log comes without the periodic dumps, because the same figures are
         // in the metrics.
-        rocksdb_options_set_manifest_preallocation_size(made, options.ownLogBytes)
-        rocksdb_options_set_max_manifest_file_size(made, 16 * options.ownLogBytes)
-        rocksdb_options_set_max_log_file_size(made, options.ownLogBytes)
+        rocksdb_options_set_manifest_preallocation_size(made, ownLogBytes)
+        rocksdb_options_set_max_manifest_file_size(made, 16 * ownLogBytes)
+        rocksdb_options_set_max_log_file_size(made, ownLogBytes)
         rocksdb_options_set_keep_log_file_num(made, 4)
         rocksdb_options_set_stats_dump_period_sec(made, 0)
         rocksdb_options_set_stats_persist_period_sec(made, 0)
@@ -117,8 +126,7 @@ struct RocksTuning: ~Copyable {
             rocksdb_options_set_memtable_whole_key_filtering(made, 1)
         case .meta:
             rocksdb_options_set_write_buffer_size(made, options.metaMemtableBytes)
-            rocksdb_options_set_max_write_buffer_number(
-                made, Int32(RocksOptions.metaMemtablesMax))
+            rocksdb_options_set_max_write_buffer_number(made, Int32(options.metaMemtablesMax))
         }
         // LZ4 everywhere: decompression costs less than the cache misses it avoids. The last level,
         // which holds nine tenths of the data and is rewritten least, gets ZSTD.

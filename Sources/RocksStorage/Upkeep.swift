@@ -2,6 +2,7 @@
 package import Base
 private import CRocksDB
 package import Storage
+private import Synchronization
 
 extension RocksEngine {
     /// How full the disk is, by a look at it now.
@@ -28,7 +29,13 @@ extension RocksEngine {
     }
 
     /// Lets a `compact` that is under way return early, and every later one at once.
-    package func stopCompacting() { rocksdb_disable_manual_compaction(database.pointer) }
+    package func stopCompacting() {
+        compactionsAreStopped.withLock { areStopped in
+            guard !areStopped else { return }
+            areStopped = true
+            rocksdb_disable_manual_compaction(database.pointer)
+        }
+    }
 
     /// What RocksDB may write next by itself. Level 0 is compacted as a whole with its part of the
     /// level below, which is about four memtables large; any other compaction is bounded by
@@ -61,8 +68,9 @@ extension RocksEngine {
         return nil
     }
 
-    /// Writes the memtables of all families out as tables. Blocks.
+    /// Writes the memtables of all families out as tables; without a log, as one step. Blocks.
     package func flush() throws(StorageError) {
+        guard options.hasLog else { return try flushTogether() }
         guard let options = rocksdb_flushoptions_create() else { fatalError("out of memory") }
         defer { rocksdb_flushoptions_destroy(options) }
         for family in ColumnFamily.allCases {

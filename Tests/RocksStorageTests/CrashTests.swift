@@ -72,7 +72,7 @@ struct NumberedHistory: Codable, Sendable {
                 ] in
                 try writeUntilKilled(path, history, after: start, round: round)
             }
-            let acknowledged = try lastAcknowledged(path)
+            let acknowledged = try lastNumber(in: path + "/acknowledged")
             let engine = try RocksEngine(
                 path: path + "/db", options: .small, creating: true, lease: folder)
             let survived = try history.verify(engine)
@@ -124,8 +124,9 @@ private func writeUntilKilled(
     }
 }
 
-private func lastAcknowledged(_ path: String) throws -> UInt64 {
-    guard let data = FileManager.default.contents(atPath: path + "/acknowledged") else { return 0 }
+/// The last whole one of the numbers that a child has noted.
+func lastNumber(in path: String) throws -> UInt64 {
+    guard let data = FileManager.default.contents(atPath: path) else { return 0 }
     let bytes = Bytes(data)
     guard bytes.count >= 8 else { return 0 }
     var cursor = ByteCursor(bytes, at: bytes.count / 8 * 8 - 8)

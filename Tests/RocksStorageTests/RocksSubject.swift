@@ -33,11 +33,13 @@ extension RocksOptions {
 
 final class RocksSubject: EngineSubject {
     let folder = TemporaryFolder()
+    private let options: RocksOptions
     private var open: RocksEngine?
 
-    init() throws {
+    init(options: RocksOptions = .small) throws {
+        self.options = options
         open = try RocksEngine(
-            path: folder.path + "/db", options: .small, creating: true, lease: folder)
+            path: folder.path + "/db", options: options, creating: true, lease: folder)
     }
 
     var rocks: RocksEngine { open! }
@@ -46,7 +48,7 @@ final class RocksSubject: EngineSubject {
     func reopen() throws {
         open = nil
         open = try RocksEngine(
-            path: folder.path + "/db", options: .small, creating: false, lease: folder)
+            path: folder.path + "/db", options: options, creating: false, lease: folder)
     }
 
     func disturb(_ choice: UInt64, mayReopen: Bool) throws {

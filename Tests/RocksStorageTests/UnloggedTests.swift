@@ -1,0 +1,176 @@
+// The engine without a write-ahead log: the same answers, and after a crash the state of one
+// moment in all families, no older than what was said to be on disk.
+import Base
+import EngineSuite
+import Foundation
+import RocksStorage
+import Storage
+import Testing
+
+extension RocksOptions {
+    /// Memtables so small that RocksDB flushes by itself all the time.
+    static var unlogged: RocksOptions {
+        var options = RocksOptions.small
+        options.hasLog = false
+        options.memtableBytes = 64 << 10
+        return options
+    }
+}
+
+@Suite(.serialized) struct UnloggedTests {
+    private let history = NumberedHistory(seed: 41, largestValue: 20_000)
+
+    @Test func shortHistories() throws {
+        try EngineSuite.checkShortHistories(RocksSubject(options: .unlogged))
+    }
+
+    @Test(arguments: 1...4 as ClosedRange<UInt64>) func randomHistories(seed: UInt64) throws {
+        try EngineSuite.checkRandomHistory(
+            RocksSubject(options: .unlogged), seed: seed, steps: 400)
+    }
+
+    @Test func largeThings() throws {
+        try EngineSuite.checkLargeThings(RocksSubject(options: .unlogged))
+    }
+
+    @Test func emptyBatch() throws {
+        try EngineSuite.checkEmptyBatch(RocksSubject(options: .unlogged))
+    }
+
+    /// How far the store has come on disk, as it says itself.
+    private func persisted(_ engine: RocksEngine) throws -> UInt64 {
+        guard
+            case .found(let digits) = try engine.persistedGet(
+                .meta, Key(NumberedHistory.counter))
+        else { return 0 }
+        var cursor = ByteCursor(digits)
+        return try cursor.readUInt64()
+    }
+
+    /// What a kill at this moment would leave: the folder is copied while the engine is open.
+    private func survived(_ path: String) throws -> UInt64 {
+        let image = TemporaryFolder()
+        try FileManager.default.copyItem(atPath: path, toPath: image.path + "/db")
+        return try history.verify(
+            RocksEngine(path: image.path + "/db", options: .unlogged, creating: false, lease: image)
+        )
+    }
+
+    /// Only a flush moves what is on disk, and moves all of it.
+    @Test func aFlushTakesAllFamilies() throws {
+        let folder = TemporaryFolder()
+        let path = folder.path + "/db"
+        var options = RocksOptions.unlogged
+        options.memtableBytes = 16 << 20
+        let engine = try RocksEngine(path: path, options: options, creating: true, lease: folder)
+        for round in 0..<5 as Range<UInt64> {
+            for number in 1...7 as ClosedRange<UInt64> {
+                try engine.write(history.batch(round * 7 + number).batch, sync: false)
+                #expect(try persisted(engine) == round * 7)
+            }
+            #expect(try survived(path) == round * 7)
+            if round == 3 { engine.stopCompacting() }
+            try engine.flush()
+            #expect(try persisted(engine) == round * 7 + 7)
+            #expect(try survived(path) == round * 7 + 7)
+        }
+        #expect(try history.verify(engine) == 35)
+        // One family has nothing new, then none has.
+        try engine.write([ModelWrite.put(.raw, [0xEE], [1])].batch, sync: false)
+        #expect(try engine.persistedGet(.raw, Key([0xEE])) == .missing)
+        try engine.flush()
+        #expect(try engine.persistedGet(.raw, Key([0xEE])) == .found([1]))
+        try engine.flush()
+        try engine.write([ModelWrite.put(.raw, [0xEE], [2])].batch, sync: true)
+        #expect(try engine.persistedGet(.raw, Key([0xEE])) == .found([2]))
+    }
+
+    /// A compaction by hand flushes as well, and must not take one family alone.
+    @Test func aCompactionTakesAllFamilies() throws {
+        let folder = TemporaryFolder()
+        let path = folder.path + "/db"
+        let engine = try RocksEngine(
+            path: path, options: .unlogged, creating: true, lease: folder)
+        for number in 1...5 as ClosedRange<UInt64> {
+            try engine.write(history.batch(number).batch, sync: false)
+        }
+        engine.compact(.raw, .all)
+        #expect(try persisted(engine) == 5)
+        #expect(try survived(path) == 5)
+    }
+
+    /// With a log the last write is on disk, as the log has it.
+    @Test func withALogEverythingIsPersisted() throws {
+        let subject = try RocksSubject()
+        try subject.rocks.write(history.batch(1).batch, sync: true)
+        #expect(try persisted(subject.rocks) == 1)
+    }
+
+    /// A store that was closed has lost nothing, although it has no log.
+    @Test func closingFlushes() throws {
+        let folder = TemporaryFolder()
+        do {
+            let engine = try RocksEngine(
+                path: folder.path + "/db", options: .unlogged, creating: true, lease: folder)
+            for number in 1...5 as ClosedRange<UInt64> {
+                try engine.write(history.batch(number).batch, sync: false)
+            }
+        }
+        #expect(try survived(folder.path + "/db") == 5)
+    }
+
+    /// Killed at any moment, in the middle of flushes and compactions, the store holds the state
+    /// after one batch: no family further than the other, and nothing lost that was on disk.
+    @Test(arguments: 1...2 as ClosedRange<UInt64>)
+    func aKillLeavesTheStateOfOneMoment(seed: UInt64) async throws {
+        let folder = TemporaryFolder()
+        let path = folder.path
+        let history = NumberedHistory(seed: seed, largestValue: 20_000)
+        var last: UInt64 = 0
+        for round in 0..<8 as Range<UInt64> {
+            await #expect(processExitsWith: .signal(SIGKILL)) {
+                [
+                    path = path as String, history = history as NumberedHistory,
+                    last = last as UInt64, round = round as UInt64
+                ] in
+                try writeUnloggedUntilKilled(path, history, after: last, round: round)
+            }
+            let engine = try RocksEngine(
+                path: path + "/db", options: .unlogged, creating: true, lease: folder)
+            let survived = try history.verify(engine)
+            let promised = try lastNumber(in: path + "/persisted")
+            #expect(survived >= promised, "seed \(seed), round \(round)")
+            #expect(survived >= last, "seed \(seed), round \(round)")
+            last = survived
+        }
+        #expect(last > 20, "the rounds reached \(last)")
+    }
+}
+
+/// The child's part: batches in order, flushes now and then; what the store says is on disk is
+/// noted in a file.
+private func writeUnloggedUntilKilled(
+    _ path: String, _ history: NumberedHistory, after start: UInt64, round: UInt64
+) throws {
+    let engine = try RocksEngine(
+        path: path + "/db", options: .unlogged, creating: true, lease: 0)
+    let notes = open(path + "/persisted", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    precondition(notes >= 0)
+    var generator = SeededGenerator(seed: history.seed &* 31 &+ round)
+    let patience = UInt32.random(in: 20_000...400_000, using: &generator)
+    Thread.detachNewThread {
+        usleep(patience)
+        kill(getpid(), SIGKILL)
+    }
+    var number = start
+    while true {
+        number += 1
+        try engine.write(history.batch(number).batch, sync: false)
+        if number % 97 == 0 { try engine.flush() }
+        guard
+            case .found(let digits) = try engine.persistedGet(
+                .meta, Key(NumberedHistory.counter))
+        else { continue }
+        precondition(write(notes, digits, 8) == 8)
+    }
+}
