@@ -94,7 +94,7 @@ let package = Package(
             "Node",
             ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API", collections],
             settings: mutable),
-        library("RocksStorage", ["Base", "Storage", "CRocksDB"]),
+        library("RocksStorage", ["Base", "Storage", "Raft", "Regions", "CRocksDB"]),
         library(
             "HTTP",
             [
@@ -142,6 +142,10 @@ let package = Package(
         .target(
             name: "EngineSuite", dependencies: ["Base", "Storage"], path: "Tests/EngineSuite",
             swiftSettings: strict),
+        // The suite that every store of Raft logs passes.
+        .target(
+            name: "LogSuite", dependencies: ["Base", "Storage", "Raft", "Regions"],
+            path: "Tests/LogSuite", swiftSettings: strict),
         // The built program, started as a user would.
         .target(name: "ProcessSupport", path: "Tests/ProcessSupport", swiftSettings: strict),
         .testTarget(
@@ -162,7 +166,7 @@ let package = Package(
         .testTarget(
             name: "DurabilityTests", dependencies: ["martlet", "Base"], swiftSettings: strict),
         tests(of: "Simulation", ["Base", "Regions"]),
-        tests(of: "Regions", ["Base", "Storage", "Raft"]),
+        tests(of: "Regions", ["Base", "Storage", "Raft", "LogSuite"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry", collections]),
         tests(

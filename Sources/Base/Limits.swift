@@ -98,6 +98,10 @@ package enum Limits {
     /// escapes it.
     package static let storedKeyBytes = 8 << 10
 
+    /// Entries of Raft logs, passed by a compaction, that one write of the logs deletes: they come
+    /// on top of what the write is for, and whoever waits for it waits for them too.
+    package static let logEntriesDeletedPerWrite = 1_024
+
     // MARK: What one core holds in memory
 
     /// Bytes of request bodies in memory on one core, arriving or waiting for the disk.

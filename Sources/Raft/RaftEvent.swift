@@ -85,6 +85,18 @@ package struct LogWrite: Hashable, Sendable {
     package var entries: [Entry]
     /// Whether entries were overwritten, or only added.
     package var truncates: Bool
+
+    package init(
+        token: DurabilityToken, hardState: HardState? = nil, snapshot: SnapshotIdentity? = nil,
+        firstIndex: LogIndex, entries: [Entry] = [], truncates: Bool
+    ) {
+        self.token = token
+        self.hardState = hardState
+        self.snapshot = snapshot
+        self.firstIndex = firstIndex
+        self.entries = entries
+        self.truncates = truncates
+    }
 }
 
 /// What a replica must never forget.
