@@ -113,8 +113,7 @@ extension Problem {
 }
 
 extension Response {
-    /// - Parameter requestID: nil if the bytes never became a request and have no name.
-    package init(_ problem: Problem, requestID: Bytes? = nil, closesConnection: Bool = false) {
+    package init(_ problem: Problem, requestID: Bytes, closesConnection: Bool = false) {
         var json = JSONWriter()
         problem.write(to: &json, requestID: requestID)
         json.endLine()

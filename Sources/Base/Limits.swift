@@ -56,6 +56,9 @@ package enum Limits {
     package static let pipelinedRequests = 64
     /// Connections open at once on one node.
     package static let connections = 20_000
+    /// Log lines of one core about requests that never reached it, in a second: enough to see what
+    /// a client does wrong, and a few kilobytes at most.
+    package static let refusalLinesPerSecond = 20
     /// From the first byte of a request's head to its last.
     package static let headerTimeout = Duration.seconds(10)
     /// From accept to the end of the TLS handshake, or to the first byte that tells the protocol.

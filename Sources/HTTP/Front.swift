@@ -29,10 +29,13 @@ package final class Front {
     private var isTicking = false
     private var whenEmpty: (() -> Void)?
 
-    package init(loop: any EventLoop, settings: FrontSettings, logger: Logger) {
+    /// - Parameter names: for the requests that it answers by itself.
+    package init(
+        loop: any EventLoop, settings: FrontSettings, names: RequestNames, logger: Logger
+    ) {
         self.loop = loop
         self.logger = logger
-        state = FrontState(settings: settings)
+        state = FrontState(settings: settings, names: names, logger: logger)
     }
 
     package var counters: FrontCounters { state.counters }

@@ -3,15 +3,18 @@
 ///
 /// A class of its own so that the sessions can be driven by tests and fuzzers without a loop or a
 /// socket. Used on one event loop only, like everything that refers to it.
-internal import API
+package import API
 internal import Base
 internal import CNghttp2
 internal import Glibc
+package import Logging
 internal import NIOCore
 
 package final class FrontState {
     package let settings: FrontSettings
     var origins: OriginPolicy
+    var names: RequestNames
+    var log: RefusalLog
     /// Memory of its own for the same reason as `HTTP2Slab`: a request touches it a dozen times.
     private let counted = UnsafeMutablePointer<FrontCounters>.allocate(capacity: 1)
     var responses = HeldResponses() {
@@ -29,8 +32,10 @@ package final class FrontState {
     /// The buffer that output is made in: reused by all connections as long as none still holds it.
     private var scratch = ByteBuffer()
 
-    package init(settings: FrontSettings) {
+    package init(settings: FrontSettings, names: RequestNames, logger: Logger) {
         self.settings = settings
+        self.names = names
+        log = RefusalLog(logger: logger)
         origins = OriginPolicy(allowedHosts: settings.allowedHosts)
         date = .allocate(capacity: HTTPDate.length)
         counted.initialize(to: FrontCounters())
@@ -50,6 +55,7 @@ package final class FrontState {
 
     package func advanceTick() {
         tick &+= 1
+        log.passSecond()
         refreshDate()
     }
 

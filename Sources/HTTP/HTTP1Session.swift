@@ -97,8 +97,8 @@ package final class HTTP1Session {
         nextSequence &+= 1
         exchange.owesContinue = problem == nil && head.expectsContinue && head.hasBody
         exchanges.append(exchange)
-        if let problem { return refuse(problem) }
         receiving = head
+        if let problem { return refuse(problem) }
         body = head.contentLength != nil || head.isChunked ? [] : nil
         progress = 0
         since = state.tick
@@ -196,12 +196,12 @@ package final class HTTP1Session {
     /// Answers the newest request with a problem, at once and as the last.
     func refuse(_ problem: Problem) {
         let last = exchanges.count - 1
-        state.counters.requestsRefused += 1
         state.releaseRequestBytes(exchanges[last].held)
         exchanges[last].held = 0
         exchanges[last].owesContinue = false
         exchanges[last].persists = false
-        place(Response(problem, closesConnection: true), at: last)
+        let headers = receiving?.headers ?? RequestHeaders()
+        place(state.refuse(problem, headers, closesConnection: true), at: last)
         receiving = nil
         body = nil
         headSince = nil
@@ -222,8 +222,7 @@ package final class HTTP1Session {
         exchanges[index].held = 0
         var answer = response
         if !exchanges[index].isHead, !state.responses.admits(answer.body) {
-            state.counters.answersShed += 1
-            answer = Response(Refusal.responsesTakeTooMuchMemory())
+            answer = state.shed(answer)
         }
         place(answer, at: index)
         if answer.closesConnection {

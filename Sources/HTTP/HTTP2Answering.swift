@@ -27,12 +27,11 @@ extension HTTP2Session {
     /// Answers with a problem before the request has all arrived; what still arrives is thrown
     /// away.
     func refuse(_ index: Int, _ problem: Problem) {
-        state.counters.requestsRefused += 1
         slab[index].isRefused = true
         slab[index].body = nil
         state.releaseRequestBytes(slab[index].held)
         slab[index].held = 0
-        submit(index, Response(problem))
+        submit(index, state.refuse(problem, slab[index].headers))
         // `failure` is set if that was the last token; whoever called looks at it.
         _ = spend(.refused)
     }
@@ -59,8 +58,7 @@ extension HTTP2Session {
     private func submit(_ index: Int, _ response: Response) {
         var response = response
         if !state.responses.admits(response.body), slab[index].method != .head {
-            state.counters.answersShed += 1
-            response = Response(Refusal.responsesTakeTooMuchMemory())
+            response = state.shed(response)
         }
         layOut(response)
         let sendsBody =

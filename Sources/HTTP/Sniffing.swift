@@ -77,9 +77,8 @@ extension Connection {
     /// a prompt.
     private func refuseUnknown() {
         guard let context else { return }
-        front.state.counters.requestsRefused += 1
         var buffer = ByteBuffer()
-        let response = Response(
+        let response = front.state.refuse(
             Refusal.malformed(
                 "This port speaks HTTP/1.1 and HTTP/2; these bytes are neither."),
             closesConnection: true)

@@ -1,5 +1,6 @@
 /// The parts of a node, made and connected: event loops, fronts, cores, the disk worker, the
 /// readers.
+internal import API
 internal import Base
 internal import HTTP
 internal import Logging
@@ -76,7 +77,9 @@ struct NodeParts {
         cores = group.makeIterator().enumerated().map { index, loop in
             let core = Core(
                 index: index, loop: loop,
-                front: Front(loop: loop, settings: frontSettings, logger: logger),
+                front: Front(
+                    loop: loop, settings: frontSettings,
+                    names: RequestNames(generator: &generator), logger: logger),
                 gateway: Gateway(
                     address: UnitAddress(core: index, unit: .gateway), shard: shardAddress,
                     facts: facts, generator: &generator),

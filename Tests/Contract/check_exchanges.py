@@ -84,7 +84,7 @@ class Contract:
         body = base64.b64decode(exchange["body"])
         name = self.operation(exchange)
         status = exchange["status"]
-        if status < 400 and "martlet-request-id" not in fields:
+        if "martlet-request-id" not in fields:
             yield "there is no Martlet-Request-Id"
         if kind.endswith("json") and exchange["method"] != "HEAD" and not body.endswith(b"\n"):
             yield "the JSON does not end in a newline"
@@ -123,7 +123,6 @@ class Contract:
             yield f"problem: {error.message}"
         if problem.get("status") != exchange["status"]:
             yield f"the problem says {problem.get('status')}"
-        # What is refused before it is a request has none.
         if problem.get("request_id") != fields.get("martlet-request-id"):
             yield f"request_id is {problem.get('request_id')}, not what the header field says"
 

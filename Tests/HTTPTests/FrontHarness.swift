@@ -51,13 +51,23 @@ final class EchoCore: Serving {
     }
 }
 
+extension RequestNames {
+    static func seeded(_ seed: UInt64) -> RequestNames {
+        var generator = SeededGenerator(seed: seed)
+        return RequestNames(generator: &generator)
+    }
+}
+
 final class FrontHarness {
     let loop = EmbeddedEventLoop()
     let front: Front
     let core: EchoCore
 
-    init(_ settings: FrontSettings = FrontSettings(connections: 10)) {
-        front = Front(loop: loop, settings: settings, logger: Logger(label: "test"))
+    init(
+        _ settings: FrontSettings = FrontSettings(connections: 10),
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    ) {
+        front = Front(loop: loop, settings: settings, names: .seeded(1), logger: logger)
         core = EchoCore(front)
         front.serving = core
     }

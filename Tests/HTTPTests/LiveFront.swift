@@ -24,7 +24,8 @@ final class LiveFront {
         channel = try loop.flatSubmit {
             var settings = FrontSettings(connections: 100)
             if let tls { settings.makeTLSHandler = { _ in tls.makeHandler() } }
-            let front = Front(loop: loop, settings: settings, logger: Logger(label: "test"))
+            let front = Front(
+                loop: loop, settings: settings, names: .seeded(1), logger: Logger(label: "test"))
             let core = EchoCore(front)
             front.serving = core
             parts.core = core

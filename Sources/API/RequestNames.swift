@@ -1,10 +1,10 @@
-/// Names for requests that came without one: a part that is this gateway's own, then a count.
+/// Names for requests that came without one: a part that is its owner's own, then a count.
 ///
 /// Short enough for a log line, unique over restarts for all that a person will ever compare, and
 /// cheap: two dozen bytes and no random draw per request.
-internal import Base
+package import Base
 
-struct RequestNames: Sendable {
+package struct RequestNames: Sendable {
     /// Crockford's base 32: no letter that is read as a digit.
     private static let alphabet = Bytes("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
     private static let digits = 8
@@ -12,11 +12,11 @@ struct RequestNames: Sendable {
     private let prefix: UInt64
     private var count: UInt64 = 0
 
-    init(generator: inout SeededGenerator) {
+    package init(generator: inout SeededGenerator) {
         prefix = generator.next()
     }
 
-    mutating func next() -> Bytes {
+    package mutating func next() -> Bytes {
         count += 1
         var name = Bytes(repeating: UInt8(ascii: "-"), count: 2 * Self.digits + 1)
         name.withUnsafeMutableBufferPointer { buffer in
