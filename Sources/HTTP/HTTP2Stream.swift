@@ -122,8 +122,9 @@ struct StreamHistory {
     private var ended: [Int32] = []
     private var nextEnded = 0
 
-    /// A HEADERS frame names this stream. True if the stream is new and its id allowed.
+    /// A HEADERS frame names a stream that is newer than all before; the ids between are skipped.
     mutating func open(_ id: Int32) {
+        invariant(id > newest, "a stream is opened once, in the order of the ids")
         if newest == 0 ? id > 1 : id > newest + 2 {
             if skipped.count == Self.remembered { skipped.removeFirst() }
             skipped.append((newest == 0 ? 1 : newest + 2)...(id - 2))
