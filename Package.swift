@@ -164,7 +164,8 @@ let package = Package(
             swiftSettings: strict),
         // The program killed, stopped, starved of disk space and attacked.
         .testTarget(
-            name: "DurabilityTests", dependencies: ["martlet", "Base"], swiftSettings: strict),
+            name: "DurabilityTests", dependencies: ["martlet", "Base", "HTTP"],
+            swiftSettings: strict),
         tests(of: "Simulation", ["Base", "Regions"]),
         tests(of: "Regions", ["Base", "Storage", "Raft", "LogSuite"]),
         tests(of: "Coordination", ["Base", "Regions"]),

@@ -36,12 +36,9 @@ import Testing
     @Test func idleConnections() throws {
         try withNode { node in
             // A test bundle with few descriptors has fewer; the count is in the message.
-            var limit = rlimit()
-            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            limit.rlim_cur = min(limit.rlim_max, 1 << 16)
-            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            let count = min(10_000, Int(clamping: limit.rlim_cur) - 2_000)
-            try #require(count >= 200, "\(limit.rlim_cur) descriptors are too few for a test")
+            let descriptors = try raiseDescriptors()
+            let count = min(10_000, descriptors - 2_000)
+            try #require(count >= 200, "\(descriptors) descriptors are too few for a test")
             let before = node.residentBytes
             var clients: [Wire] = []
             for _ in 0..<count {

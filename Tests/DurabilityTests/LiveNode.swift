@@ -12,7 +12,9 @@ final class LiveNode: @unchecked Sendable {  // pid and port never change; one t
     private var ended: Int32?
 
     /// `prefix` comes before the program's own words, as in `nsenter --mount …`.
-    init(data: String, prefix: [String] = [], isAwaited: Bool = true) throws {
+    init(
+        data: String, prefix: [String] = [], options: [String] = [], isAwaited: Bool = true
+    ) throws {
         log =
             FileManager.default.temporaryDirectory
             .appending(path: "martlet-\(UInt64.random(in: 0 ... .max)).log").path
@@ -20,7 +22,7 @@ final class LiveNode: @unchecked Sendable {  // pid and port never change; one t
             prefix + [
                 LiveNode.binary, "serve", "--data-dir", data, "--listen", "127.0.0.1:0",
                 "--log-format", "json", "--log-level", "notice",
-            ], log: log)
+            ] + options, log: log)
         guard isAwaited else { return }
         do {
             port = try #require(readyPort(), "it did not start: \(messages)")
@@ -135,6 +137,16 @@ func spawn(_ words: [String], log: String) throws -> pid_t {
     let code = posix_spawnp(&pid, words[0], &actions, nil, arguments, variables)
     try #require(code == 0, "\(words[0]): \(String(cString: strerror(code)))")
     return pid
+}
+
+/// As many descriptors for this process as it may have, up to 65,536; returns how many.
+func raiseDescriptors() throws -> Int {
+    let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    var limit = rlimit()
+    try #require(getrlimit(kind, &limit) == 0, "getrlimit: \(String(cString: strerror(errno)))")
+    limit.rlim_cur = min(limit.rlim_max, 1 << 16)
+    try #require(setrlimit(kind, &limit) == 0, "setrlimit: \(String(cString: strerror(errno)))")
+    return Int(clamping: limit.rlim_cur)
 }
 
 /// Looks again every few milliseconds until `condition` holds; false if it did not within `limit`.

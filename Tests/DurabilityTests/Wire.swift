@@ -15,7 +15,7 @@ final class Wire {
         var text: String { String(decoding: body, as: UTF8.self) }
     }
 
-    private let descriptor: Int32
+    private var descriptor: Int32
     private var received: [UInt8] = []
 
     /// `limit` bounds each wait, so that a server that hangs is a failure and not a hang.
@@ -43,7 +43,19 @@ final class Wire {
         guard result == 0 else { throw WireError(description: "connect: errno \(errno)") }
     }
 
-    deinit { close(descriptor) }
+    deinit { end() }
+
+    /// Closes; `resets` throws away what is under way, as a client does that crashed.
+    func end(resets: Bool = false) {
+        guard descriptor >= 0 else { return }
+        if resets {
+            var now = linger(l_onoff: 1, l_linger: 0)
+            let size = socklen_t(MemoryLayout<linger>.size)
+            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, size)
+        }
+        close(descriptor)
+        descriptor = -1
+    }
 
     /// False if the other end is gone.
     @discardableResult
