@@ -78,7 +78,7 @@ let package = Package(
         library("Raft", ["Base"], settings: mutable),
         // 6: replicated machines, pure.
         .target(
-            name: "Regions", dependencies: ["Base", "Storage", "Raft"],
+            name: "Regions", dependencies: ["Base", "Storage", "Raft", collections],
             exclude: ["Records/records.proto"], swiftSettings: strict),
         // 5: the client side of reads, scans and batches, pure.
         library("Coordination", ["Base", "Regions"]),

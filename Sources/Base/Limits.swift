@@ -117,6 +117,11 @@ package enum Limits {
     package static let unsyncedBytes = 320 << 20
     /// Bytes of writes that one sync may serve: the batch is in memory twice while it is written.
     package static let mergedWriteBytes = 16 << 20
+    /// Bytes of the log that are kept for followers that lag. Past it a snapshot is less to send.
+    package static let logBytesForFollowers = 256 << 20
+    /// Bytes of entries that a leader keeps in memory after it has applied them, for followers that
+    /// lag; what is further back is read from the log.
+    package static let entryCacheBytes = 16 << 20
     /// Reads of a node that wait for a reader thread, in equal shares for its cores. Past it a cold
     /// read is refused instead of queued for ever.
     package static let readsWaiting = 1_024
