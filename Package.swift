@@ -152,7 +152,9 @@ let package = Package(
             name: "ContractTests", dependencies: ["ProcessSupport", "martlet"],
             swiftSettings: strict),
         tests(of: "Storage", ["Base", "EngineSuite"]),
-        tests(of: "RocksStorage", ["Base", "Storage", "Regions", "EngineSuite", "CRocksDB"]),
+        tests(
+            of: "RocksStorage",
+            ["Base", "Storage", "Raft", "Regions", "EngineSuite", "LogSuite", "CRocksDB"]),
         tests(of: "Base"),
         tests(of: "Settings", ["Base"]),
         .testTarget(

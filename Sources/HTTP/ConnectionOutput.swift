@@ -53,7 +53,7 @@ extension Connection {
         settle()
     }
 
-    private func write(_ buffer: ByteBuffer) {
+    func write(_ buffer: ByteBuffer) {
         guard let context else { return }
         handedOver += buffer.readableBytes
         front.state.counters.bytesSent += UInt64(buffer.readableBytes)

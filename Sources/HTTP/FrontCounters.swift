@@ -10,6 +10,8 @@ package enum CloseReason: Int, CaseIterable, Hashable, Sendable {
     case malformed
     /// TLS was spoken to a node without a certificate.
     case tlsUnavailable
+    /// Requests in clear from another machine came to a node with a certificate.
+    case tlsRequired
     /// One of the time-outs.
     case timeout
     /// The budget of a connection was used up.

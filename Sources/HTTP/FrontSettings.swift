@@ -11,14 +11,18 @@ package struct FrontSettings: Sendable {
     /// active channel, and is given that byte and all that follow. What it passes on is sniffed
     /// once more.
     package var makeTLSHandler: (@Sendable (any EventLoop) -> any ChannelHandler)?
+    /// Whether requests in clear are taken over loopback only: with a certificate, what comes over
+    /// the network is encrypted.
+    package var takesClearFromLoopbackOnly: Bool
     /// Connections open at once on this front.
     package var connections: Int
 
     package init(
         allowedHosts: [String] = [],
         makeTLSHandler: (@Sendable (any EventLoop) -> any ChannelHandler)? = nil,
-        connections: Int
+        takesClearFromLoopbackOnly: Bool = false, connections: Int
     ) {
+        self.takesClearFromLoopbackOnly = takesClearFromLoopbackOnly
         self.allowedHosts = allowedHosts
         self.makeTLSHandler = makeTLSHandler
         self.connections = connections

@@ -37,6 +37,10 @@ extension Connection {
         switch bytes.withUnsafeReadableBytes(Self.spoken) {
         case .undecided: mode = .sniffing(bytes)
         case .tls: startTLS(bytes)
+        case .http1 where isClearRefused: refuseClear()
+        case .http2 where isClearRefused:
+            write(Self.inadequateSecurity)
+            close(.tlsRequired)
         case .http1: startHTTP1(bytes)
         case .http2:
             let session = HTTP2Session(state: front.state)
@@ -44,8 +48,28 @@ extension Connection {
             session.start()
             if front.isDraining { session.drain() }
             feedHTTP2(session, bytes)
-        case .unknown: refuseUnknown()
+        case .unknown:
+            refuse("This port speaks HTTP/1.1 and HTTP/2; these bytes are neither.", .malformed)
         }
+    }
+
+    private var isClearRefused: Bool {
+        front.state.settings.takesClearFromLoopbackOnly && !isEncrypted
+            && context?.channel.remoteAddress?.isLoopback != true
+    }
+
+    private func refuseClear() {
+        refuse(
+            "This port takes requests in clear over loopback only. Use https://.",
+            .tlsRequired)
+    }
+
+    /// SETTINGS without a setting, then GOAWAY with INADEQUATE_SECURITY (RFC 9113 §7).
+    private static var inadequateSecurity: ByteBuffer {
+        ByteBuffer(bytes: [
+            0, 0, 0, 4, 0, 0, 0, 0, 0,
+            0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12,
+        ])
     }
 
     private func startTLS(_ bytes: ByteBuffer) {
@@ -73,22 +97,17 @@ extension Connection {
         feedHTTP1(bytes)
     }
 
-    /// Not HTTP at all: answered in the oldest version that has problems to report, for a person at
-    /// a prompt.
-    private func refuseUnknown() {
-        guard let context else { return }
+    /// Before there is a session: answered in the oldest version that has problems to report, for a
+    /// person at a prompt.
+    private func refuse(_ detail: String, _ reason: CloseReason) {
         var buffer = ByteBuffer()
-        let response = front.state.refuse(
-            Refusal.malformed(
-                "This port speaks HTTP/1.1 and HTTP/2; these bytes are neither."),
-            closesConnection: true)
+        let response = front.state.refuse(Refusal.malformed(detail), closesConnection: true)
         HTTP1Writer.writeHead(
             response, length: response.body.count, persists: false, isVersion10: false,
             date: front.state.date, into: &buffer)
         buffer.writeBytes(response.body)
-        front.state.counters.bytesSent += UInt64(buffer.readableBytes)
-        context.write(wrapOutboundOut(buffer), promise: nil)
-        close(.malformed)
+        write(buffer)
+        close(reason)
     }
 
     /// The client asked to go on in HTTP/2 (RFC 7540 §3.2), and may have done so already.

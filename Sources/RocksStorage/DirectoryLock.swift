@@ -34,7 +34,12 @@ final class DirectoryLock: Sendable {
         }
     }
 
-    deinit { close(descriptor) }
+    /// Unlocked by name, not only by closing: a child that is being started holds a copy of the
+    /// descriptor until it has become another program, and the lock with it.
+    deinit {
+        _ = flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     /// Nil if the holder has not written itself down yet, or is no Martlet.
     static func readHolder(

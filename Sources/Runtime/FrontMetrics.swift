@@ -41,6 +41,7 @@ extension CloseReason {
         case .afterAnswer: "after_answer"
         case .malformed: "malformed"
         case .tlsUnavailable: "tls_unavailable"
+        case .tlsRequired: "tls_required"
         case .timeout: "timeout"
         case .flood: "flood"
         case .drained: "drained"

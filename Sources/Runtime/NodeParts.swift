@@ -70,6 +70,7 @@ struct NodeParts {
             engine: "rocksdb", startedAt: Clocks.now())
         var frontSettings = FrontSettings(
             allowedHosts: settings.allowedHosts,
+            takesClearFromLoopbackOnly: tls != nil && !settings.takesClearFromAnywhere,
             connections: max(1, settings.connections / coreCount))
         if let tls { frontSettings.makeTLSHandler = { _ in tls.makeHandler() } }
         var generator = SeededGenerator(seed: .random(in: 0 ... .max))

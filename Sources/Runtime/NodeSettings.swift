@@ -24,6 +24,8 @@ package struct NodeSettings: Sendable {
     package var cores: Int
     /// PEM files, read again when certificates are reloaded; nil: cleartext only.
     package var tls: ServeSettings.TLSFiles?
+    /// Beside TLS too: requests in clear from other machines.
+    package var takesClearFromAnywhere: Bool
     /// Nil: the storage decides from the memory it sees.
     package var cacheBytes: Int?
     /// Connections open at once on the whole node: what the limit of file descriptors leaves for
@@ -35,12 +37,14 @@ package struct NodeSettings: Sendable {
 
     package init(
         dataDirectory: String, listen: [Endpoint], cores: Int, tls: ServeSettings.TLSFiles?,
-        cacheBytes: Int?, connections: Int, allowedHosts: [String], build: BuildFacts
+        takesClearFromAnywhere: Bool, cacheBytes: Int?, connections: Int,
+        allowedHosts: [String], build: BuildFacts
     ) {
         self.dataDirectory = dataDirectory
         self.listen = listen
         self.cores = cores
         self.tls = tls
+        self.takesClearFromAnywhere = takesClearFromAnywhere
         self.cacheBytes = cacheBytes
         self.connections = connections
         self.allowedHosts = allowedHosts

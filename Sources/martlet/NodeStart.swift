@@ -89,7 +89,7 @@ struct NodeStart {
                 NodeSettings.Endpoint(host: $0.host, port: Int($0.port))
             },
             cores: settings.cores ?? MachineResources.measured().cores,
-            tls: settings.tls,
+            tls: settings.tls, takesClearFromAnywhere: settings.insecure,
             cacheBytes: settings.cacheBytes,
             connections: DescriptorBudget.raised().connections,
             allowedHosts: settings.allowedHosts,

@@ -72,10 +72,10 @@ final class FrontHarness {
         front.serving = core
     }
 
-    func connect() throws -> EmbeddedClient {
+    func connect(from address: String = "127.0.0.1") throws -> EmbeddedClient {
         let channel = EmbeddedChannel(loop: loop)
         guard front.accept(channel) else { throw Refused() }
-        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        try channel.connect(to: SocketAddress(ipAddress: address, port: 1)).wait()
         return EmbeddedClient(channel: channel)
     }
 

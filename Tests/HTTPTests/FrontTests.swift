@@ -136,6 +136,38 @@ import Testing
         }
     }
 
+    /// A node with a certificate that spoke in clear to the network too would be read by everybody.
+    @Test func whatComesInClearFromAfarIsRefused() throws {
+        let settings = FrontSettings(takesClearFromLoopbackOnly: true, connections: 10)
+        for near in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
+            let harness = FrontHarness(settings)
+            let client = try harness.connect(from: near)
+            try client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(try client.takeText().statuses == [200], "\(near)")
+            #expect(harness.core.requests.count == 1)
+        }
+        for far in ["10.9.9.1", "128.0.0.1", "::2", "::ffff:10.9.9.1", "fe80::1"] {
+            let harness = FrontHarness(settings)
+            let client = try harness.connect(from: far)
+            try client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            let answer = try client.takeText()
+            #expect(answer.statuses == [400], "\(far)")
+            #expect(answer.contains("https://"))
+            #expect(client.isClosed && harness.core.requests.isEmpty)
+            #expect(harness.front.counters.connectionsClosed[.tlsRequired] == 1)
+
+            let second = try harness.connect(from: far)
+            try second.send(Frames.hello + Frames.get(1, "/a"))
+            #expect(try second.takeBytes().suffix(4) == [0, 0, 0, 12], "inadequate security")
+            #expect(second.isClosed && harness.core.requests.isEmpty)
+        }
+        let harness = FrontHarness()
+        let client = try harness.connect(from: "10.9.9.1")
+        try client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        #expect(try client.takeText().statuses == [200])
+        #expect(harness.core.requests.count == 1)
+    }
+
     @Test func largeAnswersAreShedWhenTooManyWait() throws {
         let harness = FrontHarness(FrontSettings(connections: 1_000))
         var blocked: [EmbeddedClient] = []

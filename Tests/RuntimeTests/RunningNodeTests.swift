@@ -15,7 +15,8 @@ import Testing
         let directory = try DataDirectory(path: path, now: now, using: &generator)
         let settings = NodeSettings(
             dataDirectory: path, listen: [NodeSettings.Endpoint(host: "127.0.0.1", port: 0)],
-            cores: cores, tls: nil, cacheBytes: 32 << 20, connections: 100, allowedHosts: [],
+            cores: cores, tls: nil, takesClearFromAnywhere: false, cacheBytes: 32 << 20,
+            connections: 100, allowedHosts: [],
             build: BuildFacts(version: "0.0.0", revision: "abc", swift: "6.3"))
         return try await RunningNode.start(
             settings, directory: directory,
