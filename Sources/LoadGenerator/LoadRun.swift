@@ -134,19 +134,23 @@ package final class LoadRun {
         }
         lanes = (0..<plan.connections).map { LoadLane(self, number: $0, tls: tls) }
         let run = NIOLoopBound(self, eventLoop: loop)
-        EventLoopFuture.andAllSucceed(lanes.map { $0.connect() }, on: loop).whenComplete { result in
-            switch result {
-            case .success: run.value.begin()
-            case .failure(let error):
-                let known = error as? ClientError
-                run.value.fail(
-                    .unreachable(
-                        known
-                            ?? .connectFailed(
-                                address: run.value.plan.origin.authority,
-                                reason: String(describing: error))))
-            }
+        // All of them, since the event loop ends with a failure: a connection still being made
+        // would then have none to end on.
+        EventLoopFuture.whenAllComplete(lanes.map { $0.connect() }, on: loop).whenSuccess {
+            run.value.connected($0)
         }
+    }
+
+    private func connected(_ results: [Result<Void, any Error>]) {
+        for case .failure(let error) in results {
+            let known = error as? ClientError
+            return fail(
+                .unreachable(
+                    known
+                        ?? .connectFailed(
+                            address: plan.origin.authority, reason: String(describing: error))))
+        }
+        begin()
     }
 
     private func begin() {
