@@ -187,7 +187,11 @@ struct Fields {
         case .parameter(let text): return text.withUnsafeBytes { body($0) }
         case .member(let json):
             guard let text = json.text else {
-                throw mistake(.invalidArgument, name, "Must be a string.")
+                let isNull = name == .previousValue && json.kind == .null
+                throw mistake(
+                    .invalidArgument, name,
+                    "Must be a string."
+                        + (isNull ? " If nothing must be there: \"previous_absent\":true." : ""))
             }
             return body(text)
         }

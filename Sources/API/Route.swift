@@ -116,6 +116,10 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
                 "A key follows /v1/raw/kv/. If the key was . or .., the client removed it from the "
                     + "path: write %2E%2E, or use /v1/raw/entry?key=.")
         }
+        if text == "/problems" || text == "/problems/" {
+            let codes = ProblemCode.allCases.map(\.rawValue).joined(separator: ", ")
+            return Problem(.routeNotFound, "A code follows /problems/, one of \(codes).")
+        }
         let known = allCases.filter { $0 != .unknown }.map(\.template)
         let advice =
             NearestName.find(text, among: known).map { "Did you mean \($0)?" }

@@ -80,7 +80,7 @@ package struct Router: Sendable {
                 throw Problem(
                     .routeNotFound,
                     "No problem has the code \(name.prefix(64))."
-                        + (nearest.map { " Did you mean \($0)?" } ?? ""))
+                        + (nearest.map { " Did you mean \($0)?" } ?? " GET /problems lists them."))
             }
             return .problem(code)
         }
