@@ -95,7 +95,8 @@ package enum StartError: Error, Hashable, Sendable {
             .dataBelongsToOther(_, _, let command), .dataUnwritable(_, _, let command):
             command
         case .diskFailed: "dmesg | tail"
-        case .dataInUse(_, let holder?, _): "kill -TERM \(holder.pid)   # or another --data-dir"
+        case .dataInUse(_, let holder?, let command):
+            "\(command)   # or end the other: kill -TERM \(holder.pid)"
         case .dataInUse(_, nil, let command): command
         case .dataNewerFormat:
             "martlet version   # older than what wrote the data; install that one"

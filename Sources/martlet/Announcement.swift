@@ -27,17 +27,15 @@ struct Announcement {
         return addresses.map { "\(scheme)://\(host(of: $0)):\($0.port)" }
     }
 
-    /// A name that can be connected to and, with TLS, that the certificate is for.
+    /// What can be connected to: the address itself, and `localhost` where that means the same and
+    /// the certificate is for it. Other names are not looked up, since a start waits for no one.
     private func host(of address: ListenAddress) -> String {
         let loopback = address.isIPv6 ? "[::1]" : "127.0.0.1"
         let literal = address.isWildcard ? loopback : address.urlHost
-        guard let names = started.certificate?.names, !names.contains(literal) else {
-            return literal
-        }
-        if address.isLoopback || address.isWildcard, names.contains("localhost") {
-            return "localhost"
-        }
-        return names.first { !$0.contains("*") } ?? literal
+        guard literal == loopback, let names = started.certificate?.names,
+            !names.contains(literal), names.contains("localhost")
+        else { return literal }
+        return "localhost"
     }
 
     private var exposure: String {
@@ -65,7 +63,7 @@ struct Announcement {
     }
 
     var record: LogRecord {
-        LogRecord(
+        var record = LogRecord(
             time: .current, level: "notice", message: "ready to serve",
             fields: [
                 "event": .text("ready"),
@@ -79,5 +77,9 @@ struct Announcement {
                 "tls": .boolean(settings.tls != nil), "version": .text(Build.version),
                 "pid": .number(Int(getpid())), "took_ms": .number(Int(took.wholeMilliseconds)),
             ])
+        if let names = started.certificate?.names {
+            record.fields["certificate_names"] = .text(names.joined(separator: ","))
+        }
+        return record
     }
 }

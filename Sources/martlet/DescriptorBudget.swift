@@ -39,14 +39,17 @@ struct DescriptorBudget {
     }
 
     var fact: String {
-        let raised = before < limit ? "\(before), raised to the hard limit \(limit)" : "\(limit)"
-        return "limit is \(raised); \(connections) connections and \(tables) table files fit"
+        let raised = before < limit ? " (it was \(before), and this raised it)" : ""
+        let all = connections < Limits.connections ? " of \(Limits.connections)" : ""
+        return "the limit of open files is \(limit)\(raised); "
+            + "\(connections)\(all) connections and \(tables) table files fit"
     }
 
-    /// Nil if nothing is lowered.
+    /// Nil if nothing is lowered. The hard limit is reached by then, and only somebody else can
+    /// raise that one.
     var advice: String? {
         guard connections < Limits.connections else { return nil }
-        return "ulimit -n 65536   "
-            + "# or LimitNOFILE=65536 in the unit, --ulimit nofile=65536 for docker"
+        return "LimitNOFILE=65536 in the unit, or docker run --ulimit nofile=65536   "
+            + "# the hard limit; in a shell only root can: ulimit -n 65536"
     }
 }

@@ -127,6 +127,10 @@ struct StartChecks {
         switch freeBytes(path) {
         case .failure(let error): throw unwritable(error.reason)
         case .success(let free):
+            // Such as /proc: it is not full, it takes no files at all.
+            guard !isWithoutBlocks(path) else {
+                throw unwritable("\(path) is on a file system that holds no files")
+            }
             guard free >= StartChecks.bytesToStart else {
                 throw .diskFull(
                     path: settings.dataDirectory, freeBytes: free,

@@ -34,10 +34,16 @@ func readFile(_ path: String, limit: Int) -> Result<[UInt8], SystemError> {
     return readAll(descriptor, limit: limit)
 }
 
-func readAll(_ descriptor: Int32, limit: Int) -> Result<[UInt8], SystemError> {
+/// With `deadline`, ETIMEDOUT if the end has not come by then.
+func readAll(
+    _ descriptor: Int32, limit: Int, until deadline: ContinuousClock.Instant? = nil
+) -> Result<[UInt8], SystemError> {
     var content: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     while true {
+        if let deadline, !awaitInput(descriptor, until: deadline) {
+            return .failure(SystemError(number: ETIMEDOUT))
+        }
         let count = read(descriptor, &chunk, chunk.count)
         if count == 0 { return .success(content) }
         if count < 0 {
@@ -48,6 +54,17 @@ func readAll(_ descriptor: Int32, limit: Int) -> Result<[UInt8], SystemError> {
             return .failure(SystemError(number: EFBIG))
         }
         content.append(contentsOf: chunk[..<count])
+    }
+}
+
+/// False if nothing came by then. What poll(2) does not like, read(2) explains.
+private func awaitInput(_ descriptor: Int32, until deadline: ContinuousClock.Instant) -> Bool {
+    var wish = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    while true {
+        let rest = ContinuousClock.now.duration(to: deadline) / .milliseconds(1)
+        guard rest > 0 else { return false }
+        let ready = poll(&wish, 1, Int32(min(rest.rounded(.up), 1_000_000)))
+        if ready > 0 || (ready < 0 && errno != EINTR) { return true }
     }
 }
 
@@ -63,6 +80,12 @@ func freeBytes(_ path: String) -> Result<Int, SystemError> {
     var status = statvfs()
     guard statvfs(path, &status) == 0 else { return .failure(.last) }
     return .success(Int(clamping: status.f_bavail) * Int(clamping: status.f_frsize))
+}
+
+/// Of the kernel's own making, as /proc and /sys are.
+func isWithoutBlocks(_ path: String) -> Bool {
+    var status = statvfs()
+    return statvfs(path, &status) == 0 && status.f_blocks == 0
 }
 
 /// Made absolute and free of symbolic links, if it exists.

@@ -41,7 +41,8 @@ import Testing
                 #expect(outcome.status == (command == "serve" ? 75 : 1))
                 let text = command == "serve" ? outcome.messages : outcome.text
                 #expect(text.contains("data is open in pid \(node.pid) (martlet serve, since "))
-                #expect(text.contains("try: kill -TERM \(node.pid)   # or another --data-dir"))
+                #expect(text.contains("try: martlet serve --data-dir martlet-data-2 "))
+                #expect(text.contains("   # or end the other: kill -TERM \(node.pid)"))
                 #expect(text.contains("data_in_use"))
             }
             #expect(node.isRunning)
@@ -63,6 +64,15 @@ import Testing
                 """)
             let names = try FileManager.default.contentsOfDirectory(atPath: data.path)
             #expect(names == ["photo.jpg"])
+        }
+    }
+
+    @Test func aFileSystemOfTheKernelIsNotFull() throws {
+        try withFolder { folder in
+            let outcome = try serve(folder, "/proc/martlet").run()
+            #expect(outcome.status == 77)
+            let start = "error[data_unwritable]: /proc/martlet: /proc is on a file system that"
+            #expect(outcome.messages.hasPrefix(start), "\(outcome.messages)")
         }
     }
 

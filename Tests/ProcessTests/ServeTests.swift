@@ -168,6 +168,21 @@ import Testing
         }
     }
 
+    /// The address that it listens on, also if the certificate is for other names.
+    @Test func theBaseCanBeConnectedTo() throws {
+        try withFolder { folder in
+            let pair = try TestCertificate(in: folder)
+            let node = try Program(
+                "serve", "--data-dir", "data", "--listen", "127.0.0.2:0", "--tls-cert",
+                pair.certificate, "--tls-key", pair.key
+            ).in(folder).start()
+            defer { node.kill() }
+            let line = try #require(node.line(with: "\"event\":\"ready\""), "\(node.messages)")
+            #expect(line.contains("\"base\":\"https://127.0.0.2:"), "\(line)")
+            #expect(line.contains("\"certificate_names\":\"localhost,127.0.0.1\""), "\(line)")
+        }
+    }
+
     @Test func fewFileDescriptorsAreAWarning() throws {
         try withFolder { folder in
             var program = Program(
@@ -181,10 +196,10 @@ import Testing
             #expect(
                 node.messages.hasPrefix(
                     """
-                    warning[few_file_descriptors]: limit is 300; 86 connections and 150 table \
-                    files fit
-                         try: ulimit -n 65536   # or LimitNOFILE=65536 in the unit, \
-                    --ulimit nofile=65536 for docker
+                    warning[few_file_descriptors]: the limit of open files is 300; 86 of 20000 \
+                    connections and 150 table files fit
+                         try: LimitNOFILE=65536 in the unit, or docker run --ulimit \
+                    nofile=65536   # the hard limit; in a shell only root can: ulimit -n 65536
 
                     """), "\(node.messages)")
         }
