@@ -98,8 +98,21 @@ struct BenchCommand: AsyncParsableCommand {
             throw failure(error)
         }
         emit(Bytes((json ? BenchText.json(plan, report) : BenchText.table(report)).utf8))
+        if let hint = missingKeys(report.record) { martlet.report(hint, format: .text) }
         // Nothing succeeded: figures of refusals must not pass for a measurement.
         if report.record.completed == 0 { throw CommandFailure(.no) }
+    }
+
+    /// Reads of keys that are not there are answers to nothing that anybody wants to measure.
+    private func missingKeys(_ record: LoadRecord) -> Diagnosis? {
+        guard target == .martlet, let missed = record.statuses[404], missed > 0 else { return nil }
+        let words = CommandLine.arguments.dropFirst().map(shellQuoted).joined(separator: " ")
+        let share = record.completed == 0 ? "none" : "not all"
+        return Diagnosis(
+            .warning, "keys_missing",
+            "the store holds \(share) of the \(keys) keys that it reads: "
+                + "\(missed) answers are 404",
+            advice: load ? "--keys \(keys)   # as many as were loaded" : "martlet \(words) --load")
     }
 
     private func makePlan() throws(CommandFailure) -> LoadPlan {
@@ -119,7 +132,10 @@ struct BenchCommand: AsyncParsableCommand {
         }
         plan.options.version = http == 2 ? .http2 : .http1
         if insecure { plan.options.trust = .anyone }
-        if let ca { plan.options.trust = .authorities(path: ca) }
+        if let ca {
+            plan.options.trust = .authorities(path: ca)
+            try ClientRules.checkAuthorities(ca, option: "--ca")
+        }
         plan.target = target
         plan.workload = workload
         plan.distribution = distribution

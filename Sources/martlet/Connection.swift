@@ -32,7 +32,8 @@ struct ClientRules: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "For the whole command, as in 500ms or 10s. [MARTLET_TIMEOUT, else 10s]",
+            "For the whole command, as in 500ms or 10s. "
+                + "[MARTLET_TIMEOUT, else 10s once the input is read]",
             valueName: "time"))
     var timeout: String?
 
@@ -57,18 +58,31 @@ struct ClientRules: ParsableArguments {
 
     /// Told as what it is, and not as a server that cannot be reached.
     func checkAuthorities() throws(CommandFailure) {
-        guard let path = authorities else { return }
-        guard case .failure(let error) = readFile(path, limit: Limits.bodyBytes) else { return }
-        throw CommandFailure(
-            Diagnosis(
-                .error, "certificate_unreadable", "\(path): \(error.reason)",
-                advice: "ls -l \(shellQuoted(path))"), .notAllowed)
+        if let authorities { try ClientRules.checkAuthorities(authorities, option: "--tls-ca") }
     }
+
+    static func checkAuthorities(_ path: String, option: String) throws(CommandFailure) {
+        do throws(TLSFileError) {
+            _ = try TLSContext.client(trust: .authorities(path: path), protocols: [.http1])
+        } catch {
+            let advice =
+                switch error {
+                case .notAFile, .tooLarge: "\(option) FILE   # certificates in PEM form"
+                default: error.advice
+                }
+            throw CommandFailure(
+                Diagnosis(.error, "certificate_unreadable", error.description, advice: advice),
+                .notAllowed)
+        }
+    }
+
+    /// Said by the user, and not our guess of what is long enough.
+    var hasTimeout: Bool { timeout != nil || environmentVariables()["MARTLET_TIMEOUT"] != nil }
 }
 
 struct Connection {
     private let client: HTTPClient
-    private let deadline: ContinuousClock.Instant
+    let deadline: ContinuousClock.Instant
 
     /// For the first connection: longer, and a person thinks that nothing happens.
     private static let connectTimeoutMax = Duration.seconds(1)
@@ -113,21 +127,41 @@ struct Connection {
         do throws(ClientError) {
             return try await client.send(request)
         } catch {
-            throw failure(error, changes: changes)
+            let isClear = await speaksClear(error)
+            throw failure(
+                isClear ? .peerSpeaksCleartext(address: authority) : error, changes: changes)
         }
     }
 
-    /// The answer of a success; anything else ends the command.
+    /// The answer of a success; anything else ends the command. `key`: what it is about, as a word
+    /// of a shell.
     func call(
         _ method: String, _ target: Bytes, headers: [ClientHeader] = [], body: Bytes? = nil,
-        changes: Bool = false, json: Bool = false
+        changes: Bool = false, key: String = "KEY", json: Bool = false
     ) async throws(CommandFailure) -> ClientResponse {
         let response = try await exchange(
             method, target, headers: headers, body: body, changes: changes)
         guard (200..<300).contains(response.status) else {
-            throw ServerProblem(response).failure(of: origin, json: json)
+            throw ServerProblem(response).failure(of: origin, key: key, json: json)
         }
         return response
+    }
+
+    /// A node without a certificate closes on the first byte of TLS, as many servers do: only a
+    /// question in clear finds out.
+    private func speaksClear(_ error: ClientError) async -> Bool {
+        guard case .tlsFailed = error, origin.scheme == .https else { return false }
+        do throws(ClientError) {
+            var options = ClientOptions()
+            options.connectTimeout = Connection.connectTimeoutMax
+            let clear = HTTPClient(try Origin.parse("http://\(authority)").0, options: options)
+            let question = ClientRequest(
+                "GET", Bytes("/livez".utf8), timeout: Connection.connectTimeoutMax)
+            return try await clear.send(question).status < 600
+        } catch {
+            // Then it is what it was before.
+            return false
+        }
     }
 
     private func failure(_ error: ClientError, changes: Bool) -> CommandFailure {
@@ -191,8 +225,9 @@ struct ServerProblem {
         self.detail = detail
     }
 
-    /// With `json` the body goes to standard output unchanged, and there is no other message.
-    func failure(of origin: Origin, json: Bool) -> CommandFailure {
+    /// With `json` the body goes to standard output with `try` and `exit` added, as all failures
+    /// have them, and there is no other message.
+    func failure(of origin: Origin, key: String = "KEY", json: Bool) -> CommandFailure {
         guard let code else {
             let server = response["server"].map { "Server: \(Table.printable($0)), " } ?? ""
             return CommandFailure(
@@ -203,20 +238,30 @@ struct ServerProblem {
                     advice: "curl -v \(origin)/"), .unreachable)
         }
         if json {
-            emit(response.body)
+            emit(completed(advice(origin, key)))
             return CommandFailure(exitStatus)
         }
         return CommandFailure(
             Diagnosis(
                 .error, Table.printable(code), Table.printable(detail ?? "no detail given"),
-                advice: advice(origin)), exitStatus)
+                advice: advice(origin, key)), exitStatus)
     }
 
-    private func advice(_ origin: Origin) -> String {
+    /// The problem, which is an object with members, and two more of them at its end.
+    private func completed(_ advice: String) -> Bytes {
+        guard let end = response.body.lastIndex(of: 0x7D) else { return response.body }
+        var more = JSONObject()
+        more.add("try", advice)
+        more.add("exit", Int(exitStatus.rawValue))
+        return response.body[..<end] + [0x2C] + Bytes(more.text.utf8).dropFirst()
+            + response.body[(end + 1)...]
+    }
+
+    private func advice(_ origin: Origin, _ key: String) -> String {
         switch ProblemCode(rawValue: code ?? "") {
         case .keyNotFound: "martlet scan   # lists the keys there are"
-        case .preconditionFailed: "martlet get KEY --json   # shows the tag that it has now"
-        case .outcomeUnknown: "martlet get KEY   # before writing again"
+        case .preconditionFailed: "martlet get \(key) --json   # shows the tag that it has now"
+        case .outcomeUnknown: "martlet get \(key)   # before writing again"
         case .overloaded, .notReady, .requestTimeout, .deadlineExceeded:
             "the same again in a moment; martlet status \(origin)"
         case .diskFull: "martlet delete KEY   # deletes and reads go on; or give the node space"

@@ -41,6 +41,11 @@ struct TextForm: ParsableArguments {
         return key
     }
 
+    /// The key as it was given, for a command line to try.
+    func shown(_ key: String) -> String {
+        (base64 ? "--base64 " : "") + (key.hasPrefix("-") ? "-- " : "") + shellQuoted(key)
+    }
+
     /// The members that every raw answer takes.
     var query: String { base64 ? "encoding=base64" : "" }
 
@@ -144,28 +149,35 @@ struct PutCommand: AsyncParsableCommand {
         let key = try form.key(key)
         var query = [form.query]
         if let ttl { query.append("ttl_seconds=\(try seconds(ttl))") }
-        let bytes = try payload()
-        let server = try connection.connect()
+        // A time-out that was asked for counts from the first moment; ours does not, since nobody
+        // knows how long a pipe takes.
+        let early = connection.rules.hasTimeout ? try connection.connect() : nil
+        let bytes = try payload(until: early?.deadline)
+        let server = try early ?? connection.connect()
         let response = try await server.call(
             "PUT", valueTarget(key, query),
             headers: conditionHeaders(ifAbsent: ifAbsent, ifEtag: ifEtag), body: bytes,
-            changes: true, json: json)
+            changes: true, key: form.shown(self.key), json: json)
         if json { emit(response.body) }
     }
 
     private func seconds(_ text: String) throws(CommandFailure) -> Int64 {
-        guard let span = TimeSpan(text), span.duration >= .seconds(1) else {
+        guard let span = TimeSpan(text), span.duration >= .seconds(1),
+            span.duration.components.attoseconds == 0
+        else {
             throw CommandFailure(
                 Diagnosis(
                     .error, "invalid_ttl",
                     "the time to live is \"\(Table.printable(text))\", "
-                        + "and must be a time of 1s or more",
+                        + "and must be whole seconds, 1s or more",
                     advice: "--ttl 60s"), .usage)
         }
         return span.duration.components.seconds
     }
 
-    private func payload() throws(CommandFailure) -> Bytes {
+    private func payload(
+        until deadline: ContinuousClock.Instant?
+    ) throws(CommandFailure) -> Bytes {
         if let value, value != "-" { return try form.bytes(value, "the value") }
         if value == nil, StandardStream.isInteractive(STDIN_FILENO) {
             writeLine(
@@ -173,7 +185,7 @@ struct PutCommand: AsyncParsableCommand {
         }
         // In base64 and with line ends, a value of the largest size is no more than twice as long.
         let limit = form.base64 ? Limits.valueBytes * 2 : Limits.valueBytes
-        switch readAll(STDIN_FILENO, limit: limit) {
+        switch readAll(STDIN_FILENO, limit: limit, until: deadline) {
         case .success(let bytes):
             guard form.base64 else { return bytes }
             let text = bytes.filter { $0 != 0x0A && $0 != 0x0D }
@@ -184,6 +196,11 @@ struct PutCommand: AsyncParsableCommand {
                     .error, "value_too_large",
                     "the value is larger than \(ByteSize(bytes: Limits.valueBytes))",
                     advice: "split -b \(Limits.valueBytes) FILE   # and put each part"), .dataWrong)
+        case .failure(SystemError(number: ETIMEDOUT)):
+            throw CommandFailure(
+                Diagnosis(
+                    .error, "timeout", "standard input did not end in time; nothing is written",
+                    advice: "--timeout 60s"), .tryAgain)
         case .failure(let error):
             throw CommandFailure(
                 Diagnosis(
@@ -217,7 +234,7 @@ struct DeleteCommand: AsyncParsableCommand {
     var prefix: String?
 
     @Flag(help: "With --prefix: count, remove nothing.") var dryRun = false
-    @Flag(help: "With --prefix: do not ask for --yes.") var yes = false
+    @Flag(help: "With --prefix: remove them.") var yes = false
 
     @Option(
         help: ArgumentHelp("Only if the value has this tag; else exit 1.", valueName: "tag"))
@@ -231,7 +248,11 @@ struct DeleteCommand: AsyncParsableCommand {
         if (key == nil) == (prefix == nil) {
             throw ValidationError("Give a key or --prefix, and not both.")
         }
-        if prefix == "" { throw ValidationError("An empty prefix would remove everything.") }
+        if prefix == "" {
+            throw ValidationError(
+                "An empty prefix would remove everything; for that send {\"all\":true} "
+                    + "with POST to /v1/raw/delete-range.")
+        }
         if prefix != nil, !yes, !dryRun {
             throw ValidationError("Removing a whole prefix needs --yes, or --dry-run to count.")
         }
@@ -249,7 +270,7 @@ struct DeleteCommand: AsyncParsableCommand {
             let response = try await server.call(
                 "DELETE", valueTarget(try form.key(key ?? ""), [form.query]),
                 headers: conditionHeaders(ifAbsent: false, ifEtag: ifEtag), changes: true,
-                json: json)
+                key: form.shown(key ?? ""), json: json)
             return json ? emit(response.body) : ()
         }
         let bytes = try form.bytes(prefix, "the prefix")

@@ -115,13 +115,30 @@ enum Program {
             && !StandardStream.isInteractive(STDERR_FILENO)
         let diagnosis = Diagnosis(
             .error, "usage", fact ?? "these arguments make no sense",
-            advice: "martlet \(command)--help")
+            advice: dashAdvice(arguments, fact ?? "") ?? "martlet \(command)--help")
         if OutputOptions.wantsJSON(arguments), !isLogged {
             print(diagnosis.object(status: .usage).text)
         } else {
             report(diagnosis, format: isLogged ? .json : .text, status: .usage)
         }
         exit(ExitStatus.usage.rawValue)
+    }
+
+    /// Keys and values may begin with a dash, and then look like options.
+    private static func dashAdvice(_ arguments: [String], _ fact: String) -> String? {
+        let usage =
+            switch arguments.first {
+            case "put": "put [OPTIONS] -- KEY VALUE"
+            case "get", "delete": "\(arguments[0]) [OPTIONS] -- KEY"
+            case "scan": "scan [OPTIONS] -- PREFIX"
+            default: ""
+            }
+        guard !usage.isEmpty else { return nil }
+        if arguments.contains("--"), fact.lowercased().contains("unexpected argument") {
+            return "martlet \(usage)   # after -- nothing is an option"
+        }
+        guard fact.hasPrefix("Unknown option"), !fact.contains("Did you mean") else { return nil }
+        return "martlet \(usage)   # if it is a key or a value; else martlet \(arguments[0]) --help"
     }
 
     /// Arguments arrive here as text, and what is not UTF-8 would silently become another key.

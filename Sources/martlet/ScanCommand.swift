@@ -3,8 +3,8 @@
 ///
 /// On a terminal each page is a table; in a pipe each entry is a line, key and value with a tab
 /// between. Backslashes, control characters and bytes that are not UTF-8 are escaped, so that a
-/// line is one entry; `--base64` prints without loss, `--json` prints the server's pages, and
-/// `--output yaml` each page as a document.
+/// line is one entry; a prefix that stands for many has no tab. `--base64` prints without loss,
+/// `--json` prints the server's pages, and `--output yaml` each page as a document.
 internal import ArgumentParser
 internal import Base
 internal import Glibc
@@ -37,7 +37,8 @@ struct ScanCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Fold keys that hold it after the prefix into one line, like folders.",
+            "Fold keys that hold it after the prefix into one line, like folders: "
+                + "that line has no value and no tab.",
             valueName: "text"))
     var delimiter: String?
 
@@ -62,8 +63,10 @@ struct ScanCommand: AsyncParsableCommand {
         var query: [String] = []
         func bound(_ name: String, _ text: String?) throws {
             guard let text, !text.isEmpty else { return }
-            let encoded = Base64.encodeForURL(try form.bytes(text, "the \(name)"))
-            query.append("\(name)_base64=" + String(decoding: encoded, as: UTF8.self))
+            // As it was given, so that a problem names what the user wrote.
+            guard form.base64 else { return query.append("\(name)=\(encoded(text))") }
+            let bytes = Base64.encodeForURL(try form.bytes(text, "the \(name)"))
+            query.append("\(name)_base64=" + String(decoding: bytes, as: UTF8.self))
         }
         try bound("prefix", prefix ?? prefixOption)
         try bound("start", start)
@@ -97,22 +100,25 @@ struct ScanCommand: AsyncParsableCommand {
         String(decoding: PercentCoding.encode(Bytes(cursor.utf8)), as: UTF8.self)
     }
 
-    /// Entries, then the prefixes that stand for many; a prefix has no value.
+    /// Entries and the prefixes that stand for many, merged: the node gives each kind in key order.
+    /// A key on a page does not begin with a prefix beside it, so that the two never tie.
     private func show(_ entries: [AnswerObject], _ folders: [AnswerObject]) {
         guard !entries.isEmpty || !folders.isEmpty else { return }
         var table = keys ? Table("key") : Table("key", "value")
+        var rest = folders.map { $0.bytes("prefix") ?? [] }[...]
         for entry in entries {
-            let key = Table.printable(form.text(entry.bytes("key") ?? []))
+            let bytes = entry.bytes("key") ?? []
+            while let folder = rest.first, reverse != folder.lexicographicallyPrecedes(bytes) {
+                table.addPrintable(Table.printable(form.text(rest.removeFirst())))
+            }
+            let key = Table.printable(form.text(bytes))
             if keys {
                 table.addPrintable(key)
             } else {
                 table.addPrintable(key, Table.printable(form.text(entry.bytes("value") ?? [])))
             }
         }
-        for folder in folders {
-            let prefix = Table.printable(form.text(folder.bytes("prefix") ?? []))
-            if keys { table.addPrintable(prefix) } else { table.addPrintable(prefix, "") }
-        }
+        for folder in rest { table.addPrintable(Table.printable(form.text(folder))) }
         emit(Bytes(table.text(aligned: output.isAligned).utf8))
     }
 }

@@ -25,6 +25,10 @@ import Testing
         (["get", "k", "--timeout", "soon"], "error[invalid_timeout]"),
         (["get", "k", "--url", "ftp://x"], "error[invalid_url]"),
         (["put", "k", "v", "--ttl", "0"], "error[invalid_ttl]"),
+        (["put", "k", "v", "--ttl", "1500ms"], "must be whole seconds"),
+        (["put", "neg", "-1"], "     try: martlet put [OPTIONS] -- KEY VALUE "),
+        (["put", "--", "k", "-1", "--ttl", "5s"], "     try: martlet put [OPTIONS] -- KEY VALUE "),
+        (["delete", "--prefix", ""], "{\"all\":true} with POST to /v1/raw/delete-range"),
         (["put", "k", "v", "--if-absent", "--if-etag", "x"], "exclude each other"),
         (["delete", "--prefix", "x"], "needs --yes, or --dry-run"),
         (["help", "gte"], "error[unknown_command]: unknown command gte. Did you mean get?"),
@@ -124,6 +128,18 @@ import Testing
                      try: ls -l none.pem
 
                 """)
+    }
+
+    @Test func authoritiesWithoutACertificateAreToldAsSuch() throws {
+        try withFolder { folder in
+            try Data("no PEM\n".utf8).write(to: folder.appending(path: "key.pem"))
+            let outcome = try Program(
+                "get", "k", "--url", "https://127.0.0.1:1", "--tls-ca", "key.pem"
+            ).in(folder).run()
+            #expect(outcome.status == 77)
+            let start = "error[certificate_unreadable]: key.pem holds no certificate in PEM form"
+            #expect(outcome.messages.hasPrefix(start), "\(outcome.messages)")
+        }
     }
 
     @Test(arguments: ["bash", "zsh", "fish"])

@@ -52,10 +52,51 @@ import Testing
             func scan(_ arguments: String...) throws -> String {
                 try Program(arguments: ["scan", "--url", url] + arguments).run().text
             }
-            try #expect(scan("--delimiter", "/") == "b\tv\nd\tv\na/\t\nc/\t\n")
+            try #expect(scan("--delimiter", "/") == "a/\nb\tv\nc/\nd\tv\n")
+            try #expect(scan("--delimiter", "/", "--reverse") == "d\tv\nc/\nb\tv\na/\n")
             try #expect(scan("a/", "--delimiter", "/", "--keys") == "a/1\na/2\n")
             // Folders count as much as entries do.
-            try #expect(scan("--delimiter", "/", "--keys", "--limit", "2") == "b\na/\n")
+            try #expect(scan("--delimiter", "/", "--keys", "--limit", "2") == "a/\nb\n")
+        }
+    }
+
+    @Test func whatIsRefusedIsNamedAsItWasGiven() throws {
+        try withNode { _, url, _ in
+            let scan = try Program("scan", "--start", "b", "--end", "a", "--url", url).run()
+            #expect(scan.messages.hasPrefix("error[invalid_range]: end: "), "\(scan.messages)")
+            try #expect(Program("put", "k 1", "v", "--url", url).run().status == 0)
+            let put = try Program("put", "k 1", "v", "--if-absent", "--url", url).run()
+            #expect(put.status == 1)
+            #expect(put.messages.contains("try: martlet get 'k 1' --json "), "\(put.messages)")
+        }
+    }
+
+    @Test func aNodeInClearAskedInTLSIsToldAsSuch() throws {
+        try withNode { _, url, _ in
+            let address = url.dropFirst("http://".count)
+            let outcome = try Program("get", "k", "--url", "https://\(address)").run()
+            #expect(outcome.status == 69)
+            #expect(
+                outcome.messages == """
+                    error[unreachable]: \(address): it speaks plain HTTP, you wrote https://
+                         try: --url http://\(address)
+
+                    """)
+        }
+    }
+
+    @Test func aLoadOfKeysThatAreNotThereSaysSo() throws {
+        try withNode { _, url, _ in
+            let load = ["bench", url, "--duration", "100ms", "--warmup", "0s", "--keys", "10"]
+            let empty = try Program(arguments: load).run()
+            #expect(empty.status == 1)
+            #expect(
+                empty.messages.contains("holds none of the 10 keys that it reads"),
+                "\(empty.messages)")
+            let advice = "     try: martlet \(load.joined(separator: " ")) --load\n"
+            #expect(empty.messages.hasSuffix(advice), "\(empty.messages)")
+            let full = try Program(arguments: load + ["--load"]).run()
+            #expect(full.status == 0 && !full.messages.contains("keys_missing"))
         }
     }
 

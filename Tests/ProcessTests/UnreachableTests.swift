@@ -34,6 +34,26 @@ import Testing
         #expect(object["try"] as? String == "martlet serve")
     }
 
+    // Of many connections that are being made at once, none is left behind when one fails.
+    @Test func aLoadOnNobodySaysSoAndNothingElse() throws {
+        let url = "http://127.0.0.1:\(try LocalSocket.freePort())"
+        let outcome = try Program("bench", url, "--connections", "200").run()
+        #expect(outcome.status == 69)
+        let lines = outcome.messages.split(separator: "\n")
+        #expect(lines.count == 3, "\(outcome.messages)")
+        #expect(lines.dropFirst().first?.hasPrefix("error[unreachable]: ") == true)
+    }
+
+    @Test func theTimeoutCountsTheReadingOfTheInput() throws {
+        // A pipe that this shell holds open, and writes nothing into.
+        var program = Program(
+            "-c", "exec 3<> <(:); \"$0\" put k --timeout 200ms <&3", Program.binary.path)
+        program.executable = URL(filePath: "/bin/bash")
+        let outcome = try program.run(within: .seconds(10))
+        #expect(outcome.status == 75)
+        #expect(outcome.messages.contains("error[timeout]: standard input did not end in time"))
+    }
+
     // A backlog that nobody accepts from: connected, and then silence.
     @Test(arguments: [
         (["get", "k"], Int32(75), "error[timeout]"),
@@ -81,11 +101,15 @@ import Testing
                     + (isJSON ? ["--json"] : [])
             ).run()
             #expect(outcome.status == exit)
-            #expect(outcome.text == (isJSON ? body : ""))
             guard !isJSON else {
                 #expect(outcome.messages.isEmpty)
+                #expect(outcome.text.hasPrefix(body.dropLast() + ",\"try\":\""))
+                let object = try #require(
+                    JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
+                #expect(object["exit"] as? Int32 == exit)
                 continue
             }
+            #expect(outcome.text.isEmpty)
             #expect(outcome.messages.hasPrefix("error[\(code)]: why\n     try: "))
             #expect(outcome.messages.split(separator: "\n").count == 2)
         }

@@ -38,7 +38,7 @@ package enum ClientError: Error, Hashable, Sendable, CustomStringConvertible {
         case .connectFailed(let address, let reason): "cannot connect to \(address): \(reason)"
         case .peerSpeaksTLS(let address): "\(address): it speaks TLS, you wrote http://"
         case .peerSpeaksCleartext(let address):
-            "\(address): it speaks cleartext, you wrote https://"
+            "\(address): it speaks plain HTTP, you wrote https://"
         case .certificateRejected(let address, let reason):
             "the certificate of \(address) is not accepted: \(reason)"
         case .tlsFailed(let address, let reason): "TLS with \(address) failed: \(reason)"
