@@ -30,8 +30,10 @@ setup:
 	@.ci/toolchain $(SWIFT_VERSION)
 	@.ci/packages $(PACKAGES)
 
-setup-test: setup
-	@.ci/packages $(TEST_PACKAGES)
+# In one step, so that who must ask an administrator for packages asks once.
+setup-test:
+	@.ci/toolchain $(SWIFT_VERSION)
+	@.ci/packages $(PACKAGES) $(TEST_PACKAGES)
 	@$(MAKE) --silent --no-print-directory .venv/installed
 
 .venv/installed: Tests/requirements.txt
@@ -46,9 +48,8 @@ build: setup ## the release binary, .build/release/martlet
 run: build ## serve on http://127.0.0.1:7171, data in ./martlet-data
 	exec .build/release/martlet serve --data-dir martlet-data
 
-test: setup-test ## every test there is
-	$(SWIFT_BUILD) --build-tests
-	$(SWIFT_TEST)
+test: setup-test ## every test there is; what failed is named once more at the end
+	@.ci/told sh -c '$(SWIFT_BUILD) --build-tests && $(SWIFT_TEST)'
 
 tidy: setup ## style and house rules, without changing anything
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
