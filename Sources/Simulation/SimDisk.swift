@@ -263,27 +263,24 @@ struct SimDisk {
         return merged
     }
 
-    /// Every operation as a batch of its own, and a range as a batch for each half.
+    /// Every operation as a batch of its own, and of a range one for each key.
     private func operations(of merged: WriteBatch) -> [WriteBatch] {
         merged.operations.flatMap { operation -> [WriteBatch] in
             let key = Key(Bytes(merged.arena[operation.key]))
-            let value = Bytes(merged.arena[operation.value])
-            var parts = [WriteBatch()]
+            var part = WriteBatch()
             switch operation.kind {
-            case .put: parts[0].put(operation.family, key, value)
-            case .delete: parts[0].delete(operation.family, key)
+            case .put: part.put(operation.family, key, Bytes(merged.arena[operation.value]))
+            case .delete: part.delete(operation.family, key)
             case .deleteRange:
-                let range = KeyRange(start: key, end: value.isEmpty ? nil : Key(value))
-                let middle = Key(utf8: "rb/")
-                guard range.contains(middle), range.start < middle else {
-                    parts[0].deleteRange(operation.family, range)
-                    break
+                let range = merged.range(of: operation)
+                let keys = SimKeys.sorted.map { RawSpace.key($0) }.filter { range.contains($0) }
+                return keys.map { key in
+                    var part = WriteBatch()
+                    part.delete(operation.family, key)
+                    return part
                 }
-                parts.append(WriteBatch())
-                parts[0].deleteRange(operation.family, KeyRange(start: key, end: middle))
-                parts[1].deleteRange(operation.family, KeyRange(start: middle, end: range.end))
             }
-            return parts
+            return [part]
         }
     }
 

@@ -11,7 +11,7 @@ import Testing
     static let nodeBugs = KnownBug.all.filter { if case .node = $0 { true } else { false } }
 
     @Test(arguments: hostBugs) func aBugOfTheHostIsFound(bug: KnownBug) {
-        expectFound(bug, seedLimit: 400)
+        expectFound(bug, seedLimit: 40)
     }
 
     @Test(
