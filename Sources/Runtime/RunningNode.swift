@@ -85,11 +85,14 @@ package final class RunningNode: Sendable {
     package func drain(grace: TimeAmount = .seconds(30)) async throws {
         for core in parts.cores { core.post([Delivery(to: .gateway, .stopping)]) }
         for listener in listeners { try await listener.close() }
-        for core in parts.cores {
+        // All at once: a core that waited for another would go on taking requests.
+        let drains = parts.cores.map { core in
             let empty = core.loop.makePromise(of: Void.self)
             core.loop.execute { core.front.drain { empty.succeed() } }
-            let cutOff = core.loop.scheduleTask(in: grace) { empty.succeed() }
-            try await empty.futureResult.get()
+            return (empty.futureResult, core.loop.scheduleTask(in: grace) { empty.succeed() })
+        }
+        for (empty, cutOff) in drains {
+            try await empty.get()
             cutOff.cancel()
         }
         await diskWatch.stop()
