@@ -130,8 +130,10 @@ package enum RawRead: Hashable, Sendable {
         var page = RawPage()
         var range = scan.range
         var visitsLeft = tier == .cached ? Limits.entriesVisitedInline : .max
+        let search = scan.delimiter.map { PatternSearch($0) }
         while !range.isEmpty {
-            var walk = PageWalk(scan: scan, page: page, wall: wall, visitsLeft: visitsLeft)
+            var walk = PageWalk(
+                scan: scan, search: search, page: page, wall: wall, visitsLeft: visitsLeft)
             let outcome = try RawRead.scan(
                 view, range, reverse: scan.reverse, tier: tier, isWanted
             ) { key, record in walk.visit(RawSpace.userKey(key), record) }
@@ -159,6 +161,8 @@ package enum RawRead: Hashable, Sendable {
 /// jumps over.
 private struct PageWalk {
     let scan: RawScan
+    /// For the delimiter.
+    let search: PatternSearch?
     var page: RawPage
     let wall: WallTime
     private(set) var isFull = false
@@ -171,8 +175,11 @@ private struct PageWalk {
     private var last: Key?
     private var folder: Key?
 
-    init(scan: RawScan, page: RawPage, wall: WallTime, visitsLeft: Int) {
+    init(
+        scan: RawScan, search: PatternSearch?, page: RawPage, wall: WallTime, visitsLeft: Int
+    ) {
         self.scan = scan
+        self.search = search
         self.page = page
         self.wall = wall
         self.visitsLeft = visitsLeft
@@ -245,13 +252,7 @@ private struct PageWalk {
     }
 
     private func folder(of key: UnsafeRawBufferPointer) -> Key? {
-        guard let delimiter = scan.delimiter, key.count >= delimiter.count + scan.prefixCount else {
-            return nil
-        }
-        for start in scan.prefixCount...(key.count - delimiter.count) {
-            let end = start + delimiter.count
-            if key[start..<end].elementsEqual(delimiter) { return Key(Bytes(key[..<end])) }
-        }
-        return nil
+        let end = search?.firstEnd(in: key, from: scan.prefixCount)
+        return end.map { Key(Bytes(key[..<$0])) }
     }
 }
