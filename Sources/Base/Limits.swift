@@ -48,6 +48,9 @@ package enum Limits {
 
     /// Bytes of all header fields of one request, names and values.
     package static let headerBytes = 32 << 10
+    /// A head below it is not counted among the bytes of requests: there are no more of them than
+    /// streams, and nearly every request has one.
+    package static let smallHeadBytes = 1 << 10
     /// Header fields of one request.
     package static let headerFields = 100
     /// Streams open at once on one HTTP/2 connection.

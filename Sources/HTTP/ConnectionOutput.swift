@@ -118,15 +118,18 @@ extension Connection {
         context.read()
     }
 
+    /// While too much is held, only those wait that bring more: a few uploads that stall must not
+    /// silence everybody else.
     private var mayRead: Bool {
         switch mode {
         case .sniffing, .ending: return true
         case .http1(let session):
-            return waiting == nil && front.state.requestBytesFit
+            return waiting == nil && (front.state.requestBytesFit || !session.isReceivingBody)
                 && (context?.channel.isWritable ?? false)
                 && (!session.acceptsInput || session.takesMore)
-        case .http2:
-            return front.state.requestBytesFit && (context?.channel.isWritable ?? false)
+        case .http2(let session):
+            return (front.state.requestBytesFit || !session.isReceivingBody)
+                && (context?.channel.isWritable ?? false)
         }
     }
 
@@ -142,7 +145,7 @@ extension Connection {
         var streams: [Int32] = []
         switch mode {
         case .http1(let session):
-            lingers = !inputEnded && session.hasUnreadInput
+            lingers = !inputEnded
             streams = session.abandonEverything()
         case .http2(let session):
             lingers = !inputEnded && reason != .byClient
@@ -167,6 +170,7 @@ extension Connection {
 
     private func outputEnded(closesNow: Bool) {
         guard let context else { return }
+        endingSince = front.state.tick
         if closesNow {
             context.close(promise: nil)
         } else {

@@ -59,6 +59,9 @@ struct HTTP1Parser: Sendable {
     private var fieldCount = 0
     private var extensionBytes = 0
 
+    /// Of the head that has just ended: its target and its fields.
+    var headBytes: Int { head.target.count + fieldBytes }
+
     /// Part of a header section is there, and the rest is not.
     var isInHead: Bool {
         switch state {

@@ -47,8 +47,6 @@ package final class HTTP1Session {
     var progress = 0
     /// When the stall clock of the body, or the idle clock, was set.
     var since: UInt32
-    /// A refusal came before the request had ended, so that the client may still be sending.
-    var stoppedEarly = false
     /// Set while a part of a header section is there and the rest is not.
     var headSince: UInt32?
     private var parser = HTTP1Parser()
@@ -60,19 +58,19 @@ package final class HTTP1Session {
         since = state.tick
     }
 
+    package var isReceivingBody: Bool { body != nil }
     /// Whether more of the input may be looked at: a body that has begun, or one more request that
     /// is ahead of its answer.
     package var takesMore: Bool {
         acceptsInput && (receiving != nil || exchanges.count < Limits.pipelinedRequests)
     }
-    /// The client is told of the end before it has sent all: what it still sends must be read.
-    package var hasUnreadInput: Bool { stoppedEarly }
 
     // MARK: Input
 
     /// Takes requests from the front of `bytes` while it may; the number of bytes that it left.
     package func feed(_ bytes: UnsafeRawBufferPointer) -> Int {
         var input = bytes
+        let before = nextSequence
         do throws(HTTP1Parser.Failure) {
             while takesMore, let part = try parser.next(&input) {
                 switch part {
@@ -84,7 +82,9 @@ package final class HTTP1Session {
         } catch {
             fail(error)
         }
-        headSince = acceptsInput && parser.isInHead ? headSince ?? state.tick : nil
+        // A head that follows a whole one in this input has begun just now.
+        let begun = before == nextSequence ? headSince : nil
+        headSince = acceptsInput && parser.isInHead ? begun ?? state.tick : nil
         return input.count
     }
 
@@ -99,6 +99,13 @@ package final class HTTP1Session {
         exchanges.append(exchange)
         receiving = head
         if let problem { return refuse(problem) }
+        let headBytes = parser.headBytes
+        if headBytes >= Limits.smallHeadBytes {
+            guard state.holdRequestBytes(headBytes) else {
+                return refuse(Refusal.requestsTakeTooMuchMemory())
+            }
+            exchanges[exchanges.count - 1].held = headBytes
+        }
         body = head.contentLength != nil || head.isChunked ? [] : nil
         progress = 0
         since = state.tick
@@ -109,13 +116,12 @@ package final class HTTP1Session {
         let count = bytes.count
         // The client did not wait for it.
         exchanges[last].owesContinue = false
-        if exchanges[last].held + count > Limits.bodyBytes {
-            return refuse(Refusal.bodyTooLarge(exchanges[last].held + count))
-        }
+        let bodyBytes = (body?.count ?? 0) + count
+        if bodyBytes > Limits.bodyBytes { return refuse(Refusal.bodyTooLarge(bodyBytes)) }
         guard state.holdRequestBytes(count) else {
             return refuse(Refusal.requestsTakeTooMuchMemory())
         }
-        if exchanges[last].held == 0, let length = receiving?.contentLength {
+        if bodyBytes == count, let length = receiving?.contentLength {
             body?.reserveCapacity(state.roomAhead(ofBody: length))
         }
         exchanges[last].held += count
@@ -206,7 +212,6 @@ package final class HTTP1Session {
         body = nil
         headSince = nil
         acceptsInput = false
-        stoppedEarly = true
     }
 
     // MARK: Answers

@@ -198,6 +198,14 @@ extension HTTP2Session {
             slab[index].remoteClosed = last
             return refuse(index, problem)
         }
+        let headBytes = headerBytes + slab[index].target.count
+        if headBytes >= Limits.smallHeadBytes {
+            guard state.holdRequestBytes(headBytes) else {
+                slab[index].remoteClosed = last
+                return refuse(index, Refusal.requestsTakeTooMuchMemory())
+            }
+            slab[index].held = headBytes
+        }
         guard !last else { return }
         if slab[index].contentLength > Limits.bodyBytes {
             return refuse(index, Refusal.bodyTooLarge(slab[index].contentLength))
@@ -238,8 +246,9 @@ extension HTTP2Session {
         }
         let code = nghttp2_session_consume(session, id, bytes.count)
         guard code == 0 else { return HTTP2Callbacks.failed }
-        if slab[index].held + bytes.count > Limits.bodyBytes {
-            refuse(index, Refusal.bodyTooLarge(slab[index].held + bytes.count))
+        let bodyBytes = (slab[index].body?.count ?? 0) + bytes.count
+        if bodyBytes > Limits.bodyBytes {
+            refuse(index, Refusal.bodyTooLarge(bodyBytes))
         } else if state.holdRequestBytes(bytes.count) {
             slab[index].held += bytes.count
             if slab[index].body == nil {

@@ -213,6 +213,11 @@ package final class HTTP2Session {
         return Int(bitPattern: data) - 1
     }
 
+    /// Whether a request is on its way that will take more memory.
+    var isReceivingBody: Bool {
+        slab.indices.contains { slab[$0].phase == .receiving && slab[$0].body != nil }
+    }
+
     /// Everything that the core still works on: cancelled, because the connection is gone.
     package func abandonEverything() -> [Int32] {
         var streams: [Int32] = []

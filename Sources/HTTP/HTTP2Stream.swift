@@ -34,7 +34,7 @@ struct HTTP2Stream {
     var host: Bytes?
     var origin: Bytes?
     var secFetchSite: Bytes?
-    /// Bytes of the body counted in `FrontState`.
+    /// Bytes of the request counted in `FrontState`: its body, and its head if that is large.
     var held = 0
 
     var answer: Bytes = []

@@ -100,7 +100,8 @@ import Testing
     }
 
     private static let lengths = [
-        Limits.streamWindowBytes - 1000, Limits.streamWindowBytes, Limits.streamWindowBytes + 1000,
+        Limits.streamWindowBytes - 1000, Limits.streamWindowBytes,
+        Limits.streamWindowBytes + 20_000,
     ]
 
     @Test(arguments: lengths) func reservationInHTTP1(length: Int) throws {

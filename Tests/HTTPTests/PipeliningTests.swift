@@ -74,6 +74,42 @@ import Testing
         }
     }
 
+    /// Each head takes a moment, and the next has always begun when one ends: none is slow.
+    @Test func aHeadBehindAnotherHasItsOwnClock() throws {
+        let harness = FrontHarness()
+        let client = try harness.connect()
+        let half = "GET /a HTTP/1.1\r\nHo"
+        try client.send(half)
+        for _ in 0..<6 {
+            harness.pass(seconds: 4)
+            try client.send("st: localhost\r\n\r\n" + half)
+        }
+        #expect(try client.takeText().statuses == Array(repeating: 200, count: 6))
+        harness.pass(seconds: 11)
+        #expect(try client.takeText().statuses == [408])
+    }
+
+    /// Large heads count among the bytes of requests, as bodies do, until they are answered.
+    @Test func largeHeadsAreHeld() throws {
+        let harness = FrontHarness()
+        let client = try harness.connect()
+        let field = "If-Match: \"" + String(repeating: "x", count: 30_000) + "\"\r\n"
+        try client.send("PUT /hold HTTP/1.1\r\nHost: localhost\r\n\(field)\r\n")
+        try client.send("PUT /hold HTTP/1.1\r\nHost: localhost\r\n\(field)\r\n")
+        #expect(harness.front.counters.requestBytesHeld > 60_000)
+        harness.core.release([0])
+        harness.core.release([1])
+        #expect(try client.takeText().statuses == [200, 200])
+        #expect(harness.front.counters.requestBytesHeld == 0)
+
+        let second = try harness.connect()
+        let fields = Frames.fields("PUT", "/hold") + [("if-match", String(field.prefix(10_000)))]
+        try second.send(Frames.hello + Frames.headers(1, fields, end: false))
+        #expect(harness.front.counters.requestBytesHeld > 10_000)
+        try second.vanish()
+        #expect(harness.front.counters.requestBytesHeld == 0)
+    }
+
     @Test func whatWaitsBehindTheLastAnswerIsNotBegun() throws {
         let harness = FrontHarness()
         let client = try harness.connect()

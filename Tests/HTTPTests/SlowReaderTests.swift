@@ -41,6 +41,21 @@ import Testing
         try front.drain()
     }
 
+    /// Input that nobody reads turns the end of an answer into a reset, unless the server waits for
+    /// its client to close (RFC 9112 §9.6).
+    @Test func anAnswerIsWholeThoughMoreCameBehindItsRequest() throws {
+        let front = try LiveFront()
+        for _ in 0..<8 {
+            let client = try RawSocket(port: front.port)
+            let request = "GET /big HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            client.send(Bytes((request + "\r\nGET /a").utf8))
+            var count = 0
+            while let bytes = client.receive(), !bytes.isEmpty { count += bytes.count }
+            #expect(count > 4 << 20)
+        }
+        try front.drain()
+    }
+
     enum Transport: CaseIterable { case cleartext1, cleartext2, tls1, tls2 }
 
     /// Of 4 MiB, each gets what the kernel takes for it and two batches more; and beside them one
