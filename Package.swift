@@ -92,7 +92,7 @@ let package = Package(
         // 3: the node as values, RocksDB, HTTP and TLS.
         library(
             "Node",
-            ["Base", "Telemetry", "Storage", "Regions", "Coordination", "API", collections],
+            ["Base", "Telemetry", "Storage", "Raft", "Regions", "Coordination", "API", collections],
             settings: mutable),
         library("RocksStorage", ["Base", "Storage", "Raft", "Regions", "CRocksDB"]),
         library(
@@ -105,7 +105,7 @@ let package = Package(
         library(
             "Runtime",
             [
-                "Base", "Telemetry", "Storage", "Settings", "Regions", "API", "Node",
+                "Base", "Telemetry", "Storage", "Settings", "Raft", "Regions", "API", "Node",
                 "RocksStorage", "HTTP", "CMalloc", log, collections, nio("NIOCore"),
                 nio("NIOPosix"),
             ]),

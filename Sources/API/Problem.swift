@@ -37,6 +37,7 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     case headersTooLarge = "headers_too_large"
     // 429, 503
     case overloaded
+    case noLeader = "no_leader"
     case notReady = "not_ready"
     // 500, 504, 505, 507
     case `internal`
@@ -63,7 +64,7 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
         case .expectationFailed: 417
         case .headersTooLarge: 431
         case .overloaded: 429
-        case .notReady: 503
+        case .noLeader, .notReady: 503
         case .internal: 500
         case .deadlineExceeded, .outcomeUnknown: 504
         case .versionNotSupported: 505
@@ -74,7 +75,8 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     /// What a client may do: `no`, or `same_request` after `Retry-After`.
     package var retry: String {
         switch self {
-        case .overloaded, .notReady, .requestTimeout, .deadlineExceeded, .diskFull: "same_request"
+        case .overloaded, .noLeader, .notReady, .requestTimeout, .deadlineExceeded, .diskFull:
+            "same_request"
         default: "no"
         }
     }

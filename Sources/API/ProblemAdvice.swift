@@ -48,6 +48,8 @@ extension ProblemCode {
         case .expectationFailed: "Of the Expect field only 100-continue is known."
         case .headersTooLarge: "The header fields are too many or too long; see GET /v1/limits."
         case .overloaded: "Too much is waiting. Nothing was done; send it again after Retry-After."
+        case .noLeader:
+            "No replica leads just now. Nothing was done; send it again after Retry-After."
         case .notReady:
             "The node is starting or stopping. Nothing was done; try again or elsewhere."
         case .internal: "A fault of this node. Its log has the request id."

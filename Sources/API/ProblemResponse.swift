@@ -29,6 +29,10 @@ extension Problem {
                 .overloaded,
                 "Too much is waiting already (\(resource.rawValue)). Nothing was done.",
                 retryAfter: 1)
+        case .noLeader:
+            self.init(
+                .noLeader,
+                "No leader takes requests for this key just now. Nothing was done.", retryAfter: 1)
         case .deadlineExceeded:
             self.init(
                 .deadlineExceeded,

@@ -122,6 +122,9 @@ package enum Limits {
     package static let mergedWriteBytes = 16 << 20
     /// Bytes of the log that are kept for followers that lag. Past it a snapshot is less to send.
     package static let logBytesForFollowers = 256 << 20
+    /// Bytes of the log whose entries are not all in flushed tables: what a restart may have to
+    /// apply again, and what the log takes on the disk.
+    package static let logBytesUnflushed = 64 << 20
     /// Bytes of entries that a leader keeps in memory after it has applied them, for followers that
     /// lag; what is further back is read from the log.
     package static let entryCacheBytes = 16 << 20

@@ -26,6 +26,9 @@ package struct Envelope: Sendable {
         /// The requester's deadline has passed, or its client has left: what has not begun need not
         /// begin, and a reply says at once what is known.
         case expire(RegionRequest.Number)
+        /// From the shard that leads to those of other cores: whether they may read from the store
+        /// that all cores share.
+        case serving(Bool)
     }
 
     package var from: UnitAddress

@@ -2,36 +2,32 @@
 ///
 /// A `Gateway` and a `Shard` have one entry, `step(event, at:, into:)`. A host executes the
 /// effects: `Runtime` with sockets, threads and RocksDB, `Simulation` in one thread from a seed.
-/// Durability is an event (`persisted`), never a return; a unit answers a write only when its token
-/// has come back.
+/// Durability is an event (`logged`), never a return; a unit answers a write only when its
+/// entry is committed and `applied`.
 package import API
 package import Base
 package import DequeModule
+package import Raft
 package import Regions
 package import Storage
 package import Telemetry
-
-/// Names a batch handed to the disk; rises by one with each batch of a shard.
-package struct PersistToken: Hashable, Comparable, Sendable {
-    package var number: UInt64
-    package init(number: UInt64) { self.number = number }
-    package static func < (a: PersistToken, b: PersistToken) -> Bool { a.number < b.number }
-}
 
 package typealias ReadToken = UInt64
 package typealias ScrapeToken = UInt64
 
 package enum Event: Sendable {
     case received(Envelope)
-    /// The batch, and every one before it, is on disk and visible to reads.
-    case persisted(PersistToken)
-    /// The batch was not applied (`full`), or may have been (`failed`).
-    case persistFailed(PersistToken, StorageError)
+    /// The group's log, up to that write, is on disk.
+    case logged(GroupID, DurabilityToken)
+    /// The data has every entry of the group up to that index, for reads; not yet on disk.
+    case applied(GroupID, through: LogIndex)
+    /// The data has every entry of the group up to that index on disk.
+    case flushed(GroupID, through: LogIndex)
     case readFinished(ReadToken, Result<RawOutcome, StorageError>)
     case request(ExchangeID, Request)
     /// The client of that exchange has gone.
     case cancelled(ExchangeID)
-    case diskSpace(DiskSpace)
+    case diskSpace(DiskGuard)
     /// A write has failed for good; the host ends the node.
     case storeFailed(StorageError)
     case scraped(ScrapeToken, Scrape)
@@ -44,8 +40,15 @@ package enum Event: Sendable {
 }
 
 package enum Effect: Sendable {
-    /// Apply the batch atomically and durably, then report the token.
-    case persist(PersistToken, WriteBatch)
+    /// Write it to the log, with what others append, in one sync; then `logged`. A failure is the
+    /// node's end.
+    case append(LogAppend)
+    /// Write it to the data, atomically and in order; then `applied`. A failure is the node's end.
+    case apply(LogApply)
+    /// The log of the group begins behind that base from now on.
+    case compact(GroupID, GroupBase)
+    /// A replica has found its log damaged: the node's end.
+    case damaged(StorageError)
     /// Read where waiting for a disk is allowed: that view, or the newest that is there.
     case read(ReadToken, RawRead, (any EngineView)?, WallTime)
     /// Nobody waits for that read any more: it may end early. It is reported all the same.

@@ -76,12 +76,12 @@ package struct Gateway: ~Copyable {
             received(reply, at: now, into: &effects)
         case .cancelled(let exchange): cancel(exchange, into: &effects)
         case .deadlineReached: expireDue(at: now, into: &effects)
-        case .diskSpace(let space): disk = space
+        case .diskSpace(let disk): self.disk = disk.space
         case .storeFailed(let error): storeFailure = error
         case .scraped(let token, let scrape): scraped(token, scrape, at: now, into: &effects)
         case .stopping: isStopping = true
         case .turnEnded: break
-        case .persisted, .persistFailed, .readFinished:
+        case .logged, .applied, .flushed, .readFinished:
             invariant(false, "a gateway gets nothing from the disk")
         }
     }

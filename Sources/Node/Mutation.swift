@@ -56,6 +56,9 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     case readsAreUnbounded
     /// The disk's error is taken for success.
     case failureIsSuccess
+    /// Requests are taken as soon as the replica leads, before it has applied what was acknowledged
+    /// under others, or in an earlier life.
+    case servesTooEarly
     /// A request that has expired is carried out nevertheless.
     case expiredIsCarriedOut
 }

@@ -10,7 +10,7 @@ extension Shard {
         if !requests.isEmpty { return "\(requests.count) requests" }
         if !writes.isEmpty { return "\(writes.count) writes" }
         if !reads.isEmpty { return "\(reads.count) reads" }
-        if !atDisk.isEmpty || !turnBatch.isEmpty { return "writes that are not durable" }
+        if !proposals.isEmpty || !turnBatch.isEmpty { return "writes that are not applied" }
         if !ranges.isIdle { return "a closed range" }
         if !latches.areFree { return "a latch" }
         return nil

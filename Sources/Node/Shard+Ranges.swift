@@ -54,14 +54,14 @@ extension Shard {
             abandon(write, .overloaded(resource: .unsyncedWrites), at: now, into: &effects)
             return
         }
-        // A batch of its own: the engine reads for it, and what cannot be read, or what others
-        // need space for, must not refuse them both. They share a sync all the same.
-        persistTurn(into: &effects)
+        if let refusal = takeSpace(for: task.command, weight.byteCount) {
+            abandon(write, refusal, at: now, into: &effects)
+            return
+        }
         let deleted = RawSpace.range(settings.mutations.deleted(range))
         turnBatch.deleteRange(.raw, deleted, weight: weight)
         writes[write]?.outcome = .rangeDeleted(count: count, dryRun: false)
         writes[write]?.state = .atDisk
         turnWrites.append(write)
-        persistTurn(into: &effects)
     }
 }

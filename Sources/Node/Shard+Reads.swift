@@ -31,6 +31,11 @@ extension Shard {
         reads request: RegionRequest, from requester: UnitAddress, at now: Now,
         into effects: inout Effects
     ) {
+        guard isServing else {
+            let refused = request.commands.map { refuse($0, .noLeader) }
+            reply(request.number, refused, to: requester, into: &effects)
+            return
+        }
         if request.commands.count == 1, let outcome = readInline(request.commands[0], at: now) {
             reply(request.number, [outcome], to: requester, into: &effects)
             return

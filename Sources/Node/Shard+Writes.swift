@@ -1,5 +1,5 @@
-/// Writes of a shard: admission, latches, the decision, the turn's batch, and the answer once it is
-/// durable.
+/// Writes of a shard: admission, latches, the decision, the turn's batch. What becomes of the batch
+/// is in Shard+Proposals.
 internal import Base
 internal import DequeModule
 internal import Regions
@@ -60,18 +60,21 @@ extension Shard {
     /// Why a write is not even begun; nil if it may be.
     private func refusal(of command: RawCommand) -> Refusal? {
         if let failure { return Self.refusal(of: failure) }
-        if let disk, disk.isFull, !command.freesSpace {
-            return .diskFull(
-                SpaceShortage(
-                    freeBytes: disk.freeBytes, neededBytes: disk.neededBytes,
-                    refusesDeletes: false))
-        }
+        guard replica != nil, isServing else { return .noLeader }
         return hasTooMuchUnsynced ? .overloaded(resource: .unsyncedWrites) : nil
+    }
+
+    /// Subtracts what a write will take from the space that is free; what cannot be refused any
+    /// more must find room. A failed condition takes it too, until the next look at the disk.
+    mutating func takeSpace(for command: RawCommand, _ byteCount: Int) -> Refusal? {
+        guard !settings.mutations.has(.refusedIsWritten) else { return nil }
+        let shortage = disk?.admit(byteCount, storesNothing: command.freesSpace)
+        return shortage.map { .diskFull($0) }
     }
 
     var hasTooMuchUnsynced: Bool {
         !settings.mutations.has(.unsyncedIsUnbounded)
-            && unsyncedBytes + turnBatch.byteCount >= settings.unsyncedBytesLimit
+            && unappliedBytes + turnBatch.byteCount >= settings.unsyncedBytesLimit
     }
 
     /// Takes a write as far as it can go now.
@@ -145,6 +148,10 @@ extension Shard {
             abandon(write, .deadlineExceeded, at: now, into: &effects)
             return
         }
+        if let refusal = takeSpace(for: task.command, task.command.storedBytes) {
+            abandon(write, refusal, at: now, into: &effects)
+            return
+        }
         let before = turnBatch.count
         let outcome = RawRules.decide(
             task.command, current: current, at: now.wall, into: &turnBatch)
@@ -164,85 +171,6 @@ extension Shard {
         if settings.mutations.has(.latchReleasedEarly) {
             releaseLatch(of: task)
             writes[write]?.slot = nil
-        }
-    }
-
-    mutating func persistTurn(into effects: inout Effects) {
-        guard !turnBatch.isEmpty else { return }
-        let token = nextToken
-        nextToken.number += 1
-        unsyncedBytes += turnBatch.byteCount
-        atDisk.append(
-            AtDisk(
-                token: token, writes: turnWrites, byteCount: turnBatch.byteCount,
-                storesNothing: turnBatch.storesNothing))
-        effects.append(.persist(token, turnBatch))
-        turnBatch = WriteBatch()
-        turnWrites = []
-    }
-
-    mutating func finish(
-        _ token: PersistToken, _ result: Result<Void, StorageError>, at now: Now,
-        into effects: inout Effects
-    ) {
-        guard let batch = atDisk.popFirst() else {
-            invariant(false, "a batch that finishes was handed to the disk")
-            return
-        }
-        invariant(
-            batch.token == token, "batches finish in the order in which they were handed over")
-        unsyncedBytes -= batch.byteCount
-        var refusal: Refusal?
-        var mayRepeat = false
-        if case .failure(let error) = result, !settings.mutations.has(.failureIsSuccess) {
-            refusal = Self.writeRefusal(of: error)
-            switch error {
-            case .full: mayRepeat = !batch.storesNothing
-            case .unreadable: counters.readErrors += 1
-            case .failed, .corrupt: failure = error
-            }
-        }
-        for write in batch.writes {
-            guard let task = writes[write], let decided = task.outcome else { continue }
-            if mayRepeat, repeatDelete(task) {
-                turnWrites.append(write)
-                continue
-            }
-            let outcome = refusal.map { .refused($0) } ?? decided
-            counters.count(task.command, outcome)
-            if !settings.mutations.has(.answeredBeforeDurable) {
-                complete(task.place, outcome, into: &effects)
-            }
-            leave(write, at: now, into: &effects)
-        }
-        if settings.mutations.has(.firstCompletionForAll) {
-            for task in atDisk.flatMap(\.writes).compactMap({ writes[$0] }) {
-                if let outcome = task.outcome { complete(task.place, outcome, into: &effects) }
-            }
-        }
-    }
-
-    /// A delete that was refused only because it shared a batch with what takes space goes into
-    /// this turn's batch. False if the command is none, or holds no latch alone.
-    ///
-    /// Nothing can have come between as long as it holds its latch exclusively. A blind delete
-    /// shares its latch. History: (1) it is refused with the put beside it, (2) a later batch with
-    /// a blind put of its key is written and answered, (3) the delete, repeated, takes away what
-    /// was acknowledged. So its client is told to repeat it. The delete of a range is never beside
-    /// a put.
-    private mutating func repeatDelete(_ task: WriteTask) -> Bool {
-        guard task.command.freesSpace, task.mode == .exclusive,
-            let key = task.command.writtenKey
-        else { return false }
-        turnBatch.delete(.raw, RawSpace.key(key))
-        return true
-    }
-
-    private static func writeRefusal(of error: StorageError) -> Refusal {
-        switch error {
-        case .full(let shortage): .diskFull(shortage)
-        case .unreadable(let what): .storageFailed(what)
-        case .failed(let what), .corrupt(let what): .outcomeUnknown(what)
         }
     }
 

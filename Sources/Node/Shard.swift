@@ -1,15 +1,16 @@
 /// The owner of a part of the key space on one core: orders writes, decides conditional ones,
 /// serves reads.
 ///
-/// A write goes: latch → rule → the turn's batch → `persist` → `persisted` → reply. Everything that
-/// arrives in one turn of the loop becomes one batch, so that a busy core pays one sync for many
-/// writes. A read is answered from memory at once, or by a reader thread. Raft will stand between
-/// the batch and `persist`; today a shard is the only replica of everything.
+/// A write goes: latch → rule → the turn's batch → one entry of the group's log (`Replica`) →
+/// committed → applied → reply. Everything that arrives in one turn of the loop becomes one entry,
+/// so that a busy core pays one sync for many writes. A read is answered from memory at once, or by
+/// a reader thread, while the group's leader is here.
 ///
 /// It leaves out: routing and deadlines (the gateway's), files and threads (the host's).
 package import Base
 internal import DequeModule
-internal import Regions
+internal import Raft
+package import Regions
 package import Storage
 
 package struct Shard: ~Copyable {
@@ -28,47 +29,63 @@ package struct Shard: ~Copyable {
     /// key must not become ten thousand nested calls.
     var runnable: Deque<Runnable> = []
 
+    /// Of the one group there is; nil on the cores that only read.
+    var replica: Replica?
+    /// As it was heard of last.
+    var leader: ReplicaID?
+    /// Whether what a read finds here is everything that was acknowledged.
+    var isServing = false
+    var replicaEffects: [ReplicaEffect] = []
     /// The batch of this turn, and who waits for it.
     var turnBatch = WriteBatch()
     var turnWrites: [WriteTask.Handle] = []
-    var nextToken = PersistToken(number: 1)
-    /// Batches at the disk, oldest first.
-    var atDisk: Deque<AtDisk> = []
-    var unsyncedBytes = 0
+    /// Proposed, and not yet settled.
+    var proposals = Slab<TurnProposal>()
+    var unappliedBytes = 0
 
-    var disk: DiskSpace?
+    var disk: DiskGuard?
     /// Set for good when the store has failed.
     var failure: StorageError?
     package internal(set) var counters = ShardCounters()
 
     package init(
-        address: UnitAddress, engine: any KeyValueEngine, settings: ShardSettings = ShardSettings()
+        address: UnitAddress, engine: any KeyValueEngine, replica: Replica?,
+        settings: ShardSettings = ShardSettings()
     ) {
         self.address = address
         self.engine = engine
+        self.replica = replica
         self.settings = settings
     }
 
-    /// Nothing here waits for a time: deadlines are the gateway's.
-    package var nextDeadline: Instant? { nil }
+    /// The replica's: the deadlines of requests are the gateway's.
+    package var nextDeadline: Instant? { failure == nil ? replica?.nextDeadline : nil }
 
     /// Whether no request is in hand.
-    package var isIdle: Bool { requests.isEmpty && atDisk.isEmpty && turnBatch.isEmpty }
+    package var isIdle: Bool { requests.isEmpty && proposals.isEmpty && turnBatch.isEmpty }
+
+    /// Whether reads and, where the replica is, writes are taken.
+    package var takesRequests: Bool { isServing }
 
     package mutating func step(
         _ event: consuming Event, at now: Now, into effects: inout Effects
     ) {
         switch consume event {
         case .received(let envelope): receive(envelope, at: now, into: &effects)
-        case .turnEnded: persistTurn(into: &effects)
-        case .persisted(let token): finish(token, .success(()), at: now, into: &effects)
-        case .persistFailed(let token, let error):
-            finish(token, .failure(error), at: now, into: &effects)
+        case .turnEnded:
+            proposeTurn(at: now, into: &effects)
+            stepReplica(.turnEnded, at: now, into: &effects)
+        case .logged(_, let token): stepReplica(.persisted(token), at: now, into: &effects)
+        case .applied(_, let index):
+            stepReplica(.applied(through: index), at: now, into: &effects)
+        case .flushed(_, let index):
+            stepReplica(.flushed(through: index), at: now, into: &effects)
         case .readFinished(let token, let result):
             finishRead(token, result, at: now, into: &effects)
-        case .diskSpace(let space): disk = space
-        case .deadlineReached: break
-        case .storeFailed, .stopping, .request, .cancelled, .scraped:
+        case .diskSpace(let disk): observe(disk)
+        case .deadlineReached: stepReplica(.deadlineReached, at: now, into: &effects)
+        case .storeFailed(let error): fail(error, at: now, into: &effects)
+        case .stopping, .request, .cancelled, .scraped:
             invariant(false, "a shard gets nothing that is a gateway's")
         }
         while let next = runnable.popFirst() {
@@ -91,6 +108,7 @@ package struct Shard: ~Copyable {
             }
         case .expire(let number):
             expire(number, from: envelope.from, into: &effects)
+        case .serving(let isServing): self.isServing = isServing
         case .reply:
             invariant(false, "a shard sends no requests, so no reply can come")
         }
@@ -160,11 +178,12 @@ package struct Shard: ~Copyable {
     }
 
     private static let stillAtDisk =
-        "the write was on its way to the disk when its time was over"
+        "the write was on its way into the log when its time was over"
 }
 
 /// Sizes that a simulation sets smaller than production does.
 package struct ShardSettings: Sendable {
+    package var cores: Int
     package var unsyncedBytesLimit: Int
     package var readsWaitingLimit: Int
     package var entriesScannedInline: Int
@@ -177,6 +196,7 @@ package struct ShardSettings: Sendable {
         readsWaitingLimit: Int = Limits.readsWaiting,
         entriesScannedInline: Int = Limits.entriesScannedInline
     ) {
+        self.cores = cores
         self.unsyncedBytesLimit = unsyncedBytesLimit
         self.readsWaitingLimit = max(1, readsWaitingLimit / cores)
         self.entriesScannedInline = entriesScannedInline
@@ -232,9 +252,9 @@ enum Runnable: Sendable {
     case admit(WriteTask.Handle)
 }
 
-struct AtDisk: Sendable {
-    var token: PersistToken
+/// One entry of the log, with those who wait for it.
+struct TurnProposal: Sendable {
     var writes: [WriteTask.Handle]
     var byteCount: Int
-    var storesNothing: Bool
+    var proposedAt: Instant
 }

@@ -1,5 +1,6 @@
 /// What a shard counts: plain integers of its own, read by a scrape.
 package import Regions
+package import Telemetry
 
 package struct ShardCounters: Sendable {
     package enum Operation: String, CaseIterable, Hashable, Sendable {
@@ -21,6 +22,11 @@ package struct ShardCounters: Sendable {
     package var readsCold: UInt64 = 0
     /// Writes that had to wait for another write of their key.
     package var latchWaits: UInt64 = 0
+    /// Times that the replica here learnt of another leader, or of none.
+    package var leaderChanges: UInt64 = 0
+    /// From a proposal until it was applied.
+    package var proposalDuration = Histogram(.syncDuration)
+    package var proposalWrites = Histogram(.count)
     /// Reads that the store could not answer: the device failed, or bytes are corrupt.
     package var readErrors: UInt64 = 0
     /// Commands refused because a queue was full.

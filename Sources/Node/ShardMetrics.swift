@@ -1,5 +1,6 @@
 /// What a shard tells a scrape.
 internal import Base
+internal import Raft
 internal import Regions
 internal import Storage
 package import Telemetry
@@ -13,7 +14,8 @@ extension Shard {
                     ["raw", operation.rawValue, result.rawValue])
             }
         }
-        scrape.add(.unsyncedBytes, UInt64(unsyncedBytes + turnBatch.byteCount))
+        measureReplica(into: &scrape)
+        scrape.add(.unsyncedBytes, UInt64(unappliedBytes + turnBatch.byteCount))
         scrape.add(.coldReads, counters.readsCold)
         scrape.add(.readsWaiting, UInt64(reads.count))
         scrape.add(.latchWaits, counters.latchWaits)
@@ -21,6 +23,19 @@ extension Shard {
         for resource in Refusal.Resource.allCases {
             scrape.add(.overloaded, counters.overloads[resource] ?? 0, [resource.label])
         }
-        scrape.add(.diskFull, disk?.isFull == true ? 1 : 0)
+        scrape.add(.diskFull, disk?.space.isFull == true ? 1 : 0)
+    }
+
+    private func measureReplica(into scrape: inout Scrape) {
+        for role in Role.allCases {
+            scrape.add(.groups, replica?.raft.role == role ? 1 : 0, [role.rawValue])
+        }
+        scrape.add(.leaderChanges, counters.leaderChanges)
+        scrape.add(.proposalDuration, counters.proposalDuration)
+        scrape.add(.proposalWrites, counters.proposalWrites)
+        guard let replica else { return }
+        let trail = replica.raft.trail
+        scrape.add(.logEntries, trail.lastIndex - trail.base.index)
+        scrape.add(.unappliedEntries, trail.lastIndex - replica.applied)
     }
 }

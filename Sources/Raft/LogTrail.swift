@@ -86,8 +86,9 @@ package struct LogTrail: Hashable, Sendable {
         return result
     }
 
-    /// Bytes of the entries behind `index` up to `end`.
+    /// Bytes of the entries behind `index` up to `end`, as far as they are still in the log.
     package func byteCount(after index: LogIndex, through end: LogIndex) -> Int {
+        let index = max(index, base.index)
         guard index < end else { return 0 }
         return sizes[Int(index - base.index)..<Int(end - base.index)].reduce(0) { $0 + Int($1) }
     }

@@ -45,12 +45,12 @@ package enum RaftEffect: Hashable, Sendable {
     case apply(through: LogIndex)
     /// In the log at that place; committed when `apply` reaches it with the same term.
     case accepted(ProposalID, LogPosition)
-    case refused(ProposalID, Refusal)
+    case refused(ProposalID, RaftRefusal)
     /// Read when everything up to that index is applied.
     case readReady(ReadID, LogIndex)
-    case readRefused(ReadID, Refusal)
+    case readRefused(ReadID, RaftRefusal)
     /// This replica leads on. A transfer that works ends with `roleChanged`.
-    case transferFailed(to: ReplicaID, Refusal)
+    case transferFailed(to: ReplicaID, RaftRefusal)
     case roleChanged(RoleReport)
 }
 
@@ -134,8 +134,10 @@ package struct RecoveredState: Sendable {
     }
 }
 
-package enum Role: Hashable, Sendable {
-    case follower, preCandidate, candidate, leader
+package enum Role: String, CaseIterable, Hashable, Sendable {
+    case follower
+    case preCandidate = "pre_candidate"
+    case candidate, leader
 }
 
 package struct RoleReport: Hashable, Sendable {
@@ -151,7 +153,7 @@ package struct RoleReport: Hashable, Sendable {
 }
 
 /// Why something was not done. Nothing has happened in any of these cases.
-package enum Refusal: Hashable, Sendable {
+package enum RaftRefusal: Hashable, Sendable {
     /// Ask that one, if it is known: the core forwards nothing.
     case notLeader(ReplicaID?)
     case transferring(to: ReplicaID)

@@ -11,7 +11,7 @@ extension RaftGroup {
         into effects: inout RaftEffects
     ) {
         wake(at: now, into: &effects)
-        do throws(Refusal) {
+        do throws(RaftRefusal) {
             let next = try membership(after: changes)
             appendOwn(.membership(next))
             effects.append(.accepted(proposal, trail.last))
@@ -21,7 +21,7 @@ extension RaftGroup {
         }
     }
 
-    private func membership(after changes: [MembershipChange]) throws(Refusal) -> Membership {
+    private func membership(after changes: [MembershipChange]) throws(RaftRefusal) -> Membership {
         guard let leadership else { throw .notLeader(leader) }
         if let transfer = leadership.transfer { throw .transferring(to: transfer.target) }
         let isDone = commit >= leadership.firstIndex && commit >= trail.membershipIndex
@@ -120,4 +120,4 @@ extension RaftGroup {
     }
 }
 
-extension Refusal: Error {}
+extension RaftRefusal: Error {}

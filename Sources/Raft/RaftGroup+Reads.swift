@@ -105,7 +105,7 @@ extension RaftGroup {
     }
 
     private func refuse(
-        _ read: LeaderRead, _ refusal: Refusal, into effects: inout RaftEffects
+        _ read: LeaderRead, _ refusal: RaftRefusal, into effects: inout RaftEffects
     ) {
         // A follower asks again by itself.
         guard case .local(let read) = read.origin else { return }

@@ -16,7 +16,7 @@ extension RaftGroup {
         effects.append(.accepted(proposal, trail.last))
     }
 
-    private func refusal(ofBytes byteCount: Int) -> Refusal? {
+    private func refusal(ofBytes byteCount: Int) -> RaftRefusal? {
         guard let leadership else { return .notLeader(leader) }
         if let transfer = leadership.transfer { return .transferring(to: transfer.target) }
         // One always fits, or a large one would never go in.

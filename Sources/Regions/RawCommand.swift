@@ -146,6 +146,8 @@ package enum Refusal: Error, Hashable, Sendable {
     case diskFull(SpaceShortage)
     /// A bounded queue is full; the resource tells which.
     case overloaded(resource: Resource)
+    /// The group has no leader here that may take the command; nothing was done.
+    case noLeader
     case deadlineExceeded
     /// More is stored in a range than one request may delete.
     case rangeTooLarge

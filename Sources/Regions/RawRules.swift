@@ -27,6 +27,24 @@ extension RawCommand {
         }
     }
 
+    /// About what a write adds to a batch; of a range delete its bounds, for what it names is known
+    /// only when it is measured.
+    package var storedBytes: Int {
+        switch self {
+        case .put(let put): put.key.bytes.count + put.value.count
+        case .delete(let delete): delete.key.bytes.count
+        case .compareAndSwap(let swap):
+            if case .put(let value, _) = swap.replacement {
+                swap.key.bytes.count + value.count
+            } else {
+                swap.key.bytes.count
+            }
+        case .deleteRange(let range, _):
+            range.start.bytes.count + (range.end?.bytes.count ?? 0)
+        case .get, .scan, .count: 0
+        }
+    }
+
     /// The one key that a write changes.
     package var writtenKey: Key? {
         switch self {

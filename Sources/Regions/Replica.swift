@@ -37,6 +37,9 @@ package enum ReplicaEffect: Sendable {
     case send(PeerMessage)
     /// An append whose entries' records are in the log only: read them there, then send it.
     case sendFromLog(RaftMessage)
+    /// See `RaftEffect`.
+    case sendSnapshot(to: ReplicaID, term: Term, beat: Beat, atLeast: LogIndex)
+    case discardSnapshot(LogPosition)
     /// Let the log begin behind that base: nobody reads again what is before it.
     case compact(GroupBase)
     case settled(ProposalID, ProposalFate)
@@ -64,12 +67,14 @@ package enum ProposalFate: Hashable, Sendable {
     /// Certain not to have happened: another entry stands in its place.
     case superseded
     /// Not in any log.
-    case refused(Raft.Refusal)
+    case refused(RaftRefusal)
 }
 
 package struct Replica: Sendable {
     package let group: GroupID
     package private(set) var raft: RaftGroup
+
+    private let logBytesForFollowers: Int
 
     private struct Item: Sendable {
         var term: Term
@@ -102,12 +107,16 @@ package struct Replica: Sendable {
     private var proposed: (command: Bytes, batch: WriteBatch)?
     private var raftEffects: RaftEffects = []
 
-    /// - Parameter records: of the entries behind what is applied, in order.
+    /// - Parameters:
+    ///   - records: of the entries behind what is applied, in order.
+    ///   - logBytesForFollowers: kept for those that lag; past it they get a snapshot.
     package init(
         group: GroupID, id: ReplicaID, settings: RaftSettings, recovered: RecoveredState,
-        records: [Bytes], generator: SeededGenerator, at now: Instant
+        records: [Bytes], logBytesForFollowers: Int = Limits.logBytesForFollowers,
+        generator: SeededGenerator, at now: Instant
     ) {
         self.group = group
+        self.logBytesForFollowers = logBytesForFollowers
         let raft = RaftGroup(
             id: id, settings: settings, recovered: recovered, generator: generator, at: now)
         let applied = max(recovered.snapshot.position.index, recovered.applied)
@@ -181,7 +190,10 @@ package struct Replica: Sendable {
                 proposals = []
             }
             effects.append(.roleChanged(report))
-        case .readReady, .readRefused, .transferFailed, .sendSnapshot, .discardSnapshot:
+        case .sendSnapshot(let follower, let term, let beat, let index):
+            effects.append(.sendSnapshot(to: follower, term: term, beat: beat, atLeast: index))
+        case .discardSnapshot(let position): effects.append(.discardSnapshot(position))
+        case .readReady, .readRefused, .transferFailed:
             invariant(false, "nobody has asked this group for \(effect)")
         }
     }
@@ -265,14 +277,18 @@ package struct Replica: Sendable {
     }
 
     /// Keeps what a follower lacks, as long as that is less to send than a snapshot.
+    ///
+    /// The data may be ahead of what is known here. History: (1) a worker applies an entry, (2) a
+    /// flush takes it along and is reported, (3) the worker reports. What comes with the third is
+    /// left for the next flush.
     private mutating func compact(
         through flushed: LogIndex, at now: Instant, into effects: inout [ReplicaEffect]
     ) {
-        invariant(flushed <= applied, "what is flushed was applied")
+        let flushed = min(flushed, applied)
         let needed = raft.followers.map(\.match).min() ?? flushed
         let isLarge =
             raft.trail.byteCount(after: min(needed, flushed), through: flushed)
-            > Limits.logBytesForFollowers
+            > logBytesForFollowers
         let index = isLarge ? flushed : min(needed, flushed)
         guard index > raft.trail.base.index else { return }
         effects.append(.compact(GroupBase(replica: raft.id, snapshot: identity(at: index))))
@@ -346,10 +362,8 @@ package struct Replica: Sendable {
             if batch.isEmpty { batch = own } else { batch.append(own) }
             return
         }
-        let record = items[place].record
-        let decoded = try EntryRecord.decode(record)
-        guard case .command = decoded.entry.content else { return }
-        batch.append(try CommandRecord.decode(record, in: decoded.command))
+        guard let command = try CommandRecord.batch(ofEntry: items[place].record) else { return }
+        batch.append(command)
     }
 
     private mutating func settle(through index: LogIndex, into effects: inout [ReplicaEffect]) {

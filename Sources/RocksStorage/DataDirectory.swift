@@ -2,7 +2,8 @@
 ///
 ///     LOCK      locked while a process uses the directory; says which
 ///     IDENTITY  format, cluster, store: see StoreIdentity
-///     db/       RocksDB's files
+///     log/      the Raft logs: a RocksDB that is synced with each write
+///     db/       the data: a RocksDB without a log of its own
 ///
 /// Opening never waits and never deletes. A folder that holds anything else is refused, not shared.
 package import Base
@@ -19,6 +20,7 @@ package final class DataDirectory: Sendable {
 
     private static let identityName = "IDENTITY"
     private static let databaseName = "db"
+    private static let logName = "log"
     /// What may be there before the identity is: our own first steps, and the root of a file
     /// system.
     private static let harmlessNames: Set<String> = [
@@ -73,6 +75,8 @@ package final class DataDirectory: Sendable {
             return try StoreIdentity(decoding: bytes)
         } catch {
             switch error {
+            case .olderFormat(let found):
+                throw .olderFormat(path: path, found: found, supported: StoreIdentity.format)
             case .newerFormat(let found):
                 throw .newerFormat(path: path, found: found, supported: StoreIdentity.format)
             case .corrupt(let detail):
@@ -93,14 +97,19 @@ package final class DataDirectory: Sendable {
 
     // MARK: The store in it
 
-    /// Opens the database; makes it the first time. The engine holds the directory until it is
-    /// closed.
-    package func openEngine(_ options: RocksOptions) throws(StorageError) -> RocksEngine {
+    /// Opens the log and the data; makes them the first time. Both hold the directory until they
+    /// are closed.
+    package func openStore(
+        _ options: RocksOptions
+    ) throws(StorageError) -> (log: RocksLog, engine: RocksEngine) {
         let creating = !identity.hasDatabase
+        let log = try RocksLog(
+            path: path + "/" + Self.logName, options: RocksLogOptions(beside: options),
+            creating: creating, lease: self)
         let engine = try RocksEngine(
             path: path + "/" + Self.databaseName, options: options, creating: creating,
             lease: self)
-        guard creating else { return engine }
+        guard creating else { return (log, engine) }
         var made = identity
         made.hasDatabase = true
         do throws(DataDirectoryError) {
@@ -116,7 +125,7 @@ package final class DataDirectory: Sendable {
             }
         }
         current.withLock { $0 = made }
-        return engine
+        return (log, engine)
     }
 
     /// Of the file system that holds the directory.

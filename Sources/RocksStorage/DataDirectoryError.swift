@@ -20,6 +20,8 @@ package enum DataDirectoryError: Error, Hashable, Sendable {
     case inUse(path: String, holder: Holder?)
     /// `data_newer_format`: a later release wrote it.
     case newerFormat(path: String, found: UInt64, supported: UInt64)
+    /// `data_older_format`: a state of the program before its first release wrote it.
+    case olderFormat(path: String, found: UInt64, supported: UInt64)
     /// `data_corrupt`
     case corrupt(path: String, detail: String)
     /// `data_belongs_to_other`: not empty, and not a data directory; `found` is one of its entries.
@@ -38,6 +40,7 @@ package enum DataDirectoryError: Error, Hashable, Sendable {
         switch self {
         case .inUse: "data_in_use"
         case .newerFormat: "data_newer_format"
+        case .olderFormat: "data_older_format"
         case .corrupt: "data_corrupt"
         case .belongsToOther: "data_belongs_to_other"
         case .notDirectory: "data_not_a_directory"

@@ -54,6 +54,21 @@ final class LogDatabase: @unchecked Sendable {
         rocksdb_close(pointer)
     }
 
+    /// What RocksDB may write next by itself: all that is in memory, and the few tables that are
+    /// left of entries not yet deleted.
+    func spaceNeeds(_ options: RocksLogOptions) -> DiskGuard.Needs {
+        DiskGuard.Needs(
+            flushBytes: number("rocksdb.cur-size-all-mem-tables"),
+            compactionBytes: number("rocksdb.live-sst-files-size"),
+            memtableBytes: UInt64(options.memtableBytes))
+    }
+
+    private func number(_ name: String) -> UInt64 {
+        var value: UInt64 = 0
+        _ = rocksdb_property_int_cf(pointer, handle, name, &value)
+        return value
+    }
+
     /// After a failed write, called once: never to be closed, for the reasons given in
     /// `RocksDatabase`.
     func abandon() { _ = Unmanaged.passRetained(self) }

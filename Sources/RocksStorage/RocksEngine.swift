@@ -108,7 +108,11 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         }
         let target = writer.batch
         try fill(target, from: batch)
-        try admit(batch, byteCount: rocksdbBytes(target))
+        if options.hasLog {
+            try admit(batch, byteCount: rocksdbBytes(target))
+        } else {
+            space.note(batch)
+        }
         let writeOptions = sync ? writer.synced : writer.unsynced
         try calling { rocksdb_write(database.pointer, writeOptions, target, $0) }
         if sync, !options.hasLog { try flush() }

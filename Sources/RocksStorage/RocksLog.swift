@@ -30,6 +30,7 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     private static let batchBytesKept = 1 << 20
 
     private let database: LogDatabase
+    private let options: RocksLogOptions
     private let writer: Mutex<Writer>
     /// What opening found, until somebody asks for it.
     private let found: Mutex<[RecoveredLog]?>
@@ -40,6 +41,7 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     package init(
         path: String, options: RocksLogOptions, creating: Bool, lease: any Sendable
     ) throws(StorageError) {
+        self.options = options
         database = try LogDatabase(
             path: path, options: options, creating: creating, lease: lease)
         let recovery = try database.recover()
@@ -60,6 +62,9 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
             rocksdb_writeoptions_destroy(writer.options)
         }
     }
+
+    /// What has to find room beside the log's own writes.
+    package var spaceNeeds: DiskGuard.Needs { database.spaceNeeds(options) }
 
     package func recover() throws(StorageError) -> [RecoveredLog] {
         let kept = found.withLock { found in

@@ -63,12 +63,15 @@ final class SpaceGate: Sendable {
         if let shortage { throw .full(shortage) }
     }
 
-    func space(needs: () -> DiskGuard.Needs) throws(StorageError) -> DiskSpace {
+    func look(needs: () -> DiskGuard.Needs) throws(StorageError) -> DiskGuard {
         try state.withLock { state throws(StorageError) in
             try look(&state, at: now, needs())
-            return state.disk.space
+            return state.disk
         }
     }
+
+    /// What was admitted elsewhere, before it went into a log.
+    func note(_ batch: WriteBatch) { state.withLock { note(batch, &$0) } }
 
     /// What to compact, to give space back to a store that is full or has refused something.
     func startReclaiming() -> KeyRange? {

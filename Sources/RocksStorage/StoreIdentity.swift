@@ -7,7 +7,7 @@ package import Base
 
 package struct StoreIdentity: Hashable, Sendable {
     /// The format of everything in the directory that this release writes.
-    package static let format: UInt64 = 1
+    package static let format: UInt64 = 2
 
     /// 32 hexadecimal digits.
     package var cluster: String
@@ -51,6 +51,7 @@ package struct StoreIdentity: Hashable, Sendable {
 
     package enum Fault: Error, Hashable, Sendable {
         case newerFormat(UInt64)
+        case olderFormat(UInt64)
         /// What was expected where.
         case corrupt(String)
     }
@@ -73,7 +74,7 @@ package struct StoreIdentity: Hashable, Sendable {
         var fields = Fields(lines: lines.dropFirst().dropLast())
         let format = try fields.number("format")
         guard format <= Self.format else { throw .newerFormat(format) }
-        guard format == Self.format else { throw .corrupt("there is no format \(format)") }
+        guard format == Self.format else { throw .olderFormat(format) }
         cluster = try fields.text("cluster")
         clusterName = try fields.text("name")
         store = try fields.number("store")
@@ -101,7 +102,8 @@ package struct StoreIdentity: Hashable, Sendable {
         }
 
         func expectEnd() throws(Fault) {
-            if let line = lines.first { throw .corrupt("\"\(line)\" is not a field of format 1") }
+            guard let line = lines.first else { return }
+            throw .corrupt("\"\(line)\" is not a field of format \(StoreIdentity.format)")
         }
     }
 

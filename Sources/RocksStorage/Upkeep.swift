@@ -6,8 +6,12 @@ private import Synchronization
 
 extension RocksEngine {
     /// How full the disk is, by a look at it now.
-    package func diskSpace() throws(StorageError) -> DiskSpace {
-        try space.space(needs: spaceNeeds)
+    package func diskSpace() throws(StorageError) -> DiskSpace { try lookAtDisk().space }
+
+    /// The same, with which what comes next is decided.
+    /// - Parameter log: of the Raft logs on the same disk.
+    package func lookAtDisk(log: DiskGuard.Needs? = nil) throws(StorageError) -> DiskGuard {
+        try space.look { log.map { spaceNeeds() + $0 } ?? spaceNeeds() }
     }
 
     /// On a full disk writes what is in memory out and compacts it with what it deletes, now and

@@ -33,7 +33,7 @@ struct AccessLog: Sendable {
     private static func level(of record: AccessRecord) -> Logger.Level {
         switch record.code {
         case .internal, .outcomeUnknown: .error
-        case .diskFull, .overloaded, .deadlineExceeded, .notReady: .notice
+        case .diskFull, .overloaded, .deadlineExceeded, .noLeader, .notReady: .notice
         default: .debug
         }
     }

@@ -49,11 +49,15 @@ final class Core: Serving, @unchecked Sendable {
     private var isRunning = false
     private var turnIsOpen = false
     private var turnWall = Clocks.wall()
-    private var persists: [DiskWorker.Job] = []
+    private var logged: [StoreWorkers.LogItem] = []
+    private var applied: [StoreWorkers.ApplyItem] = []
     /// Of the reads that are with reader threads.
     private var stopFlags: [ReadToken: StopFlag] = [:]
     private var outgoing: [[Envelope]]
     private var deadline: (at: Instant, task: Scheduled<Void>)?
+    /// Fulfilled once, when requests are first taken.
+    let serving: EventLoopPromise<Void>
+    private var isServing = false
 
     private struct Inbox: Sendable {
         var events: [Delivery] = []
@@ -80,10 +84,13 @@ final class Core: Serving, @unchecked Sendable {
 
     /// What the core uses of the node around it.
     struct Services: Sendable {
-        var disk: DiskWorker
+        var log: BatchWorker<StoreWorkers.LogItem>
+        var data: BatchWorker<StoreWorkers.ApplyItem>
+        /// A replica has found its log damaged.
+        var damaged: @Sendable (StorageError) -> Void
         var readers: ReaderPool
         var coreCount: Int
-        var log: AccessLog
+        var access: AccessLog
         var post: @Sendable (_ core: Int, _ events: [Delivery]) -> Void
         var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void
     }
@@ -98,9 +105,13 @@ final class Core: Serving, @unchecked Sendable {
         units = Units(gateway: gateway, shard: shard)
         self.services = services
         outgoing = Array(repeating: [], count: services.coreCount)
+        serving = loop.makePromise()
     }
 
     // MARK: Serving
+
+    /// Lets the units see the time for the first time.
+    func start() { loop.execute { self.handle(.shard, .deadlineReached) } }
 
     func serve(_ request: Request, _ exchange: ExchangeID) {
         handle(.gateway, .request(exchange, request))
@@ -171,12 +182,14 @@ final class Core: Serving, @unchecked Sendable {
             }
         case .respond(let exchange, let response, let access):
             front.respond(exchange, response)
-            services.log.write(access)
+            services.access.write(access)
         case .released(let exchange):
             front.release(exchange)
-        case .persist(let token, let batch):
-            let owner = DiskWorker.Owner(core: index, token: token)
-            persists.append(DiskWorker.Job(owner: owner, batch: batch))
+        case .append(let append): logged.append(.append(core: index, append))
+        case .compact(let group, let base): logged.append(.compact(group, base))
+        case .apply(let apply):
+            applied.append(StoreWorkers.ApplyItem(core: index, apply: apply))
+        case .damaged(let error): services.damaged(error)
         case .read(let token, let read, let view, let wall):
             let stop = StopFlag()
             stopFlags[token] = stop
@@ -206,10 +219,7 @@ final class Core: Serving, @unchecked Sendable {
         queue.append(Delivery(to: .shard, .turnEnded))
         takeQueue()
         isRunning = false
-        if !persists.isEmpty {
-            services.disk.submit(persists)
-            persists.removeAll(keepingCapacity: true)
-        }
+        submit()
         for core in outgoing.indices where !outgoing[core].isEmpty {
             services.post(core, outgoing[core].map { Delivery(to: $0.to.unit, .received($0)) })
             outgoing[core].removeAll(keepingCapacity: true)
@@ -218,8 +228,24 @@ final class Core: Serving, @unchecked Sendable {
         scheduleDeadline()
     }
 
+    private func submit() {
+        if !applied.isEmpty {
+            services.data.submit(applied)
+            applied.removeAll(keepingCapacity: true)
+        }
+        if !logged.isEmpty {
+            services.log.submit(logged)
+            logged.removeAll(keepingCapacity: true)
+        }
+        if !isServing, units.shard.takesRequests {
+            isServing = true
+            serving.succeed()
+        }
+    }
+
     private func scheduleDeadline() {
-        guard let next = units.gateway.nextDeadline else { return }
+        let deadlines = [units.gateway.nextDeadline, units.shard.nextDeadline]
+        guard let next = deadlines.compactMap({ $0 }).min() else { return }
         if let deadline, deadline.at <= next { return }
         deadline?.task.cancel()
         let rest = next.since(Clocks.monotonic()).wholeNanoseconds
@@ -227,6 +253,7 @@ final class Core: Serving, @unchecked Sendable {
         let task = loop.scheduleTask(in: delay) {
             self.deadline = nil
             self.handle(.gateway, .deadlineReached)
+            self.handle(.shard, .deadlineReached)
         }
         deadline = (next, task)
     }

@@ -4,10 +4,12 @@
 /// A file system may hang, so looks happen on a thread of their own; getting space back means
 /// flushes and compactions, which take long, and has another. What goes on for long is logged when
 /// it begins and when it ends.
+internal import Base
 internal import Dispatch
 internal import Logging
 internal import NIOPosix
 internal import Node
+internal import Regions
 internal import RocksStorage
 internal import Storage
 internal import Synchronization
@@ -29,14 +31,23 @@ final class DiskWatch: Sendable {
     private static let interval = DispatchTimeInterval.milliseconds(500)
 
     private let engine: RocksEngine
+    private let log: RocksLog
     private let cores: [Core]
     private let upkeep: NIOThreadPool
     private let logger: Logger
+    private let workers: StoreWorkers
+    /// What the replica was last told.
+    private let flushed = Atomic<UInt64>(0)
     private let queue = DispatchQueue(label: "disk-watch")
     private let state = Mutex(State())
 
-    init(engine: RocksEngine, cores: [Core], upkeep: NIOThreadPool, logger: Logger) {
+    init(
+        engine: RocksEngine, log: RocksLog, workers: StoreWorkers, cores: [Core],
+        upkeep: NIOThreadPool, logger: Logger
+    ) {
         self.engine = engine
+        self.log = log
+        self.workers = workers
         self.cores = cores
         self.upkeep = upkeep
         self.logger = logger
@@ -75,7 +86,7 @@ final class DiskWatch: Sendable {
 
     private func look() {
         do {
-            let space = try engine.diskSpace()
+            let space = try engine.lookAtDisk(log: log.spaceNeeds)
             for core in cores {
                 core.post([
                     Delivery(to: .shard, .diskSpace(space)),
@@ -91,6 +102,22 @@ final class DiskWatch: Sendable {
             }
         }
         reclaim()
+        noteFlushed()
+    }
+
+    /// Tells the replica how much of its log is no longer needed. RocksDB flushes when it likes;
+    /// when it has not for long, it is told to, or the log would grow for ever under writes of a
+    /// few keys.
+    private func noteFlushed() {
+        do throws(StorageError) {
+            if workers.statistics.logBytes > Limits.logBytesUnflushed { try engine.flush() }
+            guard let index = try Store.flushed(engine), index > flushed.load(ordering: .relaxed)
+            else { return }
+            flushed.store(index, ordering: .relaxed)
+            cores[0].post([Delivery(to: .shard, .flushed(Store.group, through: index))])
+        } catch {
+            workers.fail(error)
+        }
     }
 
     private func reclaim() {

@@ -7,6 +7,8 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import Node
+internal import Raft
+internal import Regions
 internal import RocksStorage
 internal import Storage
 internal import Synchronization
@@ -16,7 +18,9 @@ struct NodeParts {
     let engine: RocksEngine
     let group: MultiThreadedEventLoopGroup
     let readers: NIOThreadPool
-    let writer: NIOThreadPool
+    /// For the log and for the data.
+    let writers: (log: NIOThreadPool, data: NIOThreadPool)
+    let workers: StoreWorkers
     /// Flushes and compactions that a full disk asks for.
     let upkeep: NIOThreadPool
     let cores: [Core]
@@ -24,45 +28,39 @@ struct NodeParts {
     let logger: Logger
 
     init(
-        _ settings: NodeSettings, directory: DataDirectory, engine: RocksEngine,
+        _ settings: NodeSettings, directory: DataDirectory, store: Store,
         tls: TLSAcceptor?, logger: Logger, storeFailed: @escaping @Sendable () -> Void
     ) {
+        let engine = store.engine
         self.engine = engine
         self.logger = logger
         let coreCount = settings.cores
         group = MultiThreadedEventLoopGroup(numberOfThreads: coreCount)
         readers = NIOThreadPool(numberOfThreads: ReaderPool.threadCount)
-        writer = NIOThreadPool(numberOfThreads: 1)
+        writers = (NIOThreadPool(numberOfThreads: 1), NIOThreadPool(numberOfThreads: 1))
         readers.start()
-        writer.start()
+        writers.log.start()
+        writers.data.start()
         upkeep = NIOThreadPool(numberOfThreads: 1)
         upkeep.start()
         let switchboard = switchboard
-        let disk = DiskWorker(
-            engine: engine, thread: writer,
+        let workers = StoreWorkers(
+            log: store.log, engine: engine, replica: store.replica.id, threads: writers,
             report: { core, events in
                 switchboard.post(core, events.map { Delivery(to: .shard, $0) })
             },
             failed: { error in
-                logger.error(
-                    """
-                    a write failed; only a new start can tell what is on the disk, so the node ends
-                    """,
-                    metadata: [
-                        "event": "store_failed", "error": "\(error)",
-                        "try": "dmesg | tail   # mend the disk, then start again",
-                    ])
-                for core in switchboard.all {
-                    core.post([Delivery(to: .gateway, .storeFailed(error))])
-                }
+                Self.tell(error, to: switchboard.all, logger)
                 storeFailed()
             })
+        self.workers = workers
         let scraper = Scraper(
-            switchboard: switchboard, disk: disk, engine: engine, build: settings.build,
+            switchboard: switchboard, disk: workers, engine: engine, build: settings.build,
             tls: tls)
         let services = Core.Services(
-            disk: disk, readers: ReaderPool(threads: readers, engine: engine),
-            coreCount: coreCount, log: AccessLog(logger: logger), post: switchboard.post,
+            log: workers.makeLogWorker(), data: workers.makeDataWorker(), damaged: workers.fail,
+            readers: ReaderPool(threads: readers, engine: engine), coreCount: coreCount,
+            access: AccessLog(logger: logger), post: switchboard.post,
             scrape: scraper.scrape)
         let facts = NodeFacts(
             version: settings.build.version, revision: settings.build.revision,
@@ -75,6 +73,9 @@ struct NodeParts {
         if let tls { frontSettings.makeTLSHandler = { _ in tls.makeHandler() } }
         var generator = SeededGenerator(seed: .random(in: 0 ... .max))
         let shardAddress = UnitAddress(core: 0, unit: .shard)
+        let replica = store.replica.start(
+            RaftSettings(), generator: SeededGenerator(seed: generator.next()),
+            at: Clocks.monotonic())
         cores = group.makeIterator().enumerated().map { index, loop in
             let core = Core(
                 index: index, loop: loop,
@@ -86,7 +87,7 @@ struct NodeParts {
                     facts: facts, generator: &generator),
                 shard: Shard(
                     address: UnitAddress(core: index, unit: .shard), engine: engine,
-                    settings: ShardSettings(cores: coreCount)),
+                    replica: index == 0 ? replica : nil, settings: ShardSettings(cores: coreCount)),
                 services: services)
             core.front.serving = core
             return core
@@ -94,10 +95,27 @@ struct NodeParts {
         switchboard.connect(cores)
     }
 
+    private static func tell(_ error: StorageError, to cores: [Core], _ logger: Logger) {
+        logger.error(
+            "a write failed; only a new start can tell what is on the disk, so the node ends",
+            metadata: [
+                "event": "store_failed", "error": "\(error)",
+                "try": "dmesg | tail   # mend the disk, then start again",
+            ])
+        for core in cores {
+            core.post([
+                Delivery(to: .gateway, .storeFailed(error)),
+                Delivery(to: .shard, .storeFailed(error)),
+            ])
+            core.serving.fail(error)
+        }
+    }
+
     func shutDown() async throws {
         engine.stopCompacting()
         try await upkeep.shutdownGracefully()
-        try await writer.shutdownGracefully()
+        try await writers.log.shutdownGracefully()
+        try await writers.data.shutdownGracefully()
         try await readers.shutdownGracefully()
         try await group.shutdownGracefully()
         switchboard.disconnect()

@@ -38,14 +38,17 @@ package final class RunningNode: Sendable {
             try TLSAcceptor(certificate: files.certificate, key: files.key, now: Clocks.wall())
         }
         let diskBytes = try directory.space().capacity
-        let engine = try directory.openEngine(Self.options(settings, diskBytes: diskBytes))
+        let store = try Store(directory, Self.options(settings, diskBytes: diskBytes))
         let parts = NodeParts(
-            settings, directory: directory, engine: engine, tls: tls, logger: logger,
+            settings, directory: directory, store: store, tls: tls, logger: logger,
             storeFailed: storeFailed)
         let watch = DiskWatch(
-            engine: engine, cores: parts.cores, upkeep: parts.upkeep, logger: logger)
+            engine: store.engine, log: store.log, workers: parts.workers, cores: parts.cores,
+            upkeep: parts.upkeep, logger: logger)
         await watch.start()
         do {
+            for core in parts.cores { core.start() }
+            for core in parts.cores { try await core.serving.futureResult.get() }
             var listeners: [any Channel] = []
             for address in settings.listen {
                 let channel = try await Front.bind(
@@ -115,6 +118,7 @@ package final class RunningNode: Sendable {
         let machine = MachineResources.measured()
         var options = RocksOptions(for: machine, diskBytes: diskBytes)
         if let cacheBytes = settings.cacheBytes { options.blockCacheBytes = cacheBytes }
+        options.hasLog = false
         options.isGarbage = [.raw: { RawRecord.isExpired($0, at: Clocks.wall()) }]
         return options
     }

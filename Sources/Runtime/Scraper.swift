@@ -11,7 +11,7 @@ internal import Telemetry
 
 struct Scraper: Sendable {
     let switchboard: Switchboard
-    let disk: DiskWorker
+    let disk: StoreWorkers
     let engine: RocksEngine
     let build: BuildFacts
     /// nil in cleartext.
@@ -21,7 +21,7 @@ struct Scraper: Sendable {
     private let thread = DispatchQueue(label: "metrics")
 
     init(
-        switchboard: Switchboard, disk: DiskWorker, engine: RocksEngine, build: BuildFacts,
+        switchboard: Switchboard, disk: StoreWorkers, engine: RocksEngine, build: BuildFacts,
         tls: TLSAcceptor?
     ) {
         self.switchboard = switchboard
@@ -65,7 +65,8 @@ struct Scraper: Sendable {
         }
         let statistics = disk.statistics
         scrape.add(.syncDuration, statistics.syncDuration)
-        scrape.add(.syncedWrites, statistics.writesPerSync)
+        scrape.add(.syncedEntries, statistics.entriesPerSync)
+        scrape.add(.applyDuration, statistics.applyDuration)
         for reason in WriteFailure.allCases {
             scrape.add(.writeFailures, statistics.failures[reason] ?? 0, [reason.rawValue])
         }

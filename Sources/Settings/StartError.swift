@@ -17,6 +17,8 @@ package enum StartError: Error, Hashable, Sendable {
     case dataInUse(path: String, ProcessName?, command: String)
     case dataBelongsToOther(path: String, reason: String, command: String)
     case dataNewerFormat(path: String, found: Int, supported: Int)
+    /// Of a state of the program that was never released.
+    case dataOlderFormat(path: String, found: Int, supported: Int, command: String)
     case dataCorrupt(path: String, reason: String, directory: String)
     case dataUnwritable(path: String, reason: String, command: String)
     case diskFull(path: String, freeBytes: Int, neededBytes: Int)
@@ -36,6 +38,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataInUse: "data_in_use"
         case .dataBelongsToOther: "data_belongs_to_other_node"
         case .dataNewerFormat: "data_newer_format"
+        case .dataOlderFormat: "data_older_format"
         case .dataCorrupt: "data_corrupt"
         case .dataUnwritable: "data_unwritable"
         case .diskFull: "disk_full"
@@ -47,7 +50,7 @@ package enum StartError: Error, Hashable, Sendable {
     package var exitStatus: ExitStatus {
         switch self {
         case .settings(let error): error.exitStatus
-        case .openWithoutTLS, .dataNewerFormat: .configuration
+        case .openWithoutTLS, .dataNewerFormat, .dataOlderFormat: .configuration
         case .certificateUnreadable, .portForbidden, .dataUnwritable: .notAllowed
         case .portInUse, .addressUnavailable: .unreachable
         case .dataInUse: .tryAgain
@@ -76,6 +79,9 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataBelongsToOther(let path, let reason, _): "\(path) \(reason)"
         case .dataNewerFormat(let path, let found, let supported):
             "\(path) has format \(found); this binary knows formats up to \(supported)"
+        case .dataOlderFormat(let path, let found, let supported, _):
+            "\(path) has format \(found), from before the first release; "
+                + "this binary reads format \(supported) only"
         case .dataCorrupt(let path, let reason, _): "\(path): \(reason)"
         case .dataUnwritable(let path, let reason, _): "\(path): \(reason)"
         case .diskFull(let path, let free, let needed):
@@ -92,7 +98,8 @@ package enum StartError: Error, Hashable, Sendable {
         case .certificateUnreadable(_, let advice): advice
         case .openWithoutTLS(_, let command), .portInUse(_, _, let command),
             .addressUnavailable(_, _, let command), .portForbidden(_, let command),
-            .dataBelongsToOther(_, _, let command), .dataUnwritable(_, _, let command):
+            .dataBelongsToOther(_, _, let command), .dataUnwritable(_, _, let command),
+            .dataOlderFormat(_, _, _, let command):
             command
         case .diskFailed: "dmesg | tail"
         case .dataInUse(_, let holder?, let command):

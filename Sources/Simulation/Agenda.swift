@@ -20,10 +20,12 @@ enum WorldEvent: Sendable {
     /// A core takes what is in its inbox.
     case turn(CorePlace)
     case deadline(CorePlace, Instant)
-    /// The disk worker's batch reaches the disk…
-    case diskWrites(node: Int, incarnation: Int)
+    /// A worker's batch reaches the log or the data…
+    case writes(SimDisk.Part, node: Int, incarnation: Int)
     /// …and those who wait for it are told.
-    case diskReports(node: Int, incarnation: Int)
+    case reports(SimDisk.Part, node: Int, incarnation: Int)
+    /// The data is written out, as RocksDB does when it likes.
+    case flushes(node: Int, incarnation: Int)
     case reads(CorePlace, SimCore.Read)
     /// A response reaches its client.
     case answered(ExchangeID, Response, node: Int, incarnation: Int)

@@ -32,6 +32,9 @@ package struct Shape: Sendable {
     }
     package var thinkMicroseconds: UInt64 = 2_000
     package var syncMicroseconds: UInt64 = 1_000
+    package var applyMicroseconds: UInt64 = 100
+    /// The mean time between two flushes of the data; 0: none.
+    package var flushMilliseconds: UInt64 = 20
     /// One sync of so many is a hundred times as slow; 0: none.
     package var slowSyncEvery: UInt64 = 0
     package var coldOfTen: UInt64 = 0
@@ -79,6 +82,8 @@ package struct Shape: Sendable {
         // In a quiet world values live long enough to expire.
         shape.thinkMicroseconds = sometimes(2, pick(10_000...100_000), otherwise: pick(100...5_000))
         shape.syncMicroseconds = sometimes(2, pick(5_000...40_000), otherwise: pick(50...5_000))
+        shape.applyMicroseconds = sometimes(2, pick(2_000...20_000), otherwise: pick(10...500))
+        shape.flushMilliseconds = sometimes(3, 0, otherwise: pick(2...400))
         shape.slowSyncEvery = sometimes(4, pick(10...100), otherwise: 0)
         shape.coldOfTen = sometimes(6, pick(1...10), otherwise: 0)
         shape.readMicroseconds = pick(20...5_000)

@@ -178,7 +178,8 @@ struct ResponseReader {
         case .preconditionFailed:
             return .conditionFailed(actual: try problem.tag("actual_etag"))
         case .outcomeUnknown: return .unknown(code)
-        case .overloaded, .deadlineExceeded, .diskFull, .notReady, .internal, .answerTooLarge:
+        case .overloaded, .deadlineExceeded, .diskFull, .noLeader, .notReady, .internal,
+            .answerTooLarge:
             return .refused(code)
         default: break
         }

@@ -8,6 +8,7 @@ internal import API
 internal import Base
 internal import DequeModule
 internal import Node
+internal import Raft
 internal import Regions
 internal import Storage
 internal import Telemetry
@@ -22,7 +23,9 @@ final class SimCore {
     }
 
     struct Output {
-        var persists: [SimDisk.Job] = []
+        var logged: [SimDisk.LogItem] = []
+        var applied: [SimDisk.ApplyItem] = []
+        var damage: StorageError?
         var reads: [Read] = []
         var envelopes: [Envelope] = []
         var responses: [(exchange: ExchangeID, response: Response)] = []
@@ -105,10 +108,15 @@ final class SimCore {
             if bug == .respondedTwice { output.responses.append((exchange, response)) }
         case .stopRead(let token): stoppedReads.insert(token)
         case .released: break  // a simulated client holds no stream
-        case .persist(let token, let batch):
-            let owner = SimDisk.Owner(core: index, token: token)
-            output.persists.append(SimDisk.Job(owner: owner, batch: batch))
-            if bug == .reportedBeforeWrite { queue.append((.shard, .persisted(token))) }
+        case .append(let append):
+            output.logged.append(.append(core: index, append))
+            if bug == .reportedBeforeWrite {
+                queue.append((.shard, .logged(append.group, append.write.token)))
+            }
+        case .compact(let group, let base): output.logged.append(.compact(group, base))
+        case .apply(let apply):
+            output.applied.append(SimDisk.ApplyItem(core: index, apply: apply))
+        case .damaged(let error): output.damage = error
         case .read(let token, let read, let view, let wall):
             output.reads.append(Read(token: token, read: read, view: view, wall: wall))
         case .scrape(let token):

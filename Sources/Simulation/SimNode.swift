@@ -2,10 +2,14 @@
 internal import API
 internal import Base
 internal import Node
+internal import Raft
 internal import Regions
 internal import Storage
 
 final class SimNode {
+    static let group = GroupID(1)
+    static let replica = ReplicaID(1)
+
     let id: Int
     var clock: SimClock
     var disk: SimDisk
@@ -14,16 +18,23 @@ final class SimNode {
     private(set) var isUp = false
     private(set) var crashedAt: Instant?
 
-    /// Batches handed to the disk and batches reported in this life: what the node was told,
-    /// counted by the host.
-    var issuedCount = 0
-    var reportedCount = 0
-    /// Bytes handed to the disk and not yet reported, of the owner of the key space.
-    var unsyncedBytes = 0
+    /// The last entry handed to the log, and the last that the node was told is applied.
+    var logged: LogIndex = 0
+    var applied: LogIndex = 0
+    /// The first entry of this life.
+    var firstLogged: LogIndex = .max
+    /// What the node was told last is on disk.
+    var flushed: LogIndex = 0
+    var hasFailed = false
+    /// Bytes in entries of this life that are not applied.
+    var unappliedBytes = 0
+    /// As in production, clients are let in when every core takes requests. At that moment the data
+    /// is what was acknowledged in earlier lives, and nothing of this one is in it.
+    var isListening = false
     /// Reads handed to reader threads and not yet finished.
     var readsOut = 0
-    /// Calls with an unknown outcome that may still take effect, and how many reports settle each.
-    var unsettled: [(call: Int, reports: Int)] = []
+    /// Calls with an unknown outcome that may still take effect, and up to which entry.
+    var unsettled: [(call: Int, through: LogIndex)] = []
     /// Calls abandoned by their client: settled when the node has nothing left to do.
     var abandoned: [Int] = []
 
@@ -53,9 +64,8 @@ final class SimNode {
     func start(
         cores count: Int, settings: ShardSettings, bug: HostBug?, at instant: Instant,
         generator: inout SeededGenerator
-    ) {
+    ) throws(StorageError) {
         incarnation += 1
-        isUp = true
         // A monotonic clock's origin means nothing: each life gets another.
         let origin = Instant(nanoseconds: generator.next() >> 24)
         clock.restart(at: instant, showing: origin)
@@ -63,8 +73,11 @@ final class SimNode {
             version: "0.0.0", revision: "simulated", nodeID: "sim-\(id)", engine: "memory",
             startedAt: clock.now(at: instant))
         if bug == .expiryStartsAnew, incarnation > 1 {
-            disk.postponeExpiry(byMilliseconds: 500)
+            try disk.postponeExpiry(byMilliseconds: 500)
         }
+        let replica = try openStore().start(
+            RaftSettings(), generator: generator.split(), at: clock.now(at: instant).instant)
+        isUp = true
         let owner = UnitAddress(core: 0, unit: .shard)
         cores = []
         for index in 0..<count {
@@ -73,7 +86,7 @@ final class SimNode {
                 generator: &generator)
             let shard = Shard(
                 address: UnitAddress(core: index, unit: .shard), engine: disk.engine,
-                settings: settings)
+                replica: index == 0 ? replica : nil, settings: settings)
             cores.append(
                 SimCore(
                     index: index, incarnation: incarnation, gateway: gateway, shard: shard,
@@ -81,14 +94,32 @@ final class SimNode {
         }
     }
 
+    private func openStore() throws(StorageError) -> RecoveredReplica {
+        let store = try RecoveredReplica(of: Self.group, log: disk.log, data: disk.engine)
+        guard disk.bug == .logIsForgotten, incarnation > 1 else { return store }
+        let applied = try RecoveredReplica.applied(of: Self.group, in: disk.engine)
+        guard let applied else { return store }
+        let rest = LogWrite(
+            token: DurabilityToken(number: 0), firstIndex: applied.snapshot.position.index + 1,
+            truncates: true)
+        var batch = LogBatch()
+        batch.add(rest, of: Self.group, replica: Self.replica) { _ in [] }
+        try disk.log.write(batch)
+        return try RecoveredReplica(of: Self.group, log: disk.log, data: disk.engine)
+    }
+
     func crash(at instant: Instant, _ generator: inout SeededGenerator, tail: SimDisk.Tail) {
         isUp = false
         crashedAt = instant
         crashesAtSync = nil
         disk.crash(&generator, tail: tail)
-        issuedCount = 0
-        reportedCount = 0
-        unsyncedBytes = 0
+        logged = 0
+        applied = 0
+        firstLogged = .max
+        flushed = 0
+        hasFailed = false
+        unappliedBytes = 0
+        isListening = false
         readsOut = 0
         unsettled = []
         abandoned = []
@@ -100,6 +131,6 @@ final class SimNode {
         for core in cores where !core.inbox.isEmpty || !core.gateway.isIdle || !core.shard.isIdle {
             return false
         }
-        return disk.isIdle && readsOut == 0 && issuedCount == reportedCount
+        return disk.isIdle && readsOut == 0 && logged == applied
     }
 }

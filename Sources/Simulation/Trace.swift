@@ -6,6 +6,7 @@
 internal import API
 internal import Base
 internal import Node
+internal import Raft
 internal import Regions
 internal import Storage
 
@@ -126,8 +127,9 @@ struct TraceHash {
     mutating func mix(_ event: Event) {
         switch event {
         case .received(let envelope): mix(envelope)
-        case .persisted(let token): mix(1, token.number)
-        case .persistFailed(let token, _): mix(2, token.number)
+        case .logged(_, let token): mix(1, token.number)
+        case .applied(_, let index): mix(2, index)
+        case .flushed(_, let index): mix(12, index)
         case .readFinished(let token, let result):
             mix(3, token)
             if case .success(let outcome) = result { mix(outcome) }
@@ -136,7 +138,7 @@ struct TraceHash {
             mix(request.target)
             if let body = request.body { mix(body) }
         case .cancelled(let exchange): mix(5, UInt64(UInt32(bitPattern: exchange.stream)))
-        case .diskSpace(let space): mix(6, space.freeBytes)
+        case .diskSpace(let space): mix(6, space.space.freeBytes)
         case .scraped(let token, _): mix(7, token)
         case .stopping: mix(8)
         case .turnEnded: mix(9)
@@ -147,10 +149,14 @@ struct TraceHash {
 
     mutating func mix(_ effect: Effect) {
         switch effect {
-        case .persist(let token, let batch):
-            mix(20, token.number)
-            mix(UInt64(batch.count))
-            mix(batch.arena)
+        case .append(let append):
+            mix(20, append.write.token.number)
+            for record in append.records { mix(record) }
+        case .apply(let apply):
+            mix(26, apply.through)
+            mix(apply.batch.arena)
+        case .compact(_, let base): mix(27, base.index)
+        case .damaged: mix(28)
         case .read(let token, _, _, let wall): mix(21, token ^ wall.milliseconds)
         case .send(let envelope): mix(envelope)
         case .respond(let exchange, let response, _):
@@ -179,6 +185,7 @@ struct TraceHash {
             mix(31, reply.number)
             for outcome in reply.outcomes { mix(outcome) }
         case .expire(let number): mix(32, number)
+        case .serving(let isServing): mix(33, isServing ? 1 : 0)
         }
     }
 

@@ -2,6 +2,7 @@
 internal import API
 internal import Base
 internal import Node
+internal import Raft
 internal import Regions
 internal import Storage
 
@@ -9,8 +10,9 @@ extension Event {
     var shown: String {
         switch self {
         case .received(let envelope): "← \(envelope.shown)"
-        case .persisted(let token): "persisted #\(token.number)"
-        case .persistFailed(let token, let error): "persist failed #\(token.number): \(error)"
+        case .logged(_, let token): "logged \(token)"
+        case .applied(_, let index): "applied up to entry \(index)"
+        case .flushed(_, let index): "flushed up to entry \(index)"
         case .readFinished(let token, let result):
             switch result {
             case .success(let outcome): "read \(token & 0xFFFF_FFFF): \(outcome.shown)"
@@ -19,7 +21,7 @@ extension Event {
         case .request(let exchange, let request):
             "request \(exchange.shown) \(request.method.name) \(Key(request.target).shown)"
         case .cancelled(let exchange): "cancelled \(exchange.shown)"
-        case .diskSpace(let space): "disk space: \(space.freeBytes) free"
+        case .diskSpace(let space): "disk space: \(space.space.freeBytes) free"
         case .scraped: "scraped"
         case .storeFailed(let error): "store failed: \(error)"
         case .stopping: "stopping"
@@ -32,7 +34,12 @@ extension Event {
 extension Effect {
     var shown: String {
         switch self {
-        case .persist(let token, let batch): "persist #\(token.number): \(batch.count) writes"
+        case .append(let append):
+            "append \(append.write.token): \(append.records.count) entries "
+                + "from \(append.write.firstIndex) on"
+        case .apply(let apply): "apply up to entry \(apply.through): \(apply.batch.count) writes"
+        case .compact(_, let base): "compact the log up to entry \(base.index)"
+        case .damaged(let error): "damaged: \(error)"
         case .read(let token, let read, let view, let wall):
             "read \(token & 0xFFFF_FFFF) at \(wall.milliseconds)"
                 + "\(view == nil ? "" : " of a view"): \(read.shown)"
@@ -61,6 +68,7 @@ extension Envelope {
             let outcomes = reply.outcomes.map(\.shown).joined(separator: "; ")
             return "\(route) reply \(reply.number & 0xFFFF_FFFF): \(outcomes)"
         case .expire(let number): return "\(route) expire \(number & 0xFFFF_FFFF)"
+        case .serving(let isServing): return "\(route) serving: \(isServing)"
         }
     }
 }

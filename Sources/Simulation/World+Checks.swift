@@ -40,12 +40,12 @@ extension World {
         // The limit is looked at when a write comes: one may pass it. What then waits for a latch
         // or a range delete is not looked at again: where anything waits the limit says nothing.
         let slack = Workload.largestWriteBytes
-        guard !history.hasWaiters, node.unsyncedBytes > shape.unsyncedBytesLimit + slack else {
+        guard !history.hasWaiters, node.unappliedBytes > shape.unsyncedBytesLimit + slack else {
             return
         }
         violate(
             .bounds,
-            "\(node.unsyncedBytes) bytes are not synced; the limit is "
+            "\(node.unappliedBytes) bytes are not applied; the limit is "
                 + "\(shape.unsyncedBytesLimit), and one write may pass it")
     }
 

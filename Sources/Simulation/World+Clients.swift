@@ -9,7 +9,7 @@ extension World {
     func clientActs(_ client: Int) {
         guard clients.clients[client].waiting == nil else { return }
         let node = nodes[client % nodes.count]
-        guard node.isUp else {
+        guard node.isListening else {
             // The connection is refused; the client tries again.
             agenda.schedule(.clientActs(client), after: 5_000_000)
             return
@@ -76,7 +76,7 @@ extension World {
         }
         finish(client, waiting, answers)
         for (id, answer) in zip(waiting.calls, answers) {
-            if case .unknown = answer { node.unsettled.append((id, node.issuedCount)) }
+            if case .unknown = answer { node.unsettled.append((id, node.logged)) }
         }
         if client == clients.verifier { checkVerifierIsServed(waiting.commands, answers) }
         let think = shape.thinkMicroseconds * 1_000
@@ -137,7 +137,7 @@ extension World {
     func settle(_ node: SimNode) {
         // What a failing disk was given may come to light at the next start.
         guard node.disk.failure == nil else { return }
-        while let first = node.unsettled.first, first.reports <= node.reportedCount {
+        while let first = node.unsettled.first, first.through <= node.applied {
             history.settle(first.call, at: agenda.now)
             node.unsettled.removeFirst()
         }

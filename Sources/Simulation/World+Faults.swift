@@ -59,17 +59,17 @@ extension World {
             node.clock.jump(byMilliseconds: jump, at: agenda.now)
             note(node.id, .named("clock"), "jumps by \(jump) ms")
         case .diskFull:
-            guard !node.disk.isFilled else { return }
+            guard !node.disk.space.isFilled else { return }
             setDiskFull(node, true)
             agenda.schedule(
                 .diskHasRoom(node: node.id, incarnation: node.incarnation),
                 after: crashStream.next() % 200_000_000)
         case .diskFailure:
-            node.disk.failsNext = true
+            node.disk.failsNext = crashStream.chance(1, in: 4) ? .data : .log
         case .compaction:
             let wall = node.clock.wall(at: agenda.now)
             note(node.id, .named("disk"), "drops what expired before \(wall.milliseconds)")
-            guard node.disk.failure == nil, !node.disk.failsNext else { return }
+            guard node.disk.failure == nil, node.disk.failsNext == nil else { return }
             do throws(StorageError) {
                 try node.disk.compact { RawRecord.isExpired($0, at: wall) }
             } catch {
@@ -83,12 +83,9 @@ extension World {
         guard node.isUp else { return }
         crashCount += 1
         note(node.id, .named("node"), "crashes")
-        if !node.disk.isWritten {
-            effectOrder.note(node.disk.batchUnderWay, at: agenda.now, isCertain: false)
-        }
         node.crash(at: agenda.now, &crashStream, tail: tail)
         connectionsBreak(node)
-        node.disk.empty()
+        node.disk.space.empty()
         agenda.schedule(.restarts(node: node.id), after: crashStream.next() % 100_000_000)
     }
 
@@ -101,9 +98,9 @@ extension World {
     }
 
     func setDiskFull(_ node: SimNode, _ isFull: Bool) {
-        if isFull { node.disk.fill(&crashStream) } else { node.disk.empty() }
-        let space = node.disk.look()
-        note(node.id, .named("disk"), "has \(space.freeBytes) bytes left")
+        if isFull { node.disk.space.fill(&crashStream) } else { node.disk.space.empty() }
+        let space = node.disk.space.look()
+        note(node.id, .named("disk"), "has \(space.space.freeBytes) bytes left")
         for core in node.cores where node.isUp {
             for unit in [UnitAddress.Unit.gateway, .shard] {
                 post(

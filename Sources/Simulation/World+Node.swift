@@ -13,14 +13,20 @@ extension World {
             readsWaitingLimit: shape.readsWaitingLimit,
             entriesScannedInline: shape.entriesScannedInline)
         settings.mutations = options.mutations
-        node.start(
-            cores: shape.cores, settings: settings, bug: options.hostBug, at: agenda.now,
-            generator: &clockStream)
         node.disk.engine.setCold(shape.coldOfTen, in: 10, seed: options.seed)
+        do throws(StorageError) {
+            try node.start(
+                cores: shape.cores, settings: settings, bug: options.hostBug, at: agenda.now,
+                generator: &clockStream)
+        } catch {
+            violate(.durability, "node \(node.id) cannot start: \(error)")
+            return
+        }
         note(node.id, .named("node"), "starts for the \(node.incarnation). time")
-        checkRestart(node, crashedAt: node.crashedAt)
+        for core in node.cores { arrives(node.place(core.index), .shard, .deadlineReached) }
         agenda.schedule(
             .looksAtSpace(node: node.id, incarnation: node.incarnation), after: 1_000)
+        scheduleFlush(node)
     }
 
     // MARK: A core's loop
@@ -52,6 +58,10 @@ extension World {
             trace.note(world, node: node.id, .unit(unit, core: core.index), content)
         }
         leave(output, core, node)
+        if !node.isListening, node.cores.allSatisfy({ $0.shard.takesRequests }) {
+            node.isListening = true
+            checkRestart(node, crashedAt: node.crashedAt)
+        }
         if !core.inbox.isEmpty { scheduleTurn(of: core, place) }
         settle(node)
         checkBounds(node)
@@ -59,11 +69,12 @@ extension World {
 
     private func leave(_ output: SimCore.Output, _ core: SimCore, _ node: SimNode) {
         let place = node.place(core.index)
-        if !output.persists.isEmpty {
-            node.issuedCount += output.persists.count
-            node.unsyncedBytes += output.persists.reduce(0) { $0 + $1.batch.byteCount }
-            if node.disk.submit(output.persists) { scheduleSync(node) }
+        if !output.logged.isEmpty {
+            note(output.logged, node)
+            if node.disk.submit(output.logged) { scheduleWrite(.log, node) }
         }
+        if !output.applied.isEmpty, node.disk.submit(output.applied) { scheduleWrite(.data, node) }
+        if let damage = output.damage { violate(.durability, "the log is damaged: \(damage)") }
         for read in output.reads {
             node.readsOut += 1
             let delay = diskStream.next() % (shape.readMicroseconds * 1_000 + 1)
@@ -97,7 +108,8 @@ extension World {
     }
 
     private func scheduleDeadline(_ core: SimCore, _ node: SimNode) {
-        guard let next = core.gateway.nextDeadline, next < .distantFuture else { return }
+        let deadlines = [core.gateway.nextDeadline, core.shard.nextDeadline]
+        guard let next = deadlines.compactMap({ $0 }).min(), next < .distantFuture else { return }
         let at = node.clock.trueInstant(of: next, after: agenda.now)
         if let scheduled = core.scheduledDeadline, scheduled <= at { return }
         core.scheduledDeadline = at
@@ -110,65 +122,7 @@ extension World {
         }
         core.scheduledDeadline = nil
         arrives(place, .gateway, .deadlineReached)
-    }
-
-    // MARK: Disk
-
-    private func scheduleSync(_ node: SimNode) {
-        var latency = 1_000 + diskStream.next() % (shape.syncMicroseconds * 1_000)
-        if shape.slowSyncEvery > 0, diskStream.chance(1, in: shape.slowSyncEvery) {
-            latency *= 100
-        }
-        agenda.schedule(
-            .diskWrites(node: node.id, incarnation: node.incarnation), after: latency)
-    }
-
-    func diskWrites(_ node: SimNode, _ incarnation: Int) {
-        guard node.isUp, node.incarnation == incarnation else { return }
-        syncCount += 1
-        if let point = options.crashPoint, point.sync == syncCount, point.moment != .after {
-            let tails: [CrashPoint.Moment: SimDisk.Tail] = [.before: .lost, .during: .kept]
-            crash(node, tail: tails[point.moment] ?? .drawn)
-            return
-        }
-        let batch = node.disk.batchUnderWay
-        if let awaited = node.crashesAtSync, agenda.now < healsAt,
-            awaited == .any || batch.operations.contains(where: { $0.kind == .deleteRange })
-        {
-            crash(node)
-            return
-        }
-        node.disk.write()
-        if !node.disk.hasRefused || options.hostBug == .fullIsWritten {
-            effectOrder.note(batch, at: agenda.now, isCertain: node.disk.hasTaken)
-        }
-        note(node.id, .named("disk"), "sync \(syncCount) is done")
-        if let point = options.crashPoint, point.sync == syncCount {
-            crash(node)
-            return
-        }
-        agenda.schedule(
-            .diskReports(node: node.id, incarnation: node.incarnation),
-            after: diskStream.next() % 200_000)
-    }
-
-    func diskReports(_ node: SimNode, _ incarnation: Int) {
-        guard node.isUp, node.incarnation == incarnation else { return }
-        for (core, event, byteCount) in node.disk.report() {
-            node.reportedCount += 1
-            node.unsyncedBytes -= byteCount
-            guard options.hostBug != .reportedBeforeWrite else { continue }
-            post(event, to: node.place(core), .shard, from: -1, delay: 0)
-        }
-        settle(node)
-        if node.disk.takeNext() { scheduleSync(node) }
-        if let failure = node.disk.failure, options.hostBug != .failedSyncAcknowledged {
-            // What `Runtime` does: those who wait are told, and the node stops.
-            note(node.id, .named("disk"), "has failed: \(failure)")
-            agenda.schedule(
-                .stops(node: node.id, incarnation: node.incarnation),
-                after: 1_000_000 + diskStream.next() % 20_000_000)
-        }
+        arrives(place, .shard, .deadlineReached)
     }
 
     /// A reader thread reads now and tells the core a little later.
@@ -192,7 +146,7 @@ extension World {
 
     func looksAtSpace(_ node: SimNode, _ incarnation: Int) {
         guard node.isUp, node.incarnation == incarnation else { return }
-        let space = node.disk.look()
+        let space = node.disk.space.look()
         for core in node.cores {
             for unit in [UnitAddress.Unit.gateway, .shard] {
                 post(

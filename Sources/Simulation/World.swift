@@ -12,6 +12,7 @@
 internal import API
 internal import Base
 package import Node
+internal import Raft
 internal import Regions
 internal import Storage
 
@@ -51,6 +52,9 @@ package final class World {
     let endsAt: Instant
     var syncCount = 0
     var effectOrder = EffectOrder()
+    /// What the log has been given, by its place, and how much of it has its place in the order.
+    var entries: [LogIndex: WriteBatch] = [:]
+    var ordered: LogIndex = 0
     package internal(set) var eventCount = 0
     package internal(set) var crashCount = 0
     /// Keys whose operations were too many to search: neither right nor wrong.
@@ -136,8 +140,9 @@ package final class World {
         case .arrives(let place, let unit, let event): arrives(place, unit, event)
         case .turn(let place): turn(place)
         case .deadline(let place, let instant): deadline(place, instant)
-        case .diskWrites(let node, let life): diskWrites(nodes[node], life)
-        case .diskReports(let node, let life): diskReports(nodes[node], life)
+        case .writes(let part, let node, let life): writes(part, nodes[node], life)
+        case .reports(let part, let node, let life): reports(part, nodes[node], life)
+        case .flushes(let node, let life): flushes(nodes[node], life)
         case .reads(let place, let read): reads(place, read)
         case .answered(let exchange, let response, let node, let life):
             if nodes[node].incarnation == life, nodes[node].isUp {

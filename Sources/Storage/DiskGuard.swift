@@ -53,6 +53,14 @@ package struct DiskGuard: Hashable, Sendable {
             self.compactionBytes = compactionBytes
             self.memtableBytes = memtableBytes
         }
+
+        /// Of two engines on one disk, which may do all of it at the same time.
+        package static func + (a: Needs, b: Needs) -> Needs {
+            Needs(
+                flushBytes: a.flushBytes + b.flushBytes,
+                compactionBytes: a.compactionBytes + b.compactionBytes,
+                memtableBytes: a.memtableBytes + b.memtableBytes)
+        }
     }
 
     /// Parts per hundred of the capacity that writes leave free at least, for whatever else grows
@@ -125,5 +133,10 @@ package struct DiskGuard: Hashable, Sendable {
         }
         freeBytes -= factor * UInt64(byteCount)
         return nil
+    }
+
+    /// Subtracts what was admitted earlier and is not on the disk that was looked at.
+    package mutating func charge(_ byteCount: Int) {
+        freeBytes -= min(freeBytes, Self.bytesPerStoredByte * UInt64(byteCount))
     }
 }

@@ -77,6 +77,12 @@ package final class MemoryEngine: KeyValueEngine, @unchecked Sendable {
         coldness = Coldness(numerator: numerator, denominator: denominator, seed: seed)
     }
 
+    /// Everything written so far is on disk, as if RocksDB had written its memtables out.
+    package func flush() {
+        durable = live
+        unsynced.removeAll(keepingCapacity: true)
+    }
+
     /// Power loss at its harshest: what was not synced is gone. Faults end; the next user reopens
     /// the store.
     package func crash() {

@@ -5,7 +5,7 @@
 
 extension Metric {
     package static let all: [Metric] =
-        process + http + operations + storage + engine
+        process + http + operations + raft + storage + engine
 
     // MARK: Build and process
 
@@ -109,17 +109,46 @@ extension Metric {
 
     private static let operations = [operationsDone, errors]
 
+    // MARK: Raft
+
+    package static let groups = Metric(
+        "martlet_raft_regions", .gauge, labels: ["role"],
+        help: "Raft groups with a replica here, by its role.")
+    package static let leaderChanges = Metric(
+        "martlet_raft_leader_changes_total", .counter,
+        help: "Times that a replica here learnt of another leader, or of none.")
+    package static let proposalDuration = Metric(
+        "martlet_raft_proposal_duration_seconds", .histogram(.syncDuration), unit: .seconds,
+        help: "From an entry's proposal until it was applied here.")
+    package static let proposalWrites = Metric(
+        "martlet_raft_proposal_writes", .histogram(.count),
+        help: "Writes that came in one turn and became one log entry.")
+    package static let applyDuration = Metric(
+        "martlet_raft_apply_duration_seconds", .histogram(.syncDuration), unit: .seconds,
+        help: "Time to write one batch of committed entries to the data, without a sync.")
+    package static let logEntries = Metric(
+        "martlet_raft_log_entries", .gauge,
+        help: "Entries kept in logs: not yet on disk as data, or lacked by a follower.")
+    package static let unappliedEntries = Metric(
+        "martlet_raft_unapplied_entries", .gauge,
+        help: "Entries in logs that are not yet applied here.")
+
+    private static let raft = [
+        groups, leaderChanges, proposalDuration, proposalWrites, applyDuration, logEntries,
+        unappliedEntries,
+    ]
+
     // MARK: Storage
 
     package static let syncDuration = Metric(
         "martlet_wal_fsync_duration_seconds", .histogram(.syncDuration), unit: .seconds,
         help: "Time to write one batch to the log and sync it to disk.")
-    package static let syncedWrites = Metric(
-        "martlet_wal_fsync_writes", .histogram(.count),
-        help: "Writes that shared one sync.")
+    package static let syncedEntries = Metric(
+        "martlet_wal_fsync_entries", .histogram(.count),
+        help: "Log entries that shared one sync.")
     package static let unsyncedBytes = Metric(
         "martlet_store_unsynced_bytes", .gauge, unit: .bytes,
-        help: "Bytes of writes handed to the disk and not yet durable.")
+        help: "Bytes of writes on their way into the log and the data, and not yet answered.")
     package static let diskCapacity = Metric(
         "martlet_store_disk_capacity_bytes", .gauge, unit: .bytes,
         help: "Size of the file system that holds the data directory.")
@@ -155,7 +184,7 @@ extension Metric {
 
     private static let storage = [
         writeFailures, readErrors, overloaded, failedSpaceLooks,
-        syncDuration, syncedWrites, unsyncedBytes, diskCapacity, diskAvailable, diskFull,
+        syncDuration, syncedEntries, unsyncedBytes, diskCapacity, diskAvailable, diskFull,
         coldReads, readsWaiting, latchWaits,
     ]
 

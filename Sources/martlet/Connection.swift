@@ -262,7 +262,7 @@ struct ServerProblem {
         case .keyNotFound: "martlet scan   # lists the keys there are"
         case .preconditionFailed: "martlet get \(key) --json   # shows the tag that it has now"
         case .outcomeUnknown: "martlet get \(key)   # before writing again"
-        case .overloaded, .notReady, .requestTimeout, .deadlineExceeded:
+        case .overloaded, .noLeader, .notReady, .requestTimeout, .deadlineExceeded:
             "the same again in a moment; martlet status \(origin)"
         case .diskFull: "martlet delete KEY   # deletes and reads go on; or give the node space"
         case .hostForbidden, .originForbidden:

@@ -128,6 +128,10 @@ extension StartChecks {
         case .newerFormat(let path, let found, let supported):
             return .dataNewerFormat(
                 path: path, found: Int(clamping: found), supported: Int(clamping: supported))
+        case .olderFormat(let path, let found, let supported):
+            return .dataOlderFormat(
+                path: path, found: Int(clamping: found), supported: Int(clamping: supported),
+                command: elsewhere)
         case .corrupt(let path, let detail):
             return .dataCorrupt(path: path, reason: detail, directory: settings.dataDirectory)
         case .belongsToOther(let path, let found):

@@ -138,13 +138,11 @@ import Testing
     @Test func readinessFollowsTheDiskAndTheStop() {
         var host = NodeHost()
         #expect(host.run(.get, "/readyz")?.status == 200)
-        let full = DiskSpace(
-            freeBytes: 1, capacityBytes: 1 << 40, neededBytes: 1 << 30, isFull: true)
+        let full = DiskGuard.seen(free: 1)
         host.handle(.gateway, .diskSpace(full))
         #expect(host.run(.get, "/readyz")?.status == 503)
         #expect(host.run(.get, "/livez")?.status == 200, "liveness never depends on the disk")
-        let empty = DiskSpace(
-            freeBytes: 1 << 40, capacityBytes: 1 << 40, neededBytes: 1 << 30, isFull: false)
+        let empty = DiskGuard.seen(free: 1 << 29)
         host.handle(.gateway, .diskSpace(empty))
         #expect(host.run(.get, "/readyz")?.status == 200)
         host.handle(.gateway, .storeFailed(.failed("sync: input/output error")))

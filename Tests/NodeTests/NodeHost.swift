@@ -12,14 +12,14 @@ struct NodeHost: ~Copyable {
     static let gatewayAddress = UnitAddress(core: 0, unit: .gateway)
     static let shardAddress = UnitAddress(core: 0, unit: .shard)
 
-    let engine = MemoryEngine()
+    var store = TestStore()
+    var engine: MemoryEngine { store.engine }
     var gateway: Gateway
     var shard: Shard
     var now = Now(instant: .origin + .seconds(1), wall: WallTime(milliseconds: 1_700_000_000_000))
     private(set) var responses: [ExchangeID: [Response]] = [:]
     private(set) var released: [ExchangeID] = []
     private(set) var stopped: Set<ReadToken> = []
-    private var persists: [(PersistToken, WriteBatch)] = []
     private var reads: [(ReadToken, RawRead, (any EngineView)?, WallTime)] = []
     private var events: [(UnitAddress.Unit, Event)] = []
     private var stream: Int32 = 0
@@ -31,7 +31,15 @@ struct NodeHost: ~Copyable {
         gateway = Gateway(
             address: Self.gatewayAddress, shard: Self.shardAddress, facts: facts,
             generator: &generator)
-        shard = Shard(address: Self.shardAddress, engine: engine)
+        do {
+            shard = Shard(
+                address: Self.shardAddress, engine: store.engine,
+                replica: try store.makeReplica(at: now.instant))
+        } catch {
+            fatalError("a store in memory opens: \(error)")
+        }
+        handle(.shard, .deadlineReached)
+        settle()
     }
 
     mutating func send(
@@ -76,18 +84,10 @@ struct NodeHost: ~Copyable {
     mutating func settle() {
         for _ in 0..<100 {
             handle(.shard, .turnEnded)
-            let batches = persists
-            persists = []
-            for (token, batch) in batches {
-                do {
-                    try engine.write(batch, sync: true)
-                    handle(.shard, .persisted(token))
-                } catch {
-                    handle(.shard, .persistFailed(token, error))
-                }
-            }
+            for event in store.syncLog() { handle(.shard, event) }
+            for event in store.apply() { handle(.shard, event) }
             finishReads()
-            if gateway.isIdle, shard.isIdle { return }
+            if gateway.isIdle, shard.isIdle, shard.takesRequests, store.isIdle { return }
         }
     }
 
@@ -108,7 +108,7 @@ struct NodeHost: ~Copyable {
 
     private mutating func execute(_ effect: Effect) {
         switch effect {
-        case .persist(let token, let batch): persists.append((token, batch))
+        case .append, .apply, .compact, .damaged: _ = store.take(effect)
         case .read(let token, let read, let view, let wall):
             reads.append((token, read, view, wall))
         case .send(let envelope): events.append((envelope.to.unit, .received(envelope)))

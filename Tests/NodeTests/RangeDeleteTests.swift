@@ -54,23 +54,6 @@ import Testing
         #expect(host.run(.deleteRange("m", "n")) == .rangeDeleted(count: 100, dryRun: false))
     }
 
-    /// What it has to read must not refuse its neighbours.
-    @Test func aDeleteThatCannotReadIsRefusedAlone() {
-        var host = ShardHost()
-        _ = host.run(.put("k", "v"))
-        let delete = host.send(.deleteRange("a", "z"))
-        host.finishReads()
-        let put = host.send(.put("~", "v"))
-        host.endTurn()
-        #expect(host.persists.count == 2)
-        host.engine.failWrites(after: 0, with: .unreadable("block 7"))
-        host.sync()
-        #expect(host.replies[delete] == [.refused(.storageFailed("block 7"))])
-        #expect(host.replies[put] == [.written(previous: nil)])
-        #expect(host.run(.put("k", "w")) == .written(previous: nil), "the store lives")
-        #expect(host.shard.counters.readErrors == 1)
-    }
-
     @Test func aCountThatNobodyWaitsForIsStopped() {
         var host = ShardHost()
         _ = host.run(.put("k", "v"))

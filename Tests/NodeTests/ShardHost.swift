@@ -1,5 +1,5 @@
-// A host for one shard that does each thing only when a test says so: end the turn, sync the disk,
-// finish the reads. So a test can stand between any two steps of a write.
+// A host for one shard that does each thing only when a test says so: end the turn, sync the log,
+// apply, finish the reads. So a test can stand between any two steps of a write.
 import Base
 import DequeModule
 import Node
@@ -10,19 +10,37 @@ struct ShardHost: ~Copyable {
     static let requester = UnitAddress(core: 0, unit: .gateway)
     static let shardAddress = UnitAddress(core: 0, unit: .shard)
 
-    let engine: MemoryEngine
+    var store: TestStore
     var shard: Shard
     var now = Now(instant: .origin, wall: WallTime(milliseconds: 1_000_000))
     private(set) var replies: [UInt64: [RawOutcome]] = [:]
-    private(set) var persists: [(PersistToken, WriteBatch)] = []
     private(set) var stopped: Set<ReadToken> = []
     var readCount: Int { reads.count }
     private(set) var reads: [(ReadToken, RawRead, (any EngineView)?, WallTime)] = []
     private var next: UInt64 = 0
 
+    var engine: MemoryEngine { store.engine }
+    /// The batches on their way into the log.
+    var batches: [WriteBatch] { get throws { try store.batches } }
+
+    /// One that leads already.
     init(engine: MemoryEngine = MemoryEngine(), settings: ShardSettings = ShardSettings()) {
-        self.engine = engine
-        shard = Shard(address: Self.shardAddress, engine: engine, settings: settings)
+        self.init(store: TestStore(engine: engine), settings: settings)
+        step(.deadlineReached)
+        settle()
+    }
+
+    /// One that has just begun.
+    init(store: TestStore, settings: ShardSettings = ShardSettings()) {
+        self.store = store
+        do {
+            let replica = try store.makeReplica(at: now.instant)
+            shard = Shard(
+                address: Self.shardAddress, engine: store.engine, replica: replica,
+                settings: settings)
+        } catch {
+            fatalError("a store in memory opens: \(error)")
+        }
     }
 
     mutating func send(_ commands: RawCommand...) -> UInt64 { sendAll(commands) }
@@ -38,18 +56,18 @@ struct ShardHost: ~Copyable {
 
     mutating func endTurn() { step(.turnEnded) }
 
-    /// Syncs every batch at the disk, oldest first, and reports each.
+    /// Syncs what is at the log, and applies what that commits.
     mutating func sync() {
-        let batches = persists
-        persists = []
-        for (token, batch) in batches {
-            do {
-                try engine.write(batch, sync: true)
-                step(.persisted(token))
-            } catch {
-                step(.persistFailed(token, error))
-            }
-        }
+        syncLog()
+        apply()
+    }
+
+    mutating func syncLog() {
+        for event in store.syncLog() { step(event) }
+    }
+
+    mutating func apply() {
+        for event in store.apply() { step(event) }
     }
 
     mutating func finishReads() {
@@ -80,7 +98,7 @@ struct ShardHost: ~Copyable {
             endTurn()
             sync()
             finishReads()
-            if shard.isIdle { return }
+            if shard.isIdle, shard.takesRequests, store.isIdle { return }
         }
     }
 
@@ -95,12 +113,12 @@ struct ShardHost: ~Copyable {
         shard.step(event, at: now, into: &effects)
         for effect in effects {
             switch effect {
-            case .persist(let token, let batch): persists.append((token, batch))
             case .read(let token, let read, let view, let wall):
                 reads.append((token, read, view, wall))
             case .send(let envelope):
                 if case .reply(let reply) = envelope.body { replies[reply.number] = reply.outcomes }
             case .stopRead(let token): stopped.insert(token)
+            case .append, .apply, .compact, .damaged: _ = store.take(effect)
             case .respond, .released, .scrape: break
             }
         }

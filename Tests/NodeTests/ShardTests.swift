@@ -6,35 +6,36 @@ import Storage
 import Testing
 
 @Suite struct ShardTests {
-    @Test func aWriteIsAnsweredOnlyOnceItIsDurable() {
+    @Test func aWriteIsAnsweredOnlyOnceItIsDurable() throws {
         var host = ShardHost()
         let write = host.send(.put("k", "v"))
         #expect(host.replies[write] == nil)
         host.endTurn()
         #expect(host.replies[write] == nil)
-        #expect(host.persists.count == 1)
-        host.sync()
+        #expect(try host.batches.count == 1)
+        host.syncLog()
+        #expect(host.replies[write] == nil, "durable, and not yet for readers")
+        host.apply()
         #expect(host.replies[write] == [.written(previous: nil)])
         #expect(host.run(.get("k")) == .found("v"))
     }
 
-    @Test func oneTurnBecomesOneBatch() {
+    @Test func oneTurnBecomesOneBatch() throws {
         var host = ShardHost()
         for index in 0..<100 { _ = host.send(.put("k\(index)", "v")) }
         host.endTurn()
-        #expect(host.persists.count == 1)
-        #expect(host.persists[0].1.count == 100)
+        #expect(try host.batches.map(\.count) == [100])
         host.endTurn()
-        #expect(host.persists.count == 1, "an empty turn persists nothing")
+        #expect(try host.batches.count == 1, "an empty turn proposes nothing")
     }
 
-    @Test func aSwapWaitsForTheWriteBeforeItAndSeesIt() {
+    @Test func aSwapWaitsForTheWriteBeforeItAndSeesIt() throws {
         var host = ShardHost()
         #expect(host.run(.put("k", "1")) == .written(previous: nil))
         let put = host.send(.put("k", "2"))
         let swap = host.send(.swap("k", "1", "3"))
         host.endTurn()
-        #expect(host.persists.count == 1, "the swap is not decided while the put is on its way")
+        #expect(try host.batches.count == 1, "the swap is not decided while the put is on its way")
         host.settle()
         #expect(host.replies[put] == [.written(previous: nil)])
         #expect(host.replies[swap] == [.notSwapped(previous: RawValue(value: Bytes("2".utf8)))])
@@ -67,7 +68,7 @@ import Testing
         #expect(host.run(.get("k")) == .found("3"))
     }
 
-    @Test func aConditionOnAColdKeyIsDecidedByWhatTheDiskHolds() {
+    @Test func aConditionOnAColdKeyIsDecidedByWhatTheDiskHolds() throws {
         let engine = MemoryEngine()
         var host = ShardHost(engine: engine)
         #expect(host.run(.put("k", "1")) == .written(previous: nil))
@@ -76,7 +77,7 @@ import Testing
         #expect(host.reads.count == 1)
         let blind = host.send(.put("k", "9"))
         host.endTurn()
-        #expect(host.persists.isEmpty, "nothing is written while the swap reads")
+        #expect(try host.batches.isEmpty, "nothing is written while the swap reads")
         host.settle()
         #expect(host.replies[swap] == [.swapped(previous: RawValue(value: Bytes("1".utf8)))])
         #expect(host.replies[blind] == [.written(previous: nil)])
@@ -99,66 +100,66 @@ import Testing
     @Test func aFullDiskRefusesWhatTakesSpaceAndNothingElse() {
         var host = ShardHost()
         #expect(host.run(.put("k", "v")) == .written(previous: nil))
-        var space = DiskSpace(freeBytes: 4, capacityBytes: 100, neededBytes: 8, isFull: true)
-        host.step(.diskSpace(space))
-        let shortage = SpaceShortage(freeBytes: 4, neededBytes: 8, refusesDeletes: false)
-        #expect(host.run(.put("k", "w")) == .refused(.diskFull(shortage)))
+        host.step(.diskSpace(.seen(free: 10 << 20)))
+        guard case .refused(.diskFull(let shortage))? = host.run(.put("k", "w")) else {
+            Issue.record("a full disk takes no writes")
+            return
+        }
+        #expect(shortage.freeBytes == 10 << 20)
+        #expect(shortage.neededBytes > shortage.freeBytes)
         #expect(host.run(.get("k")) == .found("v"))
         #expect(host.run(.deleteRange("a", "j")) == .rangeDeleted(count: 0, dryRun: false))
         #expect(host.run(.delete(RawDelete(key: Key(utf8: "k")))) == .deleted(previous: nil))
-        space.isFull = false
-        host.step(.diskSpace(space))
+        host.step(.diskSpace(.seen(free: 1 << 29)))
         #expect(host.run(.put("k", "w")) == .written(previous: nil))
     }
 
-    /// The engine refuses the second batch for the put's sake; the delete in it comes once more.
-    @Test func aDeleteDoesNotFailForWhatSharesItsBatch() {
-        let engine = MemoryEngine()
-        var host = ShardHost(engine: engine)
-        #expect(host.run(.put("a", "1")) == .written(previous: nil))
-        #expect(host.run(.put("r", "1")) == .written(previous: nil))
-        let shortage = SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)
-        engine.failWrites(after: 1, with: .full(shortage))
-        let range = host.send(.deleteRange("r", "s"))
-        host.finishReads()
-        let put = host.send(.put("b", "2"))
-        let delete = host.send(
-            .delete(RawDelete(key: Key(utf8: "a"), returnPrevious: true)))
-        host.settle()
-        #expect(host.replies[put] == [.refused(.diskFull(shortage))])
-        #expect(host.replies[delete] == [.deleted(previous: RawValue(value: [0x31]))])
-        #expect(host.replies[range] == [.rangeDeleted(count: 1, dryRun: false)])
-        for key in ["a", "b", "r"] { #expect(host.run(.get(key)) == .missing) }
-        let held = host.shard.heldResource
-        #expect(held == nil)
-
-        engine.failWrites(after: 0, with: .full(shortage))
-        let alone = host.run(.delete(RawDelete(key: Key(utf8: "a"))))
-        #expect(alone == .refused(.diskFull(shortage)), "a batch of deletes is not tried twice")
+    /// Not even a delete is taken where the engine could not write out what it has.
+    @Test func aDiskWithoutReserveRefusesDeletesToo() {
+        var host = ShardHost()
+        #expect(host.run(.put("k", "v")) == .written(previous: nil))
+        host.step(.diskSpace(.seen(free: 1 << 20)))
+        let delete = host.run(.delete(RawDelete(key: Key(utf8: "k"))))
+        guard case .refused(.diskFull(let shortage))? = delete else {
+            Issue.record("there is no room for the delete")
+            return
+        }
+        #expect(shortage.refusesDeletes)
+        #expect(host.run(.get("k")) == .found("v"))
     }
 
-    /// The bad history of `Shard.repeatDelete`.
-    @Test func aRepeatedDeleteTakesNothingAwayThatCameLater() {
-        let engine = MemoryEngine()
-        var host = ShardHost(engine: engine)
-        let shortage = SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)
-        engine.failWrites(after: 0, with: .full(shortage))
-        _ = host.send(.put("b", "2"))
+    /// What is in the log cannot be refused any more: everything is decided before, against what
+    /// those before it have taken.
+    @Test func writesOfOneTurnShareTheRoomThatIsLeft() throws {
+        var host = ShardHost()
+        let disk = DiskGuard.seen(free: 1 << 29)
+        let value = String(repeating: "x", count: 1 << 20)
+        host.step(.diskSpace(.seen(free: disk.writeFloor + (10 << 20))))
+        let puts = (0..<10).map { host.send(.put("k\($0)", value)) }
         let delete = host.send(.delete(RawDelete(key: Key(utf8: "a"))))
-        host.endTurn()
-        let put = host.send(.put("a", "later"))
         host.settle()
-        #expect(host.replies[put] == [.written(previous: nil)])
-        #expect(host.replies[delete] == [.refused(.diskFull(shortage))])
-        #expect(host.run(.get("a")) == .found("later"))
+        let taken = puts.filter { host.replies[$0] == [.written(previous: nil)] }
+        #expect(taken == Array(puts.prefix(3)), "each takes three times its size")
+        for put in puts.dropFirst(3) {
+            guard case .refused(.diskFull)? = host.replies[put]?.first else {
+                Issue.record("\(put) was \(String(describing: host.replies[put]))")
+                continue
+            }
+        }
+        #expect(host.replies[delete] == [.deleted(previous: nil)])
         let held = host.shard.heldResource
         #expect(held == nil)
     }
 
-    @Test func aFailedDiskMakesTheOutcomeUnknownAndEndsWriting() {
-        let engine = MemoryEngine()
-        var host = ShardHost(engine: engine)
-        engine.failWrites(after: 0, with: .failed("sync: input/output error"))
+    @Test(arguments: [true, false])
+    func aFailedDiskMakesTheOutcomeUnknownAndEndsWriting(ofLog: Bool) {
+        var host = ShardHost()
+        let error = StorageError.failed("sync: input/output error")
+        if ofLog {
+            host.store.log.failWrites(after: 0, with: error)
+        } else {
+            host.engine.failWrites(after: 0, with: error)
+        }
         guard case .refused(.outcomeUnknown)? = host.run(.put("k", "v")) else {
             Issue.record("a write whose sync failed may have happened")
             return

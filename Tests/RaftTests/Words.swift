@@ -61,7 +61,7 @@ func words(_ report: RoleReport) -> String {
     }
 }
 
-func words(_ refusal: Refusal) -> String {
+func words(_ refusal: RaftRefusal) -> String {
     switch refusal {
     case .notLeader(let leader?): "ask \(leader)"
     case .notLeader(nil): "no leader is known"

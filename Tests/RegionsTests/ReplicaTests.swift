@@ -23,6 +23,8 @@ struct ReplicaHost {
     var sent: [PeerMessage] = []
     var bases: [GroupBase] = []
     var settled: [(ProposalID, ProposalFate)] = []
+    /// Who was to get a snapshot, and from where on.
+    var lagging: [(ReplicaID, LogIndex)] = []
 
     init(_ id: UInt64, of members: [UInt64]) {
         self.id = ReplicaID(id)
@@ -41,7 +43,7 @@ struct ReplicaHost {
             entries: entries, applied: applied)
         return Replica(
             group: GroupID(1), id: id, settings: RaftSettings(), recovered: recovered,
-            records: Array(log.dropFirst(Int(applied))),
+            records: Array(log.dropFirst(Int(applied))), logBytesForFollowers: 1_000,
             generator: SeededGenerator(seed: id.number), at: now)
     }
 
@@ -59,6 +61,8 @@ struct ReplicaHost {
                 let records = Array(log[first..<first + append.entries.count])
                 sent.append(PeerMessage(group: GroupID(1), message: message, entries: records))
             case .compact(let base): bases.append(base)
+            case .sendSnapshot(let follower, _, _, let index): lagging.append((follower, index))
+            case .discardSnapshot: break
             case .settled(let id, let fate): settled.append((id, fate))
             case .roleChanged: break
             case .failed(let error): Issue.record("\(error)")
@@ -112,6 +116,23 @@ struct ReplicaHost {
         sent = []
         replica = Self.started(
             id, members, hardState, log, applied: dataApplied, at: now)
+    }
+
+    /// Lets those in `reach` talk until they are silent.
+    static func talk(_ hosts: inout [ReplicaHost], _ reach: Set<UInt64>) {
+        for _ in 0..<50 {
+            for index in hosts.indices { hosts[index].settle() }
+            var messages: [PeerMessage] = []
+            for index in hosts.indices {
+                messages += hosts[index].sent
+                hosts[index].sent = []
+            }
+            for message in messages {
+                let (from, to) = (message.message.from.number, message.message.to.number)
+                guard reach.contains(from), reach.contains(to) else { continue }
+                hosts[Int(to) - 1].handle(.received(message))
+            }
+        }
     }
 
     mutating func wait() {
@@ -229,22 +250,7 @@ struct ReplicaHost {
     /// happened, and only then.
     @Test func aProposalWhosePlaceIsTakenIsKnownNotToHaveHappened() {
         var hosts = [1, 2, 3].map { ReplicaHost($0, of: [1, 2, 3]) }
-        /// Lets those in `reach` talk until they are silent.
-        func talk(_ reach: Set<UInt64>) {
-            for _ in 0..<50 {
-                for index in hosts.indices { hosts[index].settle() }
-                var messages: [PeerMessage] = []
-                for index in hosts.indices {
-                    messages += hosts[index].sent
-                    hosts[index].sent = []
-                }
-                for message in messages {
-                    let (from, to) = (message.message.from.number, message.message.to.number)
-                    guard reach.contains(from), reach.contains(to) else { continue }
-                    hosts[Int(to) - 1].handle(.received(message))
-                }
-            }
-        }
+        func talk(_ reach: Set<UInt64>) { ReplicaHost.talk(&hosts, reach) }
         hosts[0].wait()
         talk([1, 2, 3])
         #expect(hosts[0].replica.isServing)
@@ -268,5 +274,50 @@ struct ReplicaHost {
         #expect(hosts[0].settled.map(\.1) == [.superseded])
         for host in hosts { #expect(host.value("k") == "kept") }
         for host in hosts { #expect(host.log == hosts[0].log) }
+    }
+
+    /// History: (1) a log is cut, (2) another replica leads, (3) it hears of a flush before it
+    /// knows how far the others are.
+    @Test func aNewLeaderCutsNothingBeforeItKnowsTheOthers() {
+        var hosts = [1, 2, 3].map { ReplicaHost($0, of: [1, 2, 3]) }
+        hosts[0].wait()
+        ReplicaHost.talk(&hosts, [1, 2, 3])
+        hosts[0].handle(.propose(ProposalID(1), ReplicaHost.put("k", "1")))
+        ReplicaHost.talk(&hosts, [1, 2, 3])
+        for index in hosts.indices { hosts[index].handle(.flushed(through: 1)) }
+        #expect(hosts.map { $0.replica.raft.trail.base.index } == [1, 1, 1])
+        for index in hosts.indices { hosts[index].now = hosts[index].now + .seconds(10) }
+        hosts[1].wait()
+        ReplicaHost.talk(&hosts, [2, 3])
+        hosts[1].handle(.flushed(through: 2))
+        #expect(hosts[1].replica.raft.trail.base.index == 1)
+        for _ in 0..<3 {
+            hosts[1].wait()
+            ReplicaHost.talk(&hosts, [1, 2, 3])
+        }
+        hosts[1].handle(.flushed(through: 2))
+        #expect(hosts[1].replica.raft.trail.base.index == 2)
+    }
+
+    /// One that was left so far behind that the log is cut past it gets a snapshot, and the cuts
+    /// after that one count only what is there.
+    @Test func whoLagsTooFarIsSentASnapshot() {
+        var hosts = [1, 2, 3].map { ReplicaHost($0, of: [1, 2, 3]) }
+        hosts[0].wait()
+        ReplicaHost.talk(&hosts, [1, 2, 3])
+        let large = String(repeating: "x", count: 600)
+        for number in 1...4 as ClosedRange<UInt64> {
+            hosts[0].handle(.propose(ProposalID(number), ReplicaHost.put("k", large)))
+            ReplicaHost.talk(&hosts, [1, 2])
+            hosts[0].handle(.flushed(through: hosts[0].replica.applied))
+        }
+        #expect(hosts[0].bases.map(\.index) == [1, 3, 5])
+        #expect(hosts[0].lagging.isEmpty)
+        for _ in 0..<3 {
+            hosts[0].wait()
+            ReplicaHost.talk(&hosts, [1, 2, 3])
+        }
+        #expect(hosts[0].lagging.map(\.0.number) == [3])
+        #expect(hosts[0].lagging.map(\.1) == [5])
     }
 }

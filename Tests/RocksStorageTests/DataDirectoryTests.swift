@@ -50,7 +50,7 @@ import Testing
         #expect(try take(seed: 2).identity == first)
     }
 
-    /// Golden bytes: format 1 is frozen.
+    /// Golden bytes.
     @Test func identityFile() throws {
         var generator = SeededGenerator(seed: 7)
         let identity = StoreIdentity(created: now, using: &generator)
@@ -58,13 +58,13 @@ import Testing
         #expect(
             text == """
                 martlet data directory
-                format: 1
+                format: 2
                 cluster: b358faf74ef9765a475c3d964f482cd2
                 name: fleet-fulmar
                 store: 1
                 created: 1763834280123
                 database: no
-                checksum: c8df655d8e87bc3ea5718ea1522568dc
+                checksum: 1b5544af40106e18f89df7a2c02b9122
 
                 """)
         #expect(try StoreIdentity(decoding: identity.encoded) == identity)
@@ -109,7 +109,8 @@ import Testing
     }
 
     @Test func anOpenDatabaseHoldsTheDirectory() throws {
-        var engine: RocksEngine? = try take().openEngine(.small)
+        var engine: RocksEngine?
+        do { engine = try take().openStore(.small).engine }
         #expect(refusal()?.code == "data_in_use")
         var view: (any EngineView)? = engine?.view()
         engine = nil
@@ -123,19 +124,33 @@ import Testing
         let body =
             String(decoding: identity.encoded, as: UTF8.self)
             .split(separator: "\n").dropLast().joined(separator: "\n")
-            .replacingOccurrences(of: "format: 1", with: "format: 2") + "\nnew: thing\n"
+            .replacingOccurrences(of: "format: 2", with: "format: 3") + "\nnew: thing\n"
+        try write(body + "checksum: \(checksum(body))\n", "IDENTITY")
+        #expect(refusal() == .newerFormat(path: path, found: 3, supported: 2))
+    }
+
+    /// Of a version that was never released: nothing converts it.
+    @Test func anOlderFormatIsRefused() throws {
+        let identity = try take().identity
+        let body =
+            String(decoding: identity.encoded, as: UTF8.self)
+            .split(separator: "\n").dropLast().joined(separator: "\n")
+            .replacingOccurrences(of: "format: 2", with: "format: 1") + "\n"
+        try write(body + "checksum: \(checksum(body))\n", "IDENTITY")
+        #expect(refusal() == .olderFormat(path: path, found: 1, supported: 2))
+    }
+
+    private func checksum(_ body: String) -> String {
         let sum = Fingerprint(of: Bytes(body.utf8))
-        let digits = [sum.high, sum.low].map { number in
+        return [sum.high, sum.low].map { number in
             let text = String(number, radix: 16)
             return String(repeating: "0", count: 16 - text.count) + text
-        }
-        try write(body + "checksum: \(digits.joined())\n", "IDENTITY")
-        #expect(refusal() == .newerFormat(path: path, found: 2, supported: 1))
+        }.joined()
     }
 
     @Test func aDamagedIdentityIsRefused() throws {
         do { _ = try take() }
-        try write("martlet data directory\nformat: 1\n", "IDENTITY")
+        try write("martlet data directory\nformat: 2\n", "IDENTITY")
         #expect(
             refusal()
                 == .corrupt(
@@ -152,7 +167,7 @@ import Testing
     }
 
     @Test func anIdentityThatIsGoneIsNotMadeAnew() throws {
-        do { _ = try take().openEngine(.small) }
+        do { _ = try take().openStore(.small) }
         unlink(path + "/IDENTITY")
         #expect(refusal() == .belongsToOther(path: path, found: "db"))
     }
@@ -164,7 +179,7 @@ import Testing
         #expect(refusal() == nil)
         // Killed between making the database and noting so.
         do { _ = try RocksEngine(path: path + "/db", options: .small, creating: true, lease: 0) }
-        #expect(try take().openEngine(.small).get(.raw, Key([1]), tier: .disk) == .missing)
+        #expect(try take().openStore(.small).engine.get(.raw, Key([1]), tier: .disk) == .missing)
     }
 
     @Test func aFileIsNoDirectory() throws {
@@ -178,9 +193,9 @@ import Testing
     }
 
     @Test func aDatabaseThatIsGoneIsNotMadeAnew() throws {
-        do { _ = try take().openEngine(.small) }
+        do { _ = try take().openStore(.small) }
         try FileManager.default.removeItem(atPath: path + "/db")
-        #expect(throws: StorageError.self) { _ = try take().openEngine(.small) }
+        #expect(throws: StorageError.self) { _ = try take().openStore(.small) }
         #expect(!FileManager.default.fileExists(atPath: path + "/db/CURRENT"))
     }
 
@@ -189,7 +204,7 @@ import Testing
         let space = try directory.space()
         #expect(space.free > 0 && space.free <= space.capacity)
         let before = try directory.bytesUsed()
-        _ = try directory.openEngine(.small)
+        _ = try directory.openStore(.small)
         #expect(try directory.bytesUsed() > before)
     }
 

@@ -15,7 +15,7 @@ import Testing
     }
 
     /// A sweep that finds nothing proves something only if it can find something.
-    @Test(arguments: [HostBug.syncSkipped, .reportedBeforeWrite, .batchSplit])
+    @Test(arguments: [HostBug.syncSkipped, .reportedBeforeWrite, .flushTornApart, .logIsForgotten])
     func aBugOfTheHostIsFound(bug: HostBug) {
         #expect(!CrashSweep.run(seed: 1, bug: .host(bug)).bad.isEmpty)
     }

@@ -47,6 +47,8 @@ package struct LogBatch: Sendable {
     /// The records that the operations' ranges refer to.
     package private(set) var arena: Bytes = []
 
+    package private(set) var entryCount = 0
+
     package init() {}
 
     package var isEmpty: Bool { operations.isEmpty }
@@ -71,6 +73,7 @@ package struct LogBatch: Sendable {
             let range = append(record(index))
             operations.append(.entry(group, index, range))
         }
+        entryCount += write.entries.count
         if let state = write.hardState {
             let range = append(state.encoded)
             operations.append(.hardState(group, range))

@@ -62,6 +62,13 @@ package enum CommandRecord {
         return WriteBatch(operations: operations, arena: bytes)
     }
 
+    /// What an entry writes, from its record; nil if it is no command.
+    package static func batch(ofEntry record: Bytes) throws(DecodeError) -> WriteBatch? {
+        let decoded = try EntryRecord.decode(record)
+        guard !decoded.command.isEmpty else { return nil }
+        return try decode(record, in: decoded.command)
+    }
+
     private static func operation(
         _ reader: WireReader
     ) throws(DecodeError) -> WriteBatch.Operation {

@@ -1,4 +1,4 @@
-/// The order in which writes reached the disk, as the world saw it.
+/// The order in which writes were applied, which is that of the log.
 ///
 /// For linearizability it is only a hint, where to look first for an order that explains a history:
 /// whether one is right never depends on it. `StateOrderChecker` takes it for the truth.
@@ -19,7 +19,7 @@ struct EffectOrder {
 
     init() {}
 
-    /// As if every acknowledged write of one value had reached the disk when it was answered.
+    /// As if every acknowledged write of one value had been applied when it was answered.
     init(inOrderOf calls: [Call]) {
         let writes = calls.filter { $0.isAcknowledged && $0.command.isWrite }
         let ended = writes.sorted { ($0.effectBefore, $0.id) < ($1.effectBefore, $1.id) }
@@ -27,7 +27,7 @@ struct EffectOrder {
             guard let (key, value, _) = call.command.storedValue else { continue }
             var batch = WriteBatch()
             batch.put(.raw, RawSpace.key(key), RawRecord.encode(value, expiresAt: nil))
-            note(batch, at: call.effectBefore, isCertain: true)
+            note(batch, at: call.effectBefore)
         }
     }
 
@@ -38,14 +38,13 @@ struct EffectOrder {
     /// For each key, when something replaced what was there, for certain.
     private var replacements: [Key: [UInt64]] = [:]
 
-    /// - Parameter isCertain: it reached the disk, and readers see it from now on; else it may come
-    ///   to light later, or never.
-    mutating func note(_ batch: WriteBatch, at instant: Instant, isCertain: Bool) {
+    /// Readers see it from now on.
+    mutating func note(_ batch: WriteBatch, at instant: Instant) {
         for operation in batch.operations {
             count += 1
             let key = Key(Bytes(batch.arena[operation.key]))
             let value = Bytes(batch.arena[operation.value])
-            if isCertain { noteReplacement(operation.kind, key, value) }
+            noteReplacement(operation.kind, key, value)
             switch operation.kind {
             case .put:
                 do {

@@ -1,0 +1,145 @@
+/// What a shard has in the log: the turn's batch becomes an entry, and its writes are answered when
+/// that is applied.
+///
+/// A batch that is proposed cannot be refused any more, neither by a full disk nor by a queue: all
+/// that is looked at before. What came of it is known when its place in the log is applied, or
+/// never, if the store fails first.
+internal import Base
+internal import Raft
+internal import Regions
+internal import Storage
+internal import Telemetry
+
+extension Shard {
+    mutating func proposeTurn(at now: Now, into effects: inout Effects) {
+        guard !turnBatch.isEmpty else { return }
+        unappliedBytes += turnBatch.byteCount
+        let proposal = proposals.insert(
+            TurnProposal(
+                writes: turnWrites, byteCount: turnBatch.byteCount, proposedAt: now.instant))
+        counters.proposalWrites.observe(UInt64(turnWrites.count))
+        let batch = turnBatch
+        turnBatch = WriteBatch()
+        turnWrites = []
+        stepReplica(.propose(ProposalID(proposal.number), batch), at: now, into: &effects)
+    }
+
+    mutating func stepReplica(
+        _ event: consuming ReplicaEvent, at now: Now, into effects: inout Effects
+    ) {
+        guard failure == nil, replica != nil else { return }
+        replica?.step(event, at: now.instant, into: &replicaEffects)
+        var made: [ReplicaEffect] = []
+        swap(&made, &replicaEffects)
+        for effect in made { execute(effect, at: now, into: &effects) }
+        made.removeAll(keepingCapacity: true)
+        swap(&made, &replicaEffects)
+        noteServing(into: &effects)
+    }
+
+    private mutating func execute(
+        _ effect: ReplicaEffect, at now: Now, into effects: inout Effects
+    ) {
+        switch effect {
+        case .append(let append): effects.append(.append(append))
+        case .apply(let apply): effects.append(.apply(apply))
+        case .compact(let base):
+            guard let group = replica?.group else { return }
+            effects.append(.compact(group, base))
+        case .settled(let id, let fate):
+            settle(Slab.Handle(number: id.number), fate, at: now, into: &effects)
+        case .failed(let error): effects.append(.damaged(error))
+        case .roleChanged(let report):
+            if report.leader != leader { counters.leaderChanges += 1 }
+            leader = report.leader
+        case .send, .sendFromLog, .sendSnapshot, .discardSnapshot:
+            invariant(false, "a group of one has nobody to talk to")
+        }
+    }
+
+    /// Tells the shards that only read, when it changes.
+    private mutating func noteServing(into effects: inout Effects) {
+        let isServing =
+            settings.mutations.has(.servesTooEarly)
+            ? replica?.raft.role == .leader : replica?.isServing ?? false
+        guard isServing != self.isServing else { return }
+        self.isServing = isServing
+        for core in 0..<settings.cores where core != address.core {
+            let reader = UnitAddress(core: core, unit: .shard)
+            effects.append(.send(Envelope(from: address, to: reader, body: .serving(isServing))))
+        }
+    }
+
+    private mutating func settle(
+        _ handle: Slab<TurnProposal>.Handle, _ fate: ProposalFate, at now: Now,
+        into effects: inout Effects
+    ) {
+        guard let proposal = proposals.remove(handle) else {
+            invariant(false, "what is settled was proposed, and is settled once")
+            return
+        }
+        unappliedBytes -= proposal.byteCount
+        let refusal: Refusal? =
+            switch fate {
+            case .applied: nil
+            case .superseded: .noLeader
+            case .refused(let refusal): Self.refusal(of: refusal)
+            }
+        if refusal == nil {
+            counters.proposalDuration.observe(from: proposal.proposedAt, to: now.instant)
+        }
+        finish(proposal, refusal, at: now, into: &effects)
+        if settings.mutations.has(.firstCompletionForAll) {
+            for proposal in proposals.handles.compactMap({ proposals[$0] }) {
+                for task in proposal.writes.compactMap({ writes[$0] }) {
+                    if let outcome = task.outcome { complete(task.place, outcome, into: &effects) }
+                }
+            }
+        }
+    }
+
+    private mutating func finish(
+        _ proposal: TurnProposal, _ refusal: Refusal?, at now: Now, into effects: inout Effects
+    ) {
+        for write in proposal.writes {
+            guard let task = writes[write], let decided = task.outcome else { continue }
+            let outcome = refusal.map { .refused($0) } ?? decided
+            counters.count(task.command, outcome)
+            if !settings.mutations.has(.answeredBeforeDurable) {
+                complete(task.place, outcome, into: &effects)
+            }
+            leave(write, at: now, into: &effects)
+        }
+    }
+
+    private static func refusal(of refusal: RaftRefusal) -> Refusal {
+        switch refusal {
+        case .tooMuchUncommitted: .overloaded(resource: .unsyncedWrites)
+        default: .noLeader
+        }
+    }
+
+    // MARK: The store
+
+    /// The log or the data could not be written. What was proposed may be in the log or not; only a
+    /// new start can tell.
+    mutating func fail(_ error: StorageError, at now: Now, into effects: inout Effects) {
+        guard failure == nil else { return }
+        if settings.mutations.has(.failureIsSuccess) {
+            for handle in proposals.handles { settle(handle, .applied, at: now, into: &effects) }
+        }
+        failure = error
+        let unknown = Refusal.outcomeUnknown("\(error)")
+        for handle in proposals.handles {
+            guard let proposal = proposals.remove(handle) else { continue }
+            unappliedBytes -= proposal.byteCount
+            finish(proposal, unknown, at: now, into: &effects)
+        }
+    }
+
+    /// What is on its way is not on the disk that was looked at.
+    mutating func observe(_ seen: DiskGuard) {
+        disk = seen
+        disk?.charge(unappliedBytes)
+    }
+}

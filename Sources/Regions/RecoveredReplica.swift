@@ -1,0 +1,77 @@
+/// What a replica starts with: its log and its data as they were left, brought together.
+///
+/// The data is behind the log, never ahead: what a crash took from its memory is applied again. A
+/// store that has no log yet begins with a group of one.
+package import Base
+package import Raft
+package import Storage
+
+package struct RecoveredReplica: Sendable {
+    /// Of a store that has never lost its data.
+    private static let first = ReplicaID(1)
+
+    package let group: GroupID
+    package let id: ReplicaID
+    private let state: RecoveredState
+    /// Of the entries behind what is applied.
+    private let records: [Bytes]
+
+    /// Reads the log, and mends it where a crash came between the two parts of a write.
+    package init(
+        of group: GroupID, log: any RaftLogStore, data: any KeyValueEngine
+    ) throws(StorageError) {
+        var found = try log.recover().first { $0.group == group }
+        if found == nil { found = try Self.begin(group, log) }
+        guard let found else { throw .corrupt("the log has no group \(group)") }
+        let (state, repair) = try found.recovered(applied: try Self.applied(of: group, in: data))
+        if let repair { try log.write(repair) }
+        let first = max(state.applied, state.snapshot.position.index) + 1
+        let end = state.snapshot.position.index + 1 + LogIndex(state.entries.count)
+        records = first < end ? try log.entries(of: group, in: first..<end, byteLimit: .max) : []
+        guard records.count == Int(end - min(first, end)) else {
+            throw .corrupt("the log has \(records.count) of the entries \(first) to \(end - 1)")
+        }
+        self.group = group
+        self.state = state
+        id = found.replica
+    }
+
+    private static func begin(
+        _ group: GroupID, _ log: any RaftLogStore
+    ) throws(StorageError) -> RecoveredLog? {
+        let snapshot = SnapshotIdentity(
+            position: .start, membership: Membership(voters: [first]))
+        var batch = LogBatch()
+        batch.setBase(GroupBase(replica: first, snapshot: snapshot), of: group)
+        try log.write(batch)
+        return try log.recover().first { $0.group == group }
+    }
+
+    package func start(
+        _ settings: RaftSettings, generator: SeededGenerator, at now: Instant
+    ) -> Replica {
+        Replica(
+            group: group, id: id, settings: settings, recovered: state, records: records,
+            generator: generator, at: now)
+    }
+
+    // MARK: How far the data has come
+
+    /// nil if nothing was applied yet.
+    package static func applied(
+        of group: GroupID, in data: any KeyValueEngine
+    ) throws(StorageError) -> AppliedRecord? {
+        try decode(data.get(.meta, AppliedRecord.key(of: group), tier: .disk), group)
+    }
+
+    package static func decode(
+        _ found: Lookup, _ group: GroupID
+    ) throws(StorageError) -> AppliedRecord? {
+        guard case .found(let bytes) = found else { return nil }
+        do throws(DecodeError) {
+            return try AppliedRecord(decoding: bytes)
+        } catch {
+            throw .corrupt("the applied record of group \(group): \(error)")
+        }
+    }
+}

@@ -1,0 +1,27 @@
+/// What a node finds on its disk and stands on: the log, the data, and the replica that they were
+/// left by.
+internal import Base
+internal import Raft
+internal import Regions
+internal import RocksStorage
+internal import Storage
+
+struct Store {
+    /// The one group there is: everything.
+    static let group = GroupID(1)
+
+    let engine: RocksEngine
+    let log: RocksLog
+    let replica: RecoveredReplica
+
+    init(_ directory: DataDirectory, _ options: RocksOptions) throws(StorageError) {
+        (log, engine) = try directory.openStore(options)
+        replica = try RecoveredReplica(of: Self.group, log: log, data: engine)
+    }
+
+    /// How far the data on disk has come; nil if nothing of it is there.
+    static func flushed(_ engine: RocksEngine) throws(StorageError) -> LogIndex? {
+        let found = try engine.persistedGet(.meta, AppliedRecord.key(of: group))
+        return try RecoveredReplica.decode(found, group)?.snapshot.position.index
+    }
+}

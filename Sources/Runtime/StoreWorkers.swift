@@ -1,0 +1,181 @@
+/// The two threads that write: one for the log, where everything that queued becomes one batch and
+/// one sync, and one for the data, where everything that is committed becomes one batch and none.
+///
+/// Two, because what is committed must not wait behind the next sync. A failure of either is the
+/// store's end (reliability.md §3: an fsync that failed is never tried again): nothing is written
+/// any more, nobody is told that anything was done, and the node ends.
+internal import Base
+internal import NIOPosix
+internal import Node
+internal import Raft
+internal import Regions
+internal import Storage
+internal import Synchronization
+internal import Telemetry
+
+final class StoreWorkers: Sendable {
+    enum LogItem: Sendable {
+        case append(core: Int, LogAppend)
+        case compact(GroupID, GroupBase)
+    }
+
+    struct ApplyItem: Sendable {
+        var core: Int
+        var apply: LogApply
+    }
+
+    struct Statistics: Sendable {
+        var syncDuration = Histogram(.syncDuration)
+        var entriesPerSync = Histogram(.count)
+        var applyDuration = Histogram(.syncDuration)
+        var failures: [WriteFailure: UInt64] = [:]
+        /// Bytes of entries since the log was last cut.
+        var logBytes = 0
+    }
+
+    private struct State: Sendable {
+        var statistics = Statistics()
+        var failure: StorageError?
+    }
+
+    private let log: any RaftLogStore
+    private let engine: any KeyValueEngine
+    private let replica: ReplicaID
+    private let report: @Sendable (_ core: Int, _ events: [Event]) -> Void
+    private let failed: @Sendable (StorageError) -> Void
+    private let state = Mutex(State())
+    private let threads: (log: NIOThreadPool, data: NIOThreadPool)
+
+    /// Both are called on the workers' threads: `report` once per core and round, `failed` once.
+    init(
+        log: any RaftLogStore, engine: any KeyValueEngine, replica: ReplicaID,
+        threads: (log: NIOThreadPool, data: NIOThreadPool),
+        report: @escaping @Sendable (_ core: Int, _ events: [Event]) -> Void,
+        failed: @escaping @Sendable (StorageError) -> Void
+    ) {
+        self.log = log
+        self.engine = engine
+        self.replica = replica
+        self.threads = threads
+        self.report = report
+        self.failed = failed
+    }
+
+    var statistics: Statistics { state.withLock { $0.statistics } }
+
+    func makeLogWorker() -> BatchWorker<LogItem> {
+        BatchWorker(thread: threads.log) { [self] in write($0) }
+    }
+
+    func makeDataWorker() -> BatchWorker<ApplyItem> {
+        BatchWorker(thread: threads.data) { [self] in apply($0) }
+    }
+
+    // MARK: The log
+
+    private func write(_ items: [LogItem]) {
+        var rest = items[...]
+        while !rest.isEmpty {
+            var batch = LogBatch()
+            var events: [Int: [Event]] = [:]
+            repeat { add(rest.removeFirst(), to: &batch, &events) } while !rest.isEmpty
+                && batch.byteCount < Limits.mergedWriteBytes
+            guard sync(batch) else { return }
+            for (core, events) in events { report(core, events) }
+        }
+    }
+
+    private func add(_ item: LogItem, to batch: inout LogBatch, _ events: inout [Int: [Event]]) {
+        switch item {
+        case .append(let core, let append):
+            batch.add(append.write, of: append.group, replica: replica) { index in
+                append.records[Int(index - append.write.firstIndex)]
+            }
+            events[core, default: []].append(.logged(append.group, append.write.token))
+        case .compact(let group, let base):
+            batch.setBase(base, of: group)
+            state.withLock { $0.statistics.logBytes = 0 }
+        }
+    }
+
+    private func sync(_ batch: LogBatch) -> Bool {
+        attempt { () throws(StorageError) in
+            let start = Clocks.monotonic()
+            try log.write(batch)
+            let end = Clocks.monotonic()
+            state.withLock { state in
+                state.statistics.syncDuration.observe(from: start, to: end)
+                state.statistics.entriesPerSync.observe(UInt64(batch.entryCount))
+                state.statistics.logBytes += batch.byteCount
+            }
+        }
+    }
+
+    // MARK: The data
+
+    private func apply(_ items: [ApplyItem]) {
+        var rest = items[...]
+        while let first = rest.popFirst() {
+            var batch = first.apply.batch
+            var events = [first.core: [event(of: first)]]
+            while let next = rest.first, batch.byteCount < Limits.mergedWriteBytes {
+                batch.append(next.apply.batch)
+                events[next.core, default: []].append(event(of: next))
+                rest.removeFirst()
+            }
+            let isDone = attempt { () throws(StorageError) in
+                let start = Clocks.monotonic()
+                try engine.write(batch, sync: false)
+                let end = Clocks.monotonic()
+                state.withLock { $0.statistics.applyDuration.observe(from: start, to: end) }
+            }
+            guard isDone else { return }
+            for (core, events) in events { report(core, events) }
+        }
+    }
+
+    private func event(of item: ApplyItem) -> Event {
+        .applied(item.apply.group, through: item.apply.through)
+    }
+
+    // MARK: Failure
+
+    /// False if it failed, or something has failed before.
+    private func attempt(_ body: () throws(StorageError) -> Void) -> Bool {
+        guard state.withLock({ $0.failure == nil }) else { return false }
+        do throws(StorageError) {
+            try body()
+            return true
+        } catch {
+            fail(error)
+            return false
+        }
+    }
+
+    func fail(_ error: StorageError) {
+        let isFirst = state.withLock { state in
+            defer { state.failure = state.failure ?? error }
+            state.statistics.failures[WriteFailure(error), default: 0] += 1
+            return state.failure == nil
+        }
+        if isFirst { failed(error) }
+    }
+}
+
+/// Why something was not written. The raw values are frozen: dashboards and alerts name them.
+enum WriteFailure: String, CaseIterable, Hashable, Sendable {
+    case full
+    case unreadable
+    case failed
+    case corrupt
+
+    init(_ error: StorageError) {
+        self =
+            switch error {
+            case .full: .full
+            case .unreadable: .unreadable
+            case .failed: .failed
+            case .corrupt: .corrupt
+            }
+    }
+}
