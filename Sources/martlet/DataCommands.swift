@@ -73,7 +73,8 @@ struct GetCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Into this file, which stays as it is if there is no value.", valueName: "file"),
+            "Into this file, which stays as it is if there is no value; "
+                + "a pipe or a device is written to.", valueName: "file"),
         completion: .file())
     var file: String?
 
@@ -83,6 +84,10 @@ struct GetCommand: AsyncParsableCommand {
 
     func validate() throws {
         if json, file != nil { throw ValidationError("--json and --file exclude each other.") }
+        if file == "" {
+            throw ValidationError(
+                "--file has no name; without --file the value goes to standard output.")
+        }
     }
 
     func run() async throws {
@@ -96,20 +101,16 @@ struct GetCommand: AsyncParsableCommand {
             return emit(try await server.call("GET", Bytes(target.utf8), json: true).body)
         }
         let value = form.text(try await server.call("GET", valueTarget(key)).body)
-        if let file { return try store(value, file) }
+        if let file {
+            let target = OutputFile(path: file)
+            guard case .failure(let error) = target.write(value, until: server.deadline) else {
+                return
+            }
+            throw target.failure(error, key: form.shown(self.key))
+        }
         let needsNewline =
             form.base64 || (StandardStream.isInteractive(STDOUT_FILENO) && value.last != 0x0A)
         emit(needsNewline ? value + [0x0A] : value)
-    }
-
-    private func store(_ value: Bytes, _ path: String) throws(CommandFailure) {
-        guard case .failure(let error) = replaceFile(path, with: value) else { return }
-        let isRefused = [EACCES, EPERM, EROFS].contains(error.number)
-        throw CommandFailure(
-            Diagnosis(
-                .error, "output_unwritable", "\(path): \(error.reason)",
-                advice: "martlet get \(shellQuoted(key)) > FILE"),
-            isRefused ? .notAllowed : .disk)
     }
 }
 

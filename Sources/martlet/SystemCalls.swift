@@ -41,7 +41,7 @@ func readAll(
     var content: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     while true {
-        if let deadline, !awaitInput(descriptor, until: deadline) {
+        if let deadline, !awaitReadiness(descriptor, POLLIN, until: deadline) {
             return .failure(SystemError(number: ETIMEDOUT))
         }
         let count = read(descriptor, &chunk, chunk.count)
@@ -57,9 +57,11 @@ func readAll(
     }
 }
 
-/// False if nothing came by then. What poll(2) does not like, read(2) explains.
-private func awaitInput(_ descriptor: Int32, until deadline: ContinuousClock.Instant) -> Bool {
-    var wish = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+/// False if it is not so by then. What poll(2) does not like, read(2) and write(2) explain.
+func awaitReadiness(
+    _ descriptor: Int32, _ events: Int32, until deadline: ContinuousClock.Instant
+) -> Bool {
+    var wish = pollfd(fd: descriptor, events: Int16(events), revents: 0)
     while true {
         let rest = ContinuousClock.now.duration(to: deadline) / .milliseconds(1)
         guard rest > 0 else { return false }
@@ -93,23 +95,4 @@ func resolvedPath(_ path: String) -> String? {
     guard let resolved = realpath(path, nil) else { return nil }
     defer { free(resolved) }
     return String(cString: resolved)
-}
-
-/// Puts a file there whole or not at all: written beside it, then renamed into its place. What is
-/// there and is no plain file, a device or a link to one, is written to as a shell does it, and
-/// never replaced.
-func replaceFile(_ path: String, with bytes: [UInt8]) -> Result<Void, SystemError> {
-    var facts = stat()
-    let isOther = lstat(path, &facts) == 0 && facts.st_mode & S_IFMT != S_IFREG
-    let target = isOther ? path : "\(path).\(getpid()).part"
-    let descriptor = open(
-        target, O_WRONLY | O_CLOEXEC | (isOther ? O_TRUNC : O_CREAT | O_EXCL), 0o666)
-    guard descriptor >= 0 else { return .failure(.last) }
-    var failure: SystemError? = writeAll(bytes, to: descriptor) ? nil : .last
-    if close(descriptor) != 0, failure == nil { failure = .last }
-    guard !isOther else { return failure.map { .failure($0) } ?? .success(()) }
-    if failure == nil, rename(target, path) != 0 { failure = .last }
-    guard let failure else { return .success(()) }
-    unlink(target)
-    return .failure(failure)
 }
