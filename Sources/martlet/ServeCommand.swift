@@ -33,9 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
         let (layers, settings) = try settingsOrFailure(
             options, format: isPerson ? .text : .json)
         let format = settings.logFormat ?? (isPerson ? .text : .json)
-        for warning in layers.warnings {
-            report(Diagnosis(.warning, "unknown_variable", warning, advice: nil), format: format)
-        }
+        for warning in layers.warnings { report(warning, format: format) }
         let signals = StopSignals()
         let start = NodeStart(
             settings: settings, checks: StartChecks(layers: layers, settings: settings),
@@ -54,25 +52,11 @@ struct ServeCommand: AsyncParsableCommand {
             let record = announcement.record
             writeLine(format == .json ? record.json : record.logfmt, to: STDERR_FILENO)
         }
-        let notices = ServiceNotices(environmentVariables())
-        await tell(format) { () throws(SystemError) in
-            try notices.ready(started.node, announcement.status)
+        let notices = ServiceNotices(environmentVariables()) { error in
+            report(.managerUntold(error), format: format)
         }
+        notices.ready(started.node, announcement.status)
         try await untilStopped(started, signals, notices, format)
-    }
-
-    /// A service manager that cannot be told is a warning: the node serves all the same.
-    private func tell(
-        _ format: LogFormat, _ notice: () async throws(SystemError) -> Void
-    ) async {
-        do throws(SystemError) {
-            try await notice()
-        } catch {
-            report(
-                Diagnosis(
-                    .warning, "service_manager_untold", "NOTIFY_SOCKET: \(error.reason)",
-                    advice: "NotifyAccess=main   # in the unit"), format: format)
-        }
     }
 
     private func untilStopped(
@@ -87,7 +71,7 @@ struct ServeCommand: AsyncParsableCommand {
             renewal?.lookNow()
         }
         renewal?.stop()
-        await tell(format) { () throws(SystemError) in try await notices.stopping() }
+        await notices.stopping()
         defer { notices.stop() }
         started.logger.notice(
             "answering what is in flight; the same signal again stops at once",
@@ -101,6 +85,16 @@ struct ServeCommand: AsyncParsableCommand {
         // What happened is in the log already.
         if last == .storeFailed { throw CommandFailure(.disk) }
         started.logger.notice("stopped cleanly", metadata: ["event": "stopped"])
+    }
+}
+
+extension Diagnosis {
+    fileprivate static func managerUntold(_ error: SystemError) -> Diagnosis {
+        let isFull = error.number == EAGAIN
+        return Diagnosis(
+            .warning, "service_manager_untold",
+            "NOTIFY_SOCKET: " + (isFull ? "it is full and nobody reads it" : error.reason),
+            advice: isFull ? "systemctl is-system-running" : "NotifyAccess=main   # in the unit")
     }
 }
 

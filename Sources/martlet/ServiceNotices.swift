@@ -2,7 +2,8 @@
 /// (sd_notify(3)). Nothing is sent unless the service manager names a socket.
 ///
 /// Ready means that the port is open and never that others agree: a first node that waited for
-/// others would keep them from being started. libsystemd is not linked for three datagrams.
+/// others would keep them from being started. A manager that does not read is not waited for, and
+/// said to be so once. libsystemd is not linked for three datagrams.
 internal import Glibc
 internal import Runtime
 internal import Settings
@@ -13,8 +14,12 @@ final class ServiceNotices: Sendable {
     /// Half of the time after which the manager gives the process up; nil if it does not watch.
     private let pulseInterval: Duration?
     private let pulses = Mutex<Task<Void, Never>?>(nil)
+    private let isUntold = Atomic(false)
+    private let untold: @Sendable (SystemError) -> Void
 
-    init(_ environment: [String: String]) {
+    /// - Parameter untold: called when the manager could not be told, the first time.
+    init(_ environment: [String: String], untold: @escaping @Sendable (SystemError) -> Void) {
+        self.untold = untold
         socketPath = environment["NOTIFY_SOCKET"].flatMap { $0.isEmpty ? nil : $0 }
         let watched = environment["WATCHDOG_PID"].map { $0 == "\(getpid())" } ?? true
         let limit = environment["WATCHDOG_USEC"].flatMap { Int64($0) } ?? 0
@@ -22,18 +27,18 @@ final class ServiceNotices: Sendable {
     }
 
     /// The node serves. From here on every pulse goes once through all of its loops.
-    func ready(_ node: RunningNode, _ status: String) throws(SystemError) {
-        try send("READY=1\nSTATUS=\(status)")
+    func ready(_ node: RunningNode, _ status: String) {
+        send("READY=1\nSTATUS=\(status)")
         beat { try await node.turnEveryLoop() }
     }
 
     /// Before the drain, which ends the loops: it has a bound of its own, and the manager one for
     /// the stop, so that a pulse says no more than that the process lives.
-    func stopping() async throws(SystemError) {
+    func stopping() async {
         let pulse = pulses.withLock { $0 }
         pulse?.cancel()
         await pulse?.value
-        try send("STOPPING=1\nSTATUS=draining")
+        send("STOPPING=1\nSTATUS=draining")
         beat {}
     }
 
@@ -44,11 +49,11 @@ final class ServiceNotices: Sendable {
                 while true {
                     try await Task.sleep(for: pulseInterval)
                     try await look()
-                    try send("WATCHDOG=1")
+                    send("WATCHDOG=1")
                 }
             } catch {
-                // Cancelled, or the manager hears nothing: then it ends the process, which is what
-                // a watchdog is for.
+                // Cancelled, or the loops are gone. A pulse that the manager did not take is no
+                // reason: the next may reach it.
                 return
             }
         }
@@ -58,8 +63,18 @@ final class ServiceNotices: Sendable {
     /// After the drain.
     func stop() { pulses.withLock { $0?.cancel() } }
 
-    private func send(_ text: String) throws(SystemError) {
+    /// A node that cannot tell serves all the same.
+    private func send(_ text: String) {
         guard let socketPath else { return }
+        do throws(SystemError) {
+            try send(text, to: socketPath)
+        } catch {
+            guard !isUntold.exchange(true, ordering: .relaxed) else { return }
+            untold(error)
+        }
+    }
+
+    private func send(_ text: String, to socketPath: String) throws(SystemError) {
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .last }
         defer { close(descriptor) }
@@ -76,7 +91,7 @@ final class ServiceNotices: Sendable {
         let sent = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 sendto(
-                    descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL), $0,
+                    descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT), $0,
                     socklen_t(length))
             }
         }

@@ -37,6 +37,29 @@ import Testing
         }
     }
 
+    @Test func aManagerThatDoesNotReadIsNotWaitedFor() throws {
+        try withFolder { folder in
+            let manager = try ManagerSocket(at: folder.appending(path: "notify").path)
+            try manager.fill()
+            let node = try Program("serve", "--data-dir", "data", "--listen", "127.0.0.1:0")
+                .with("NOTIFY_SOCKET", manager.path).with("WATCHDOG_USEC", "20000")
+                .in(folder).start()
+            defer { node.kill() }
+            let warning = node.line(with: "\"code\":\"service_manager_untold\"")
+            #expect(
+                warning?.contains("NOTIFY_SOCKET: it is full and nobody reads it") == true,
+                "\(node.messages)")
+            // Once it reads again, it hears the pulse: what it missed did not end it.
+            #expect(manager.next { $0 != ManagerSocket.filling } == "WATCHDOG=1")
+            try manager.fill()
+            node.send(SIGTERM)
+            let outcome = try #require(node.wait(.seconds(20)), "\(node.messages)")
+            #expect(outcome.status == 0)
+            let warnings = outcome.messages.components(separatedBy: "service_manager_untold")
+            #expect(warnings.count == 2, "said once: \(outcome.messages)")
+        }
+    }
+
     // The settings that come with the unit are all comments, but each is one that exists.
     @Test func theShippedSettingsAreValid() throws {
         let file = Tool.root.appending(path: "docker/systemd/martlet.toml")
@@ -86,18 +109,49 @@ private final class ManagerSocket {
         var limit = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        let descriptor = descriptor
+        let result = Self.withAddress(of: path) { bind(descriptor, $0, $1) }
         guard result == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
     }
 
     deinit { close(descriptor) }
+
+    static let filling = "filling"
+
+    private static func withAddress<Result>(
+        of path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    /// Until it takes no more: what is sent from then on waits or fails.
+    func fill() throws {
+        let sender = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(sender) }
+        let text = Self.filling
+        var sent = 0
+        while sent >= 0 {
+            sent = Self.withAddress(of: path) {
+                sendto(sender, text, text.utf8.count, Int32(MSG_DONTWAIT), $0, $1)
+            }
+        }
+        guard errno == EAGAIN else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+    }
+
+    /// The next datagram that is wanted; nil if none comes.
+    func next(_ isWanted: (String) -> Bool) -> String? {
+        while let text = next() {
+            if isWanted(text) { return text }
+        }
+        return nil
+    }
 
     /// The next datagram; nil if none comes.
     func next() -> String? {
