@@ -15,8 +15,8 @@ package struct LayeredSettings: Hashable, Sendable {
     package private(set) var stated: [SettingName: Stated] = [:]
     /// The flags as given, to print a command line that repeats them.
     package let flags: [SettingName: [String]]
-    /// Variables with our prefix that mean nothing, in words.
-    package private(set) var warnings: [String] = []
+    /// Variables with our prefix that mean nothing.
+    package private(set) var warnings: [Diagnosis] = []
 
     package init(
         flags: [SettingName: [String]], environment: [String: String], file: SettingsFile?
@@ -63,7 +63,7 @@ package struct LayeredSettings: Hashable, Sendable {
 
     /// Kubernetes sets `MARTLET_PORT=tcp://…`, `MARTLET_SERVICE_HOST` and the like in every pod
     /// beside a Service named martlet; they are its business and earn no warning.
-    private static func unknownVariables(_ environment: [String: String]) -> [String] {
+    private static func unknownVariables(_ environment: [String: String]) -> [Diagnosis] {
         let known = SettingName.allCases.map(\.variable) + SettingName.otherVariables
         return environment.keys.sorted().compactMap { variable in
             guard variable.hasPrefix(SettingName.variablePrefix), !known.contains(variable)
@@ -75,8 +75,13 @@ package struct LayeredSettings: Hashable, Sendable {
             let nearest =
                 variable == "MARTLET_PORT"
                 ? SettingName.listen.variable : nearestVariable(to: variable, among: known)
-            return "unknown variable \(variable) is ignored"
-                + (nearest.map { ". Did you mean \($0)?" } ?? "")
+            // Its value is not repeated: nobody knows what it is.
+            return Diagnosis(
+                .warning, "unknown_variable",
+                "unknown variable \(variable) is ignored"
+                    + (nearest.map { ". Did you mean \($0)?" } ?? ""),
+                advice: nearest.map { "export \($0)=\"$\(variable)\"; unset \(variable)" }
+                    ?? "unset \(variable)   # martlet serve --help lists those there are")
         }
     }
 

@@ -23,14 +23,14 @@ package struct Table: Hashable, Sendable {
         }
         let all = [header.map { $0.uppercased() }] + rows
         let widths = header.indices.map { column in
-            all.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+            all.map { column < $0.count ? $0[column].columns : 0 }.max() ?? 0
         }
         return all.map { cells in
             var line = ""
             for (column, cell) in cells.enumerated() {
                 line += cell
                 if column < cells.count - 1 {
-                    line += String(repeating: " ", count: widths[column] - cell.count + 2)
+                    line += String(repeating: " ", count: widths[column] - cell.columns + 2)
                 }
             }
             return line + "\n"

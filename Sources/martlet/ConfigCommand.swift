@@ -33,7 +33,7 @@ struct ConfigShowCommand: ParsableCommand {
         if output.isDocument {
             var object = JSONObject()
             object.add("settings", SettingName.allCases.map { layers.object(of: $0) })
-            object.add("warnings", layers.warnings)
+            object.add("warnings", layers.warnings.map(\.fact))
             return try output.emitDocument(Bytes("\(object.text)\n".utf8))
         }
         var table = origin ? Table("setting", "value", "origin") : Table("setting", "value")
@@ -71,7 +71,7 @@ struct ConfigValidateCommand: ParsableCommand {
             var object = JSONObject()
             object.add("valid", true)
             object.add("stated", stated)
-            object.add("warnings", layers.warnings)
+            object.add("warnings", layers.warnings.map(\.fact))
             print(object.text)
         } else {
             print("valid: \(stated) of \(SettingName.allCases.count) settings stated")
@@ -97,10 +97,7 @@ func settingsOrFailure(
 
 extension LayeredSettings {
     fileprivate func reportWarnings() {
-        for warning in warnings {
-            report(
-                Diagnosis(.warning, "unknown_variable", warning, advice: nil), format: .text)
-        }
+        for warning in warnings { report(warning, format: .text) }
     }
 
     fileprivate func object(of name: SettingName) -> JSONObject {

@@ -28,8 +28,7 @@ struct DoctorCommand: ParsableCommand {
             let count = SettingName.allCases.count
             findings.append(Finding("settings", .fine("\(stated) of \(count) stated, all valid")))
             for warning in layers.warnings {
-                let diagnosis = Diagnosis(.warning, "unknown_variable", warning, advice: nil)
-                findings.append(Finding("settings", .warning(diagnosis)))
+                findings.append(Finding("settings", .warning(warning)))
             }
             let checks = StartChecks(layers: layers, settings: settings)
             for subject in StartChecks.Subject.allCases {

@@ -215,6 +215,7 @@ import Testing
         #expect(outcome.status == 0)
         #expect(
             outcome.messages == "warning[unknown_variable]: unknown variable MARTLET_LISTN is "
-                + "ignored. Did you mean MARTLET_LISTEN?\n")
+                + "ignored. Did you mean MARTLET_LISTEN?\n"
+                + "     try: export MARTLET_LISTEN=\"$MARTLET_LISTN\"; unset MARTLET_LISTN\n")
     }
 }

@@ -88,10 +88,16 @@ import Testing
                 "MARTLET_PORT_7171_TCP": "tcp://10.0.0.1:7171", "MARTLET_SERVICE_HOST": "10.0.0.1",
             ], file: nil)
         #expect(
-            layered.warnings == [
+            layered.warnings.map(\.fact) == [
                 "unknown variable MARTLET_LISTN is ignored. Did you mean MARTLET_LISTEN?",
                 "unknown variable MARTLET_PORT is ignored. Did you mean MARTLET_LISTEN?",
                 "unknown variable MARTLET_ZZZ is ignored",
+            ])
+        #expect(
+            layered.warnings.map(\.advice) == [
+                "export MARTLET_LISTEN=\"$MARTLET_LISTN\"; unset MARTLET_LISTN",
+                "export MARTLET_LISTEN=\"$MARTLET_PORT\"; unset MARTLET_PORT",
+                "unset MARTLET_ZZZ   # martlet serve --help lists those there are",
             ])
         let linked = try LayeredSettings(
             flags: [:], environment: ["MARTLET_PORT": "tcp://10.0.0.1:7171"], file: nil)

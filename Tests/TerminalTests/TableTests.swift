@@ -20,6 +20,33 @@ import Testing
                 """)
     }
 
+    // Each value begins in the column that a terminal has it in, whatever the key is written with.
+    @Test func wideKeysDoNotShiftColumns() {
+        var table = Table("key", "value")
+        for key in ["abcdef", "日本", "🎉é", "e\u{301}❤\u{FE0F}", "한글a", "🇨🇭"] { table.add(key, "v") }
+        #expect(
+            table.text(aligned: true) == """
+                KEY     VALUE
+                abcdef  v
+                日本    v
+                🎉é     v
+                e\u{301}❤\u{FE0F}     v
+                한글a   v
+                🇨🇭      v
+
+                """)
+    }
+
+    @Test(
+        arguments: [
+            ("", 0), ("abc", 3), ("é", 1), ("e\u{301}", 1), ("日本", 4), ("ｱ", 1), ("Ａ", 2),
+            ("🎉", 2), ("❤", 1), ("❤\u{FE0F}", 2), ("👩‍👧", 2), ("🇨🇭", 2), ("한", 2), ("한", 2),
+            ("\u{200B}", 0), ("ж—", 2), ("𠀀", 2),
+        ] as [(String, Int)])
+    func columns(_ text: String, count: Int) {
+        #expect(text.columns == count, "\(text.unicodeScalars.map { String($0.value, radix: 16) })")
+    }
+
     @Test func tabsForAPipe() {
         #expect(
             table.text(aligned: false)
