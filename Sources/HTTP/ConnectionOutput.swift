@@ -150,12 +150,15 @@ extension Connection {
         case .http2(let session):
             lingers = !inputEnded && reason != .byClient
             streams = session.abandonEverything()
-        case .sniffing, .ending: break
+        // Only of these is there a last word.
+        case .sniffing: lingers = !inputEnded && (reason == .tlsRequired || reason == .malformed)
+        case .ending: break
         }
         mode = .ending
         waiting = nil
         for stream in streams { front.cancel(exchange(stream)) }
-        if reason == .failed || reason == .byClient {
+        // Who has ended its input may still read what is on its way.
+        if reason == .failed || reason == .byClient && buffered == 0 {
             context.close(promise: nil)
             return
         }
@@ -193,7 +196,7 @@ extension Connection {
         case .ending:
             guard state.has(Limits.lingerTimeout, passedSince: endingSince) else { return }
             // An answer in order may take its time, as long as it gets on.
-            if end == .afterAnswer || end == .drained, buffered > 0 {
+            if end == .afterAnswer || end == .drained || end == .byClient, buffered > 0 {
                 checkWriteProgress()
             } else {
                 state.counters.timeouts[.linger] += 1

@@ -9,6 +9,12 @@ extension HTTP1Session {
     package func advance() {
         guard closing == nil, acceptsInput else { return }
         if let begun = headSince {
+            // While an answer is owed nothing may be read here at all: the rest of the head may
+            // have been in the socket for long.
+            guard exchanges.isEmpty else {
+                headSince = state.tick
+                return
+            }
             guard state.has(Limits.headerTimeout, passedSince: begun) else { return }
             state.counters.timeouts[.headers] += 1
             refuseUnbegun(Refusal.headerTimeout())
@@ -54,6 +60,7 @@ extension HTTP1Session {
             if let response = exchange.response { state.responses.release(response.body) }
         }
         exchanges.removeAll()
+        releaseHead()
         events = []
         return streams
     }

@@ -21,7 +21,7 @@ struct HTTP1Parser: Sendable {
     }
 
     enum Failure: Error, Hashable {
-        case targetTooLong(Int)
+        case targetTooLong
         case headersTooLarge
         case bodyTooLarge(Int)
         case versionNotSupported
@@ -62,6 +62,11 @@ struct HTTP1Parser: Sendable {
     /// Of the head that has just ended: its target and its fields.
     var headBytes: Int { head.target.count + fieldBytes }
 
+    /// Of the head that has begun and not ended, as far as it is there.
+    var partBytes: Int {
+        if case .fields = state { headBytes + partial.count } else { partial.count }
+    }
+
     /// Part of a header section is there, and the rest is not.
     var isInHead: Bool {
         switch state {
@@ -95,6 +100,8 @@ struct HTTP1Parser: Sendable {
                 return .body(bytes)
             case .requestEnded:
                 state = .requestLine
+                // An idle connection keeps nothing of its last request.
+                head = HTTP1Head()
                 return .end
             }
         }
@@ -116,7 +123,7 @@ struct HTTP1Parser: Sendable {
         guard let start = input.baseAddress, !input.isEmpty else { return false }
         let found = memchr(start, Int32(UInt8(ascii: "\n")), input.count)
         let count = found.map { start.distance(to: $0) } ?? input.count
-        guard partial.count + count <= lineLimit else { throw tooLong(partial.count + count) }
+        guard partial.count + count <= lineLimit else { throw tooLong(input[..<count]) }
         let piece = UnsafeRawBufferPointer(rebasing: input[..<count])
         input = UnsafeRawBufferPointer(rebasing: input[min(count + 1, input.count)...])
         guard found != nil else {
@@ -171,12 +178,17 @@ struct HTTP1Parser: Sendable {
         }
     }
 
-    private func tooLong(_ count: Int) -> Failure {
+    private func tooLong(_ rest: Slice<UnsafeRawBufferPointer>) -> Failure {
+        let space = UInt8(ascii: " ")
         switch state {
-        case .requestLine: .targetTooLong(count)
-        case .chunkSize: .malformed("The line with a chunk's size is too long.")
-        case .chunkEnd: Self.chunkTooLong
-        default: .headersTooLarge
+        case .requestLine:
+            // How long the target is nobody knows: its end is not there.
+            return partial.contains(space) || rest.contains(space)
+                ? .targetTooLong
+                : .malformed("The first line has no space: a method, a target and a version.")
+        case .chunkSize: return .malformed("The line with a chunk's size is too long.")
+        case .chunkEnd: return Self.chunkTooLong
+        default: return .headersTooLarge
         }
     }
 

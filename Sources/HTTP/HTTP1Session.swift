@@ -49,6 +49,8 @@ package final class HTTP1Session {
     var since: UInt32
     /// Set while a part of a header section is there and the rest is not.
     var headSince: UInt32?
+    /// Bytes of that part that are counted as held.
+    private var headHeld = 0
     private var parser = HTTP1Parser()
     private let isEncrypted: Bool
 
@@ -85,7 +87,19 @@ package final class HTTP1Session {
         // A head that follows a whole one in this input has begun just now.
         let begun = before == nextSequence ? headSince : nil
         headSince = acceptsInput && parser.isInHead ? begun ?? state.tick : nil
+        if headHeld > 0 || headSince != nil { holdHead(headSince == nil ? 0 : parser.partBytes) }
         return input.count
+    }
+
+    /// Counts the part of a head that is there, from the size on from which whole ones are counted.
+    private func holdHead(_ count: Int) {
+        let wanted = count >= Limits.smallHeadBytes ? count : 0
+        if wanted <= headHeld {
+            state.releaseRequestBytes(headHeld - wanted)
+        } else if !state.holdRequestBytes(wanted - headHeld) {
+            return refuseUnbegun(Refusal.requestsTakeTooMuchMemory())
+        }
+        headHeld = wanted
     }
 
     private func begin(_ received: HTTP1Head) {
@@ -98,6 +112,7 @@ package final class HTTP1Session {
         exchange.owesContinue = problem == nil && head.expectsContinue && head.hasBody
         exchanges.append(exchange)
         receiving = head
+        holdHead(0)
         if let problem { return refuse(problem) }
         let headBytes = parser.headBytes
         if headBytes >= Limits.smallHeadBytes {
@@ -136,6 +151,8 @@ package final class HTTP1Session {
             method: head.method, target: head.target, headers: head.headers, body: body)
         body = nil
         if let settings = head.http2Settings, exchanges.count == 1, !isEncrypted {
+            // The request goes on as a stream, which is the only one and holds none of it back.
+            state.releaseRequestBytes(exchanges[last].held)
             exchanges.removeAll()
             acceptsInput = false
             upgrade = (settings, request)
@@ -192,6 +209,7 @@ package final class HTTP1Session {
         receiving = nil
         body = nil
         headSince = nil
+        holdHead(0)
         if exchanges.isEmpty {
             closing = closing ?? .byClient
         } else {
@@ -211,8 +229,12 @@ package final class HTTP1Session {
         receiving = nil
         body = nil
         headSince = nil
+        holdHead(0)
         acceptsInput = false
     }
+
+    /// The connection has gone: nothing of it is in memory any more.
+    func releaseHead() { holdHead(0) }
 
     // MARK: Answers
 

@@ -3,7 +3,7 @@ internal import API
 internal import Base
 
 enum Refusal {
-    static func targetTooLong(_ actual: Int) -> Problem {
+    static func targetTooLong(_ actual: Int?) -> Problem {
         Problem(
             .targetTooLong, "The request target is longer than \(Limits.targetBytes) bytes.",
             limit: Limits.targetBytes, actual: actual)
@@ -69,7 +69,7 @@ enum Refusal {
     /// What bytes that are not HTTP/1.1 mean for their sender.
     static func problem(of failure: HTTP1Parser.Failure) -> Problem {
         switch failure {
-        case .targetTooLong(let actual): targetTooLong(actual)
+        case .targetTooLong: targetTooLong(nil)
         case .headersTooLarge: headersTooLarge()
         case .bodyTooLarge(let actual): bodyTooLarge(actual)
         case .versionNotSupported: versionNotSupported()

@@ -41,6 +41,8 @@ final class RawSocket {
         return true
     }
 
+    func endOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// Some bytes; nil at the end.
     func receive() -> Bytes? {
         var bytes = Bytes(repeating: 0, count: 64 << 10)

@@ -29,8 +29,8 @@ import Testing
         return FrameReader().read(Bytes(bytes.dropFirst(switching.count)))
     }
 
-    /// The pieces arrive in one turn of the loop or each in its own: the decoder leaves the
-    /// pipeline in a later turn, and what it had not read must come before what came later.
+    /// The pieces arrive in one turn of the loop or each in its own: what was read behind the
+    /// request must come before what arrives later.
     private func converse(_ pieces: [Bytes], oneTurn: Bool) throws -> [FrameReader.Frame] {
         let harness = FrontHarness()
         let client = try harness.connect()
