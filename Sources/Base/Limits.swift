@@ -140,6 +140,11 @@ package enum Limits {
     /// the bound of a turn is their product, about a millisecond.
     package static let keysSkippedInline = 64
 
+    /// What batches may cost an event loop between two looks at its sockets and clocks, counted in
+    /// point reads (a scan is four, 8 KiB of values one more): with all of it in memory well below
+    /// a millisecond, and still eight runs of reads.
+    package static let batchWeightPerTurn = 128
+
     /// The relations between limits that the code relies on; called once at start.
     package static func checkRelations() {
         invariant(valueBytes * 4 / 3 + 64 < bodyBytes, "a value in base64 fits a body")

@@ -16,15 +16,21 @@
 /// Memory: ten thousand reads of 4 MiB each would be 40 GiB in hand before the first byte is
 /// answered. So reads go out a few at a time, and once what they brought exceeds what a batch's
 /// answer may hold the rest are refused without being read.
+///
+/// Time: what memory can answer is answered on an event loop, where everybody else waits for it. So
+/// a run has a weight, and whoever sends the runs does not send too much of it in one turn.
 internal import Base
 package import Regions
 
 package struct BatchCoordinator: Sendable {
-    /// Reads asked for at once: what is in hand stays below this many values and the answer's
-    /// limit.
-    private static let readsPerRun = 16
+    /// Weight of reads asked for at once: what is in hand stays below this many values and the
+    /// answer's limit.
+    private static let readWeightPerRun = 16
     /// Range deletes that go out at once; each is compared with every other, and takes a reader.
     private static let rangeDeletesPerRun = 128
+
+    /// Bytes that are copied in the time of a point read.
+    private static let bytesPerWeight = 8 << 10
 
     private let commands: [RawCommand]
     private var answerBytes = 0
@@ -59,10 +65,23 @@ package struct BatchCoordinator: Sendable {
             sent = start..<end
             return nextRun()
         } else {
-            let reads = commands[start...].prefix(Self.readsPerRun).prefix { !$0.isWrite }
-            sent = start..<reads.endIndex
+            sent = start..<endOfReads(from: start)
         }
         return Array(commands[sent])
+    }
+
+    private func endOfReads(from start: Int) -> Int {
+        var weight = 0
+        let end = commands[start...].firstIndex { command in
+            weight += command.weight
+            return command.isWrite || weight > Self.readWeightPerRun
+        }
+        return end ?? commands.count
+    }
+
+    /// What sending a run costs the loop that it is carried out on, counted in point reads.
+    package static func weight(of run: [RawCommand]) -> Int {
+        run.reduce(0) { $0 + $1.weight }
     }
 
     private func endOfDisjointRanges(from start: Int) -> Int {
@@ -76,10 +95,15 @@ package struct BatchCoordinator: Sendable {
         return start + ranges.count
     }
 
-    package mutating func received(_ run: [RawOutcome]) {
+    /// - Returns: what the bytes that came weigh beside the commands, if more may follow.
+    @discardableResult
+    package mutating func received(_ run: [RawOutcome]) -> Int {
         invariant(run.count == sent.count, "an outcome for each command of the run")
         if outcomes.isEmpty { outcomes = run } else { outcomes.append(contentsOf: run) }
-        if commands.count > 1 { answerBytes += run.reduce(0) { $0 + $1.byteCount } }
+        guard commands.count > 1 else { return 0 }
+        let bytes = run.reduce(0) { $0 + $1.byteCount }
+        answerBytes += bytes
+        return bytes / Self.bytesPerWeight
     }
 
     /// The request ends here: every command that has no outcome yet gets this one.
@@ -104,6 +128,11 @@ extension RawOutcome {
 }
 
 extension RawCommand {
+    /// A scan on a loop seeks and then visits dozens of entries.
+    fileprivate var weight: Int {
+        if case .scan = self { 4 } else { 1 }
+    }
+
     fileprivate var isRangeDelete: Bool {
         if case .deleteRange(_, dryRun: false) = self { true } else { false }
     }

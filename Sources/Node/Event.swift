@@ -35,7 +35,8 @@ package enum Event: Sendable {
     case stopping
     /// Everything that arrived in this turn of the loop has been handed over.
     case turnEnded
-    /// `nextDeadline` has come.
+    /// `nextDeadline` has come: a time at which a request ends, or the next turn for what this one
+    /// had no room for.
     case deadlineReached
 }
 

@@ -10,6 +10,7 @@
 internal import API
 package import Base
 internal import Coordination
+internal import DequeModule
 internal import Regions
 internal import Storage
 internal import Telemetry
@@ -24,7 +25,7 @@ package struct Gateway: ~Copyable {
     var exchanges = Slab<RawExchange>()
     var scrapes = Slab<ScrapeExchange>()
     /// What is in hand, by what the connection calls it: for one whose client leaves.
-    private var places: [ExchangeID: Place] = [:]
+    var places: [ExchangeID: Place] = [:]
     /// No request in hand has an earlier deadline. It may be too early: then a look finds nothing
     /// due.
     var earliestDeadline = Instant.distantFuture
@@ -36,16 +37,26 @@ package struct Gateway: ~Copyable {
     var isStopping = false
     package internal(set) var counters = GatewayCounters()
 
-    private enum Place: Sendable {
+    /// What batches have cost in this turn, and those that go on in the next one.
+    var turnWeight = 0
+    let turnWeightLimit: Int
+    var deferred: Deque<RawExchange.Handle> = []
+    /// When the last of them was put off: the next turn is due from then on.
+    var deferredAt = Instant.origin
+
+    enum Place: Sendable {
         case raw(RawExchange.Handle)
         case scrape(ScrapeExchange.Handle)
     }
 
-    /// - Parameter generator: gives this gateway's request ids their unique part.
+    /// - Parameters:
+    ///   - turnWeightLimit: a simulation sets it smaller than production does.
+    ///   - generator: gives this gateway's request ids their unique part.
     package init(
         address: UnitAddress, shard: UnitAddress, facts: NodeFacts,
-        generator: inout SeededGenerator
+        turnWeightLimit: Int = Limits.batchWeightPerTurn, generator: inout SeededGenerator
     ) {
+        self.turnWeightLimit = turnWeightLimit
         self.address = address
         self.shard = shard
         self.facts = facts
@@ -54,7 +65,8 @@ package struct Gateway: ~Copyable {
 
     /// When the gateway wants `deadlineReached`; nil if nothing waits for a time.
     package var nextDeadline: Instant? {
-        isIdle ? nil : earliestDeadline
+        if isIdle { return nil }
+        return deferred.isEmpty ? earliestDeadline : min(earliestDeadline, deferredAt)
     }
 
     /// Whether every request has its answer.
@@ -74,13 +86,15 @@ package struct Gateway: ~Copyable {
                 return
             }
             received(reply, at: now, into: &effects)
-        case .cancelled(let exchange): cancel(exchange, into: &effects)
-        case .deadlineReached: expireDue(at: now, into: &effects)
+        case .cancelled(let exchange): cancel(exchange, at: now, into: &effects)
+        case .deadlineReached:
+            expireDue(at: now, into: &effects)
+            sendDeferred(into: &effects)
         case .diskSpace(let disk): self.disk = disk.space
         case .storeFailed(let error): storeFailure = error
         case .scraped(let token, let scrape): scraped(token, scrape, at: now, into: &effects)
         case .stopping: isStopping = true
-        case .turnEnded: break
+        case .turnEnded: turnWeight = 0
         case .logged, .applied, .flushed, .readFinished:
             invariant(false, "a gateway gets nothing from the disk")
         }
@@ -131,11 +145,12 @@ package struct Gateway: ~Copyable {
         send(run, of: handle, into: &effects)
     }
 
-    private mutating func send(
+    mutating func send(
         _ run: [RawCommand], of handle: RawExchange.Handle, into effects: inout Effects
     ) {
         let target = owner(of: run)
         exchanges[handle]?.target = target
+        if run.count > 1 { turnWeight += BatchCoordinator.weight(of: run) }
         let request = RegionRequest(number: handle.number, commands: run)
         effects.append(.send(Envelope(from: address, to: target, body: .request(request))))
     }
@@ -155,15 +170,19 @@ package struct Gateway: ~Copyable {
         guard var exchange = exchanges.remove(RawExchange.Handle(number: reply.number)) else {
             return
         }
-        exchange.batch.received(reply.outcomes)
+        turnWeight += exchange.batch.received(reply.outcomes)
         if exchange.isExpired { exchange.batch.abandon(.deadlineExceeded) }
         if let run = exchange.batch.nextRun() {
-            let next = exchanges.insert(exchange)
-            places[exchange.context.exchange] = .raw(next)
-            noteDeadline(exchange.deadline)
-            send(run, of: next, into: &effects)
-            return
+            goOn(exchange, with: run, at: now, into: &effects)
+        } else {
+            finish(exchange, at: now, into: &effects)
         }
+    }
+
+    /// Every command has its outcome.
+    mutating func finish(
+        _ exchange: consuming RawExchange, at now: Now, into effects: inout Effects
+    ) {
         places[exchange.context.exchange] = nil
         guard !exchange.isCancelled else {
             effects.append(.released(exchange.context.exchange))
@@ -202,7 +221,7 @@ package struct Gateway: ~Copyable {
             : now.instant + timeout
     }
 
-    private mutating func noteDeadline(_ deadline: Instant) {
+    mutating func noteDeadline(_ deadline: Instant) {
         // Alone in hand: what was noted before is over.
         earliestDeadline =
             inHand == 1 ? deadline : min(earliestDeadline, deadline)
@@ -210,11 +229,13 @@ package struct Gateway: ~Copyable {
 
     /// Tells the shard to give up what is due, which then replies at once with what it knows.
     private mutating func expireDue(at now: Now, into effects: inout Effects) {
+        // A turn for deferred work asks often, and looking costs all that is in hand.
+        guard earliestDeadline <= now.instant else { return }
         earliestDeadline = .distantFuture
         for handle in exchanges.handles {
             guard let exchange = exchanges[handle], !exchange.isExpired else { continue }
             if exchange.deadline <= now.instant {
-                giveUp(handle, into: &effects)
+                giveUp(handle, at: now, into: &effects)
             } else {
                 earliestDeadline = min(earliestDeadline, exchange.deadline)
             }
@@ -232,22 +253,31 @@ package struct Gateway: ~Copyable {
         }
     }
 
-    /// The shard's reply will end the exchange.
-    private mutating func giveUp(_ handle: RawExchange.Handle, into effects: inout Effects) {
+    /// The shard's reply will end the exchange; one that waits for its turn ends here.
+    private mutating func giveUp(
+        _ handle: RawExchange.Handle, at now: Now, into effects: inout Effects
+    ) {
+        if exchanges[handle]?.deferredRun != nil, var exchange = exchanges.remove(handle) {
+            exchange.batch.abandon(.deadlineExceeded)
+            finish(exchange, at: now, into: &effects)
+            return
+        }
         guard let target = exchanges[handle]?.target else { return }
         exchanges[handle]?.isExpired = true
         let body = Envelope.Body.expire(handle.number)
         effects.append(.send(Envelope(from: address, to: target, body: body)))
     }
 
-    private mutating func cancel(_ exchange: ExchangeID, into effects: inout Effects) {
+    private mutating func cancel(
+        _ exchange: ExchangeID, at now: Now, into effects: inout Effects
+    ) {
         // nil: the answer has left already.
         guard let place = places[exchange] else { return }
         counters.cancelled += 1
         switch place {
         case .raw(let handle):
             exchanges[handle]?.isCancelled = true
-            if exchanges[handle]?.isExpired == false { giveUp(handle, into: &effects) }
+            if exchanges[handle]?.isExpired == false { giveUp(handle, at: now, into: &effects) }
         case .scrape(let handle):
             removeScrape(handle)
             effects.append(.released(exchange))
@@ -281,6 +311,8 @@ struct RawExchange: Sendable {
     var deadline: Instant
     /// Who has the commands that are under way.
     var target: UnitAddress?
+    /// The commands that go out in the next turn; nil while some are under way.
+    var deferredRun: [RawCommand]?
     /// The shard has been told to give up; its reply ends the request.
     var isExpired = false
     /// Nobody waits for the answer.

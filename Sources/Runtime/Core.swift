@@ -217,6 +217,7 @@ final class Core: Serving, @unchecked Sendable {
         turnIsOpen = false
         isRunning = true
         queue.append(Delivery(to: .shard, .turnEnded))
+        queue.append(Delivery(to: .gateway, .turnEnded))
         takeQueue()
         isRunning = false
         submit()
@@ -243,13 +244,17 @@ final class Core: Serving, @unchecked Sendable {
         }
     }
 
+    /// NIO runs tasks until none is due, and only then looks at its sockets: one that is due at
+    /// once, turn after turn, would shut them out. So even a time that has come is a little ahead.
+    private static let restMin: TimeAmount = .microseconds(20)
+
     private func scheduleDeadline() {
         let deadlines = [units.gateway.nextDeadline, units.shard.nextDeadline]
         guard let next = deadlines.compactMap({ $0 }).min() else { return }
         if let deadline, deadline.at <= next { return }
         deadline?.task.cancel()
         let rest = next.since(Clocks.monotonic()).wholeNanoseconds
-        let delay = TimeAmount.nanoseconds(Int64(clamping: rest))
+        let delay = max(.nanoseconds(Int64(clamping: rest)), Self.restMin)
         let task = loop.scheduleTask(in: delay) {
             self.deadline = nil
             self.handle(.gateway, .deadlineReached)

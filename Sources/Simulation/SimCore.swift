@@ -71,6 +71,7 @@ final class SimCore {
         inbox.removeFirst(min(count, inbox.count))
         run(at: now, &output, trace)
         queue.append((.shard, .turnEnded))
+        queue.append((.gateway, .turnEnded))
         run(at: now, &output, trace)
         return output
     }

@@ -52,6 +52,9 @@ final class SimNode {
         disk = SimDisk(bug: bug)
     }
 
+    /// So small that batches of a few operations are put off to a next turn.
+    private static let turnWeightLimit = 2
+
     func place(_ core: Int) -> CorePlace {
         CorePlace(node: id, core: core, incarnation: incarnation)
     }
@@ -83,7 +86,7 @@ final class SimNode {
         for index in 0..<count {
             let gateway = Gateway(
                 address: UnitAddress(core: index, unit: .gateway), shard: owner, facts: facts,
-                generator: &generator)
+                turnWeightLimit: Self.turnWeightLimit, generator: &generator)
             let shard = Shard(
                 address: UnitAddress(core: index, unit: .shard), engine: disk.engine,
                 replica: index == 0 ? replica : nil, settings: settings)

@@ -81,9 +81,18 @@ struct NodeHost: ~Copyable {
         }
     }
 
+    /// Ends a turn and, if the gateway asks for that, begins the next one at once.
+    mutating func endTurn() {
+        handle(.shard, .turnEnded)
+        handle(.gateway, .turnEnded)
+        if let due = gateway.nextDeadline, due <= now.instant {
+            handle(.gateway, .deadlineReached)
+        }
+    }
+
     mutating func settle() {
-        for _ in 0..<100 {
-            handle(.shard, .turnEnded)
+        for _ in 0..<1_000 {
+            endTurn()
             for event in store.syncLog() { handle(.shard, event) }
             for event in store.apply() { handle(.shard, event) }
             finishReads()

@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import RocksStorage
 import Runtime
+import Synchronization
 import Testing
 
 @Suite struct RunningNodeTests {
@@ -26,6 +27,45 @@ import Testing
 
     static func temporaryFolder() -> String {
         NSTemporaryDirectory() + "martlet-test-\(UUID().uuidString)"
+    }
+
+    /// A batch that memory answers shares its loop: another connection is served between its runs.
+    @Test func aLargeBatchDoesNotShutOutOthers() async throws {
+        let path = Self.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try await Self.readBesideABatch(path)
+    }
+
+    static func readBesideABatch(_ path: String) async throws {
+        let node = try await Self.start(path, cores: 1)
+        let port = try #require(node.addresses[0].port)
+        let origin = Origin(scheme: .http, host: "127.0.0.1", port: port)
+        let client = HTTPClient(origin)
+        let other = HTTPClient(origin)
+        let puts = (0..<64).map { #"{"op":"put","key":"k\#($0)","value":"v"}"# }
+        let scans = Array(repeating: #"{"op":"scan","prefix":"k","limit":64}"#, count: 4_000)
+        func post(_ operations: [String]) -> ClientRequest {
+            let body = #"{"ops":[\#(operations.joined(separator: ","))]}"#
+            return ClientRequest(
+                "POST", "/v1/raw/batch",
+                headers: [ClientHeader("content-type", "application/json")],
+                body: Bytes(body.utf8))
+        }
+        #expect(try await client.send(post(puts)).status == 200)
+        #expect(try await other.send(ClientRequest("GET", "/v1/raw/kv/k1")).status == 200)
+        let isDone = Mutex(false)
+        async let batch = {
+            defer { isDone.withLock { $0 = true } }
+            return try await client.send(post(scans)).status
+        }()
+        var answered = 0
+        while !isDone.withLock({ $0 }) {
+            #expect(try await other.send(ClientRequest("GET", "/v1/raw/kv/k1")).status == 200)
+            answered += 1
+        }
+        #expect(try await batch == 200)
+        #expect(answered > 20, "a hundred turns, and a look at the sockets after each")
+        try await node.drain()
     }
 
     @Test(arguments: [1, 2]) func whatWasStoredIsThereAfterAStop(cores: Int) async throws {

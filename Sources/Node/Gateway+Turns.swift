@@ -1,0 +1,42 @@
+/// How far a batch goes in one turn of the loop, and how it goes on in the next.
+///
+/// A run of reads that memory can answer comes back in the turn in which it was sent. Without a
+/// bound a batch of ten thousand would hold its loop from the first run to the last, and nobody
+/// would look at its deadline, at its client's leaving, or at anyone else's socket. So what batches
+/// cost is added up over a turn, and past `Limits.batchWeightPerTurn` the next run waits for the
+/// next turn, behind those of other batches that wait already. The host learns of it by
+/// `nextDeadline`, which is then a time that has come.
+internal import Base
+internal import Coordination
+internal import DequeModule
+internal import Regions
+
+extension Gateway {
+    mutating func goOn(
+        _ exchange: consuming RawExchange, with run: [RawCommand], at now: Now,
+        into effects: inout Effects
+    ) {
+        let name = exchange.context.exchange
+        let deadline = exchange.deadline
+        let isDeferred = turnWeight >= turnWeightLimit
+        exchange.deferredRun = isDeferred ? run : nil
+        let handle = exchanges.insert(exchange)
+        places[name] = .raw(handle)
+        noteDeadline(deadline)
+        if isDeferred {
+            deferred.append(handle)
+            deferredAt = now.instant
+        } else {
+            send(run, of: handle, into: &effects)
+        }
+    }
+
+    /// One run of each that waits, as far as this turn goes.
+    mutating func sendDeferred(into effects: inout Effects) {
+        while turnWeight < turnWeightLimit, let handle = deferred.popFirst() {
+            // nil: its time was over, or its client left.
+            guard let run = exchanges[handle]?.deferredRun.take() else { continue }
+            send(run, of: handle, into: &effects)
+        }
+    }
+}
