@@ -25,6 +25,8 @@ package struct NodeReport: Hashable, Sendable {
     package var uptime: Duration
     /// Such as `rocksdb`.
     package var engine: String
+    /// Memory that the engine stays below; nil if nothing bounds it.
+    package var memoryBoundBytes: UInt64?
     package var diskFreeBytes: UInt64
     package var diskCapacityBytes: UInt64
     /// All of them pass: the node is ready.
@@ -32,7 +34,8 @@ package struct NodeReport: Hashable, Sendable {
 
     package init(
         version: String, revision: String, nodeID: String, startedAt: WallTime, uptime: Duration,
-        engine: String, diskFreeBytes: UInt64, diskCapacityBytes: UInt64, checks: [HealthCheck]
+        engine: String, memoryBoundBytes: UInt64?, diskFreeBytes: UInt64,
+        diskCapacityBytes: UInt64, checks: [HealthCheck]
     ) {
         self.version = version
         self.revision = revision
@@ -40,6 +43,7 @@ package struct NodeReport: Hashable, Sendable {
         self.startedAt = startedAt
         self.uptime = uptime
         self.engine = engine
+        self.memoryBoundBytes = memoryBoundBytes
         self.diskFreeBytes = diskFreeBytes
         self.diskCapacityBytes = diskCapacityBytes
         self.checks = checks

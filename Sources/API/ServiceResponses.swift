@@ -76,6 +76,7 @@ extension Response {
             json.name("store")
             json.beginObject()
             json.member("engine", report.engine)
+            if let bound = report.memoryBoundBytes { json.member("memory_bound_bytes", bound) }
             json.member("disk_free_bytes", report.diskFreeBytes)
             json.member("disk_capacity_bytes", report.diskCapacityBytes)
             json.endObject()

@@ -47,6 +47,7 @@ extension Gateway {
             version: facts.version, revision: facts.revision, nodeID: facts.nodeID,
             startedAt: facts.startedAt.wall,
             uptime: now.instant.since(facts.startedAt.instant), engine: facts.engine,
+            memoryBoundBytes: facts.memoryBoundBytes,
             diskFreeBytes: disk?.freeBytes ?? 0,
             diskCapacityBytes: disk?.capacityBytes ?? 0, checks: checks)
     }
@@ -68,15 +69,19 @@ package struct NodeFacts: Sendable {
     package var revision: String
     package var nodeID: String
     package var engine: String
+    /// Memory that the engine stays below; nil if nothing bounds it.
+    package var memoryBoundBytes: UInt64?
     package var startedAt: Now
 
     package init(
-        version: String, revision: String, nodeID: String, engine: String, startedAt: Now
+        version: String, revision: String, nodeID: String, engine: String,
+        memoryBoundBytes: UInt64?, startedAt: Now
     ) {
         self.version = version
         self.revision = revision
         self.nodeID = nodeID
         self.engine = engine
+        self.memoryBoundBytes = memoryBoundBytes
         self.startedAt = startedAt
     }
 }

@@ -33,6 +33,12 @@ package struct RocksLogOptions: Sendable {
     }
 }
 
+extension RocksOptions {
+    /// Bytes of resident memory that the data and the log beside it stay below together, whatever
+    /// is stored.
+    package var storeMemoryBound: Int { memoryBound + RocksLogOptions(beside: self).memoryBound }
+}
+
 /// Owns the C objects that options refer to; they must outlive the database.
 struct RocksLogTuning: ~Copyable {
     let options: OpaquePointer

@@ -76,8 +76,8 @@ package struct RocksOptions: Sendable {
         hasLog = true
     }
 
-    /// Bytes of resident memory that RocksDB stays below, for the documentation and `martlet
-    /// doctor`.
+    /// Bytes of resident memory that this database stays below; told with its log's as
+    /// `storeMemoryBound`.
     package var memoryBound: Int {
         blockCacheBytes + memtableBytes * memtablesMax
             + metaMemtableBytes * metaMemtablesMax

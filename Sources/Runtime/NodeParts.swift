@@ -16,6 +16,7 @@ internal import Telemetry
 
 struct NodeParts {
     let engine: RocksEngine
+    let storeMemoryBound: Int
     let group: MultiThreadedEventLoopGroup
     let readers: NIOThreadPool
     /// For the log and for the data.
@@ -33,6 +34,7 @@ struct NodeParts {
     ) {
         let engine = store.engine
         self.engine = engine
+        storeMemoryBound = store.memoryBound
         self.logger = logger
         let coreCount = settings.cores
         group = MultiThreadedEventLoopGroup(numberOfThreads: coreCount)
@@ -55,8 +57,8 @@ struct NodeParts {
             })
         self.workers = workers
         let scraper = Scraper(
-            switchboard: switchboard, disk: workers, engine: engine, build: settings.build,
-            tls: tls)
+            switchboard: switchboard, disk: workers, engine: engine,
+            storeMemoryBound: storeMemoryBound, build: settings.build, tls: tls)
         let services = Core.Services(
             log: workers.makeLogWorker(), data: workers.makeDataWorker(), damaged: workers.fail,
             readers: ReaderPool(threads: readers, engine: engine), coreCount: coreCount,
@@ -65,7 +67,8 @@ struct NodeParts {
         let facts = NodeFacts(
             version: settings.build.version, revision: settings.build.revision,
             nodeID: "\(directory.identity.cluster)-\(directory.identity.store)",
-            engine: "rocksdb", startedAt: Clocks.now())
+            engine: "rocksdb", memoryBoundBytes: UInt64(storeMemoryBound),
+            startedAt: Clocks.now())
         var frontSettings = FrontSettings(
             allowedHosts: settings.allowedHosts,
             takesClearFromLoopbackOnly: tls != nil && !settings.takesClearFromAnywhere,

@@ -20,6 +20,9 @@ package final class RunningNode: Sendable {
     package let identity: StoreIdentity
     /// Where it listens, in the order of the settings.
     package let addresses: [SocketAddress]
+    /// Bytes of resident memory that the store stays below; connections and requests in flight come
+    /// on top, each with bounds of its own.
+    package let storeMemoryBound: Int
     private let tls: TLSAcceptor?
     private let parts: NodeParts
     private let listeners: [any Channel]
@@ -38,7 +41,7 @@ package final class RunningNode: Sendable {
             try TLSAcceptor(certificate: files.certificate, key: files.key, now: Clocks.wall())
         }
         let diskBytes = try directory.space().capacity
-        let store = try Store(directory, Self.options(settings, diskBytes: diskBytes))
+        let store = try Store(directory, Self.options(settings.cacheBytes, diskBytes: diskBytes))
         let parts = NodeParts(
             settings, directory: directory, store: store, tls: tls, logger: logger,
             storeFailed: storeFailed)
@@ -71,6 +74,7 @@ package final class RunningNode: Sendable {
         listeners: [any Channel], diskWatch: DiskWatch
     ) throws {
         identity = directory.identity
+        storeMemoryBound = parts.storeMemoryBound
         self.tls = tls
         self.parts = parts
         self.listeners = listeners
@@ -112,12 +116,16 @@ package final class RunningNode: Sendable {
         tls?.reload(now: Clocks.wall())
     }
 
-    private static func options(
-        _ settings: NodeSettings, diskBytes: UInt64
-    ) -> RocksOptions {
+    /// What `storeMemoryBound` of a node would be that starts now.
+    /// - Parameter diskBytes: the size of the file system that holds the data.
+    package static func storeMemoryBound(cacheBytes: Int?, diskBytes: UInt64) -> Int {
+        options(cacheBytes, diskBytes: diskBytes).storeMemoryBound
+    }
+
+    private static func options(_ cacheBytes: Int?, diskBytes: UInt64) -> RocksOptions {
         let machine = MachineResources.measured()
         var options = RocksOptions(for: machine, diskBytes: diskBytes)
-        if let cacheBytes = settings.cacheBytes { options.blockCacheBytes = cacheBytes }
+        if let cacheBytes { options.blockCacheBytes = cacheBytes }
         options.hasLog = false
         options.isGarbage = [.raw: { RawRecord.isExpired($0, at: Clocks.wall()) }]
         return options

@@ -13,6 +13,7 @@ struct Scraper: Sendable {
     let switchboard: Switchboard
     let disk: StoreWorkers
     let engine: RocksEngine
+    let storeMemoryBound: Int
     let build: BuildFacts
     /// nil in cleartext.
     let tls: TLSAcceptor?
@@ -21,12 +22,13 @@ struct Scraper: Sendable {
     private let thread = DispatchQueue(label: "metrics")
 
     init(
-        switchboard: Switchboard, disk: StoreWorkers, engine: RocksEngine, build: BuildFacts,
-        tls: TLSAcceptor?
+        switchboard: Switchboard, disk: StoreWorkers, engine: RocksEngine, storeMemoryBound: Int,
+        build: BuildFacts, tls: TLSAcceptor?
     ) {
         self.switchboard = switchboard
         self.disk = disk
         self.engine = engine
+        self.storeMemoryBound = storeMemoryBound
         self.build = build
         self.tls = tls
     }
@@ -96,6 +98,7 @@ struct Scraper: Sendable {
         scrape.add(.engineJobs, statistics.runningCompactions, ["compaction"])
         scrape.add(.blockCache, statistics.blockCacheBytes)
         scrape.add(.blockCacheCapacity, statistics.blockCacheCapacity)
+        scrape.add(.memoryBound, UInt64(storeMemoryBound))
         scrape.add(.tableReaders, statistics.tableReaderBytes)
         scrape.add(.views, statistics.snapshots)
         scrape.add(.backgroundErrors, statistics.backgroundErrors)

@@ -13,8 +13,11 @@ struct Store {
     let engine: RocksEngine
     let log: RocksLog
     let replica: RecoveredReplica
+    /// Bytes of resident memory that both stay below.
+    let memoryBound: Int
 
     init(_ directory: DataDirectory, _ options: RocksOptions) throws(StorageError) {
+        memoryBound = options.storeMemoryBound
         (log, engine) = try directory.openStore(options)
         replica = try RecoveredReplica(of: Self.group, log: log, data: engine)
     }

@@ -74,7 +74,7 @@ final class SimNode {
         clock.restart(at: instant, showing: origin)
         let facts = NodeFacts(
             version: "0.0.0", revision: "simulated", nodeID: "sim-\(id)", engine: "memory",
-            startedAt: clock.now(at: instant))
+            memoryBoundBytes: nil, startedAt: clock.now(at: instant))
         if bug == .expiryStartsAnew, incarnation > 1 {
             try disk.postponeExpiry(byMilliseconds: 500)
         }

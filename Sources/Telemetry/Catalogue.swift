@@ -214,6 +214,9 @@ extension Metric {
     package static let blockCacheCapacity = Metric(
         "martlet_engine_block_cache_capacity_bytes", .gauge, unit: .bytes,
         help: "Bytes that the block cache may hold.")
+    package static let memoryBound = Metric(
+        "martlet_engine_memory_bound_bytes", .gauge, unit: .bytes,
+        help: "Resident memory that the store stays below, as configured.")
     package static let tableReaders = Metric(
         "martlet_engine_table_reader_bytes", .gauge, unit: .bytes,
         help: "Bytes that open tables hold outside of the block cache.")
@@ -232,6 +235,7 @@ extension Metric {
 
     private static let engine = [
         memtables, tableBytes, tables, keysEstimate, compactionDebt, engineJobs, blockCache,
-        blockCacheCapacity, tableReaders, views, backgroundErrors, writesStopped, writeStall,
+        blockCacheCapacity, memoryBound, tableReaders, views, backgroundErrors, writesStopped,
+        writeStall,
     ]
 }

@@ -8,6 +8,8 @@ package struct Banner: Sendable {
     /// The path, and in words whether it is new or what was found.
     package var data: String
     package var dataState: String
+    /// What the store stays below, with its unit.
+    package var memoryBound: String
     /// Base URLs, the first of which the examples use.
     package var urls: [String]
     /// Of the certificate, for the examples; nil in cleartext.
@@ -17,13 +19,14 @@ package struct Banner: Sendable {
     package var exposure: String
 
     package init(
-        program: String, cluster: String, data: String, dataState: String, urls: [String],
-        certificate: String?, readyAfter: Duration, exposure: String
+        program: String, cluster: String, data: String, dataState: String, memoryBound: String,
+        urls: [String], certificate: String?, readyAfter: Duration, exposure: String
     ) {
         self.program = program
         self.cluster = cluster
         self.data = data
         self.dataState = dataState
+        self.memoryBound = memoryBound
         self.urls = urls
         self.certificate = certificate
         self.readyAfter = readyAfter
@@ -43,6 +46,7 @@ package struct Banner: Sendable {
         return [
             "\(program)   cluster \(cluster)",
             "  data     \(data)    \(dataState)",
+            "  memory   the store stays below \(memoryBound)",
             "  api      \(shown)     metrics: /metrics   contract: /openapi.yaml",
             "  ready after \(readyAfter.wholeMilliseconds) ms. Try:",
         ]

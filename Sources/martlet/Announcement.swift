@@ -57,7 +57,8 @@ struct Announcement {
         return Banner(
             program: "Martlet \(Build.version) (Swift \(Build.swift), \(Build.platform))",
             cluster: "\"\(identity.clusterName)\" \(id.prefix(4))…\(id.suffix(2))",
-            data: started.directory, dataState: state, urls: urls,
+            data: started.directory, dataState: state,
+            memoryBound: ByteSize(bytes: started.node.storeMemoryBound).description, urls: urls,
             certificate: settings.tls.map { shellQuoted($0.certificate) }, readyAfter: took,
             exposure: exposure)
     }
@@ -74,6 +75,7 @@ struct Announcement {
                 "data_dir": .text(started.directory),
                 "data_new": .boolean(started.bytesFound == nil),
                 "data_bytes": .number(Int(clamping: started.bytesFound ?? 0)),
+                "memory_bound_bytes": .number(started.node.storeMemoryBound),
                 "tls": .boolean(settings.tls != nil), "version": .text(Build.version),
                 "pid": .number(Int(getpid())), "took_ms": .number(Int(took.wholeMilliseconds)),
             ])

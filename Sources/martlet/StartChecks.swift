@@ -6,12 +6,13 @@ internal import Base
 internal import Glibc
 internal import HTTP
 internal import RocksStorage
+internal import Runtime
 internal import Settings
 internal import Terminal
 
 struct StartChecks {
     enum Subject: String, CaseIterable {
-        case exposure, certificate, data, disk, descriptors, addresses
+        case exposure, certificate, data, disk, descriptors, memory, addresses
     }
 
     enum Verdict {
@@ -37,6 +38,7 @@ struct StartChecks {
             case .data: try data()
             case .disk: try disk()
             case .descriptors: descriptors()
+            case .memory: try memory()
             case .addresses: try addresses()
             }
         } catch {
@@ -145,6 +147,20 @@ struct StartChecks {
         guard let advice = budget.advice else { return .fine(budget.fact) }
         return .warning(
             Diagnosis(.warning, "few_file_descriptors", budget.fact, advice: advice))
+    }
+
+    /// After the descriptors, whose number decides how many tables may be open.
+    private func memory() throws(StartError) -> Verdict {
+        switch capacityBytes(existingAncestor) {
+        case .failure(let error): throw unwritable(error.reason)
+        case .success(let capacity):
+            let bound = RunningNode.storeMemoryBound(
+                cacheBytes: settings.cacheBytes, diskBytes: UInt64(capacity))
+            let total = MachineResources.measured().memoryBytes
+            return .fine(
+                "the store stays below \(ByteSize(bytes: bound)) "
+                    + "of the \(ByteSize(bytes: total)) there are; --cache-size changes it")
+        }
     }
 
     private func addresses() throws(StartError) -> Verdict {

@@ -84,6 +84,13 @@ func freeBytes(_ path: String) -> Result<Int, SystemError> {
     return .success(Int(clamping: status.f_bavail) * Int(clamping: status.f_frsize))
 }
 
+/// The size of the file system of `path`.
+func capacityBytes(_ path: String) -> Result<Int, SystemError> {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return .failure(.last) }
+    return .success(Int(clamping: status.f_blocks) * Int(clamping: status.f_frsize))
+}
+
 /// Of the kernel's own making, as /proc and /sys are.
 func isWithoutBlocks(_ path: String) -> Bool {
     var status = statvfs()

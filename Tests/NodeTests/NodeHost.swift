@@ -27,7 +27,8 @@ struct NodeHost: ~Copyable {
     init() {
         var generator = SeededGenerator(seed: 1)
         let facts = NodeFacts(
-            version: "1.2.3", revision: "abc", nodeID: "node", engine: "memory", startedAt: now)
+            version: "1.2.3", revision: "abc", nodeID: "node", engine: "memory",
+            memoryBoundBytes: nil, startedAt: now)
         gateway = Gateway(
             address: Self.gatewayAddress, shard: Self.shardAddress, facts: facts,
             generator: &generator)

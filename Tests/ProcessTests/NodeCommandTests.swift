@@ -21,6 +21,32 @@ import Testing
         }
     }
 
+    // Told before the start, at it, and by the node that runs: one number, and the cache is in it.
+    @Test func memoryIsBoundedAsToldEverywhere() throws {
+        try withNode("--cache-size", "64MiB") { node, url, folder in
+            let line = try #require(node.line(with: "\"event\":\"ready\""))
+            let ready = try Self.object(Data(line.utf8))
+            let bound = try #require(ready["memory_bound_bytes"] as? Int)
+            #expect(bound > 64 << 20)
+            let status = try Self.object(Program("status", url, "--json").run().output)
+            let store = try #require(status["store"] as? [String: Any])
+            #expect(store["memory_bound_bytes"] as? Int == bound)
+            let metrics = try Tool.curl("\(url)/metrics").text
+            #expect(metrics.contains("\nmartlet_engine_memory_bound_bytes \(bound)\n"))
+            let table = try Program("status", url).run().text
+            let row = try #require(
+                table.components(separatedBy: "\n").first {
+                    $0.hasPrefix("store.memory_bound_bytes\t\(bound) (")
+                }, "\(table)")
+            let size = try #require(row.firstMatch(of: /\((.+)\)/)).1
+            let doctor = Program("doctor", "--cache-size", "64MiB", "--listen", "127.0.0.1:0")
+            let text = try doctor.in(folder).run().text
+            #expect(text.contains("memory       the store stays below \(size) of the "), "\(text)")
+            let larger = try Program("doctor", "--cache-size", "65MiB").in(folder).run().text
+            #expect(!larger.contains("below \(size) of the "), "the cache counts: \(larger)")
+        }
+    }
+
     @Test func healthIsJSONIfAsked() throws {
         try withNode { _, url, _ in
             let outcome = try Program("healthcheck", url, "--json").run()

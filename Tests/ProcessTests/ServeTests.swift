@@ -261,7 +261,7 @@ import Testing
             let start = try #require(lines.firstIndex { $0.hasPrefix("Martlet 0.1.0 ") })
             #expect(lines.count - start <= 12)
             #expect(lines[start + 1].contains("/martlet-data    new (created now)"))
-            #expect(lines[start + 2].contains("http://127.0.0.1:"))
+            #expect(lines[start + 3].contains("http://127.0.0.1:"))
             #expect(lines.contains { $0.contains("curl -X PUT http://127.0.0.1:") })
             #expect(!text.contains("\u{1B}["))
             // The terminal goes away, and the node with it.

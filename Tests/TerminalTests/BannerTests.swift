@@ -6,7 +6,8 @@ import Testing
     private func banner(urls: [String], certificate: String? = nil) -> Banner {
         Banner(
             program: "Martlet 0.1.0 (Swift 6.3, linux x86_64)", cluster: "\"tidy-heron\" 7f3a",
-            data: "/home/ann/martlet-data", dataState: "new (created now)", urls: urls,
+            data: "/home/ann/martlet-data", dataState: "new (created now)",
+            memoryBound: "6.3 GiB", urls: urls,
             certificate: certificate, readyAfter: .milliseconds(38),
             exposure: "Only this machine can reach it, and nobody needs a password.")
     }
@@ -16,6 +17,7 @@ import Testing
             banner(urls: ["http://127.0.0.1:7171"]).lines.joined(separator: "\n") == """
                 Martlet 0.1.0 (Swift 6.3, linux x86_64)   cluster "tidy-heron" 7f3a
                   data     /home/ann/martlet-data    new (created now)
+                  memory   the store stays below 6.3 GiB
                   api      http://127.0.0.1:7171     metrics: /metrics   contract: /openapi.yaml
                   ready after 38 ms. Try:
                     curl -X PUT http://127.0.0.1:7171/v1/raw/kv/hello -d world   # store
