@@ -50,6 +50,29 @@ import Testing
         }
     }
 
+    /// Each swap of one key is on disk before the next one looks.
+    @Test func swapsOfOneKeyCostASyncEach() throws {
+        try RecordedNode.run { node in
+            func syncs() throws -> Int {
+                let text = try Tool.curl("\(node.url)/metrics").text
+                let row = /martlet_wal_fsync_duration_seconds_count (\d+)/
+                let count = try #require(text.firstMatch(of: row)?.1)
+                return try #require(Int(count))
+            }
+            let before = try syncs()
+            let swaps = (0..<50).map { number in
+                let previous = number == 0 ? #""previous_absent":true"# : #""previous_value":"v""#
+                return #"{"op":"cas","key":"k",\#(previous),"value":"v"}"#
+            }
+            let answer = try Tool.curl(
+                "--json", #"{"ops":[\#(swaps.joined(separator: ","))]}"#,
+                "\(node.url)/v1/raw/batch")
+            #expect(answer.text.components(separatedBy: #""swapped":true"#).count == 51)
+            let after = try syncs()
+            #expect(after - before >= 50)
+        }
+    }
+
     /// Examples whose outcome needs no accident; each status is in the table.
     @Test func theExitStatusesAreThoseOfTheTable() throws {
         let text = try String(contentsOf: Self.readme, encoding: .utf8)
