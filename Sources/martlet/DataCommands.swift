@@ -164,13 +164,15 @@ struct PutCommand: AsyncParsableCommand {
 
     private func seconds(_ text: String) throws(CommandFailure) -> Int64 {
         guard let span = TimeSpan(text), span.duration >= .seconds(1),
-            span.duration.components.attoseconds == 0
+            span.duration.components.attoseconds == 0,
+            span.duration <= .seconds(Int64(Limits.timeToLiveSecondsMax))
         else {
             throw CommandFailure(
                 Diagnosis(
                     .error, "invalid_ttl",
                     "the time to live is \"\(Table.printable(text))\", "
-                        + "and must be whole seconds, 1s or more",
+                        + "and must be whole seconds, from 1s to "
+                        + "\(Limits.timeToLiveSecondsMax / 86_400)d",
                     advice: "--ttl 60s"), .usage)
         }
         return span.duration.components.seconds

@@ -114,7 +114,9 @@ enum Program {
             arguments.first == ServeCommand._commandName
             && !StandardStream.isInteractive(STDERR_FILENO)
         let diagnosis = Diagnosis(
-            .error, "usage", fact ?? "these arguments make no sense",
+            .error, "usage",
+            fact.flatMap { negativeNumber(arguments, $0) } ?? fact
+                ?? "these arguments make no sense",
             advice: dashAdvice(arguments, fact ?? "") ?? "martlet \(command)--help")
         if OutputOptions.wantsJSON(arguments), !isLogged {
             print(diagnosis.object(status: .usage).text)
@@ -158,7 +160,17 @@ enum Program {
         guard
             let word = arguments.first(where: { $0 != "help" }), !word.hasPrefix("-")
         else { return }
-        let names = Martlet.configuration.subcommands.map { $0._commandName }
+        try refuseUnknown(word, of: Martlet.self, path: "martlet")
+        guard word == ConfigCommand._commandName, let next = arguments.drop(while: { $0 != word })
+            .dropFirst().first, !next.hasPrefix("-")
+        else { return }
+        try refuseUnknown(next, of: ConfigCommand.self, path: "martlet config")
+    }
+
+    private static func refuseUnknown(
+        _ word: String, of parent: any ParsableCommand.Type, path: String
+    ) throws(CommandFailure) {
+        let names = parent.configuration.subcommands.map { $0._commandName }
         guard !names.contains(word) else { return }
         let nearest = NearestName.find(word, among: names)
         throw CommandFailure(
@@ -166,7 +178,17 @@ enum Program {
                 .error, "unknown_command",
                 "unknown command \(Table.printable(word))"
                     + (nearest.map { ". Did you mean \($0)?" } ?? ""),
-                advice: "martlet \(nearest ?? "--help")"), .usage)
+                advice: "\(path) \(nearest ?? "--help")"), .usage)
+    }
+
+    /// The parser takes `-1` after an option for another option, and says that a value is missing.
+    private static func negativeNumber(_ arguments: [String], _ fact: String) -> String? {
+        guard let option = fact.firstMatch(of: /^Missing value for '(--[a-z-]+)/)?.1 else {
+            return nil
+        }
+        return zip(arguments, arguments.dropFirst()).first {
+            $0 == option && $1.contains(/^-[0-9]/)
+        }.map { "\($0) is \"\(Table.printable($1))\", and is never negative" }
     }
 }
 

@@ -55,6 +55,7 @@ struct ScanCommand: AsyncParsableCommand {
         if prefix ?? prefixOption != nil, start != nil || end != nil {
             throw ValidationError("Give a prefix, or --start and --end, and not both.")
         }
+        if delimiter == "" { throw ValidationError("--delimiter has at least one byte.") }
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }
     }
 

@@ -84,6 +84,10 @@ struct FileOption: ParsableArguments {
         completion: .file(extensions: ["toml"]))
     var config: String?
 
+    func validate() throws {
+        if config == "" { throw ValidationError("--config names no file.") }
+    }
+
     func layers(under flags: [SettingName: [String]]) throws(SettingsError) -> LayeredSettings {
         let environment = environmentVariables()
         var file: SettingsFile?

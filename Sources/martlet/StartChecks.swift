@@ -157,9 +157,18 @@ struct StartChecks {
             let bound = RunningNode.storeMemoryBound(
                 cacheBytes: settings.cacheBytes, diskBytes: UInt64(capacity))
             let total = MachineResources.measured().memoryBytes
+            let fact = "the store stays below \(ByteSize(bytes: bound))"
+            // Without a size of one's own it is a share of what there is.
+            guard settings.cacheBytes == nil || bound <= total else {
+                return .warning(
+                    Diagnosis(
+                        .warning, "memory_exceeded",
+                        "\(fact), and there are \(ByteSize(bytes: total))",
+                        advice: layers.command(
+                            changing: .cacheSize, to: ["\(max(1, total >> 22))MiB"])))
+            }
             return .fine(
-                "the store stays below \(ByteSize(bytes: bound)) "
-                    + "of the \(ByteSize(bytes: total)) there are; --cache-size changes it")
+                "\(fact) of the \(ByteSize(bytes: total)) there are; --cache-size changes it")
         }
     }
 

@@ -47,6 +47,13 @@ import Testing
         }
     }
 
+    @Test func moreMemoryThanThereIsIsAWarning() throws {
+        let outcome = try Program("doctor", "--cache-size", "100TiB", "--listen", "127.0.0.1:0")
+            .in(FileManager.default.temporaryDirectory).run()
+        #expect(outcome.text.contains("[memory_exceeded]\n"), "\(outcome.text)")
+        #expect(outcome.text.contains("try: martlet serve --listen 127.0.0.1:0 --cache-size "))
+    }
+
     @Test func healthIsJSONIfAsked() throws {
         try withNode { _, url, _ in
             let outcome = try Program("healthcheck", url, "--json").run()
