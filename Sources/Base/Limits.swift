@@ -131,6 +131,12 @@ package enum Limits {
     /// Reads of a node that wait for a reader thread, in equal shares for its cores. Past it a cold
     /// read is refused instead of queued for ever.
     package static let readsWaiting = 1_024
+    /// What a core may have of them at least, however many cores share the limit: a request and a
+    /// connection stay on one, and neither may be refused by itself.
+    package static let readsWaitingPerCoreMin = 256
+    /// Deletes of ranges that a batch sends off together: each is compared with every other, and
+    /// takes a reader.
+    package static let rangeDeletesPerRun = 128
     /// Entries that a scan may read on an event loop; longer ones go to a reader thread at once.
     package static let entriesScannedInline = 64
     /// Entries that such a scan may look at, expired ones too: twice what it may answer with, and
@@ -154,6 +160,9 @@ package enum Limits {
         invariant(requestBytesPerCore < unsyncedBytes, "flow control comes before refusal")
         invariant(bodyBytes * 2 <= requestBytesPerCore, "two bodies fit a core")
         invariant(entriesScannedInline < entriesVisitedInline, "a scan on a loop may be answered")
+        invariant(rangeDeletesPerRun <= readsWaitingPerCoreMin, "a batch does not refuse itself")
+        invariant(streamsPerConnection <= readsWaitingPerCoreMin, "nor does a connection")
+        invariant(readsWaitingPerCoreMin <= readsWaiting, "a core has no more than the node")
         invariant(entriesPerPageDefault <= entriesPerPage, "the default page is a legal page")
     }
 }

@@ -26,8 +26,6 @@ package struct BatchCoordinator: Sendable {
     /// Weight of reads asked for at once: what is in hand stays below this many values and the
     /// answer's limit.
     private static let readWeightPerRun = 16
-    /// Range deletes that go out at once; each is compared with every other, and takes a reader.
-    private static let rangeDeletesPerRun = 128
 
     /// Bytes that are copied in the time of a point read.
     private static let bytesPerWeight = 8 << 10
@@ -86,7 +84,7 @@ package struct BatchCoordinator: Sendable {
 
     private func endOfDisjointRanges(from start: Int) -> Int {
         var ranges: [KeyRange] = []
-        for command in commands[start...].prefix(Self.rangeDeletesPerRun) {
+        for command in commands[start...].prefix(Limits.rangeDeletesPerRun) {
             guard case .deleteRange(let range, dryRun: false) = command,
                 !ranges.contains(where: { $0.overlaps(range) })
             else { break }

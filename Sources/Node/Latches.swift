@@ -27,6 +27,8 @@ struct Latches: Sendable {
         var shared = 0
         var exclusive = false
         var waiting: Deque<(waiter: Waiter, mode: Mode)> = []
+        /// Of those that wait.
+        var withdrawnCount = 0
 
         func admits(_ mode: Mode) -> Bool {
             switch mode {
@@ -42,6 +44,9 @@ struct Latches: Sendable {
             }
         }
     }
+
+    /// Names of waiters that gave up, before it is worth while to walk over a queue for them.
+    static let sweptAtOnce = 64
 
     private var slots: [Slot]
     /// Withdrawn and still in a queue: taking each out of a long one as it goes would make ten
@@ -93,12 +98,31 @@ struct Latches: Sendable {
     /// Takes a waiter out of the queue; those behind it that may go now are appended to `admitted`.
     mutating func withdraw(_ slot: Int, _ waiter: Waiter, admitted: inout [Waiter]) {
         withdrawn.insert(waiter)
+        slots[slot].withdrawnCount += 1
+        sweep(slot)
         admit(slot, &admitted)
     }
+
+    /// Who holds the latch may hold it for as long as a disk hangs: names of those that gave up
+    /// meanwhile may not pile up.
+    private mutating func sweep(_ slot: Int) {
+        let count = slots[slot].withdrawnCount
+        guard count >= Self.sweptAtOnce, count * 2 > slots[slot].waiting.count else { return }
+        var waiting = Deque<(waiter: Waiter, mode: Mode)>()
+        for next in slots[slot].waiting where withdrawn.remove(next.waiter) == nil {
+            waiting.append(next)
+        }
+        slots[slot].waiting = waiting
+        slots[slot].withdrawnCount = 0
+    }
+
+    /// Names in queues, those of who gave up included.
+    var queuedCount: Int { slots.reduce(0) { $0 + $1.waiting.count } }
 
     private mutating func admit(_ slot: Int, _ admitted: inout [Waiter]) {
         while let next = slots[slot].waiting.first {
             if !withdrawn.isEmpty, withdrawn.remove(next.waiter) != nil {
+                slots[slot].withdrawnCount -= 1
                 slots[slot].waiting.removeFirst()
                 continue
             }

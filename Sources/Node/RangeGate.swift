@@ -19,6 +19,8 @@ struct RangeGate: Sendable {
 
     private(set) var closed: [Closed] = []
     private var epoch: UInt64 = 0
+    /// At least as many as names of writes that gave up.
+    private var withdrawnCount = 0
     /// Writes under way in each epoch that has any.
     private var underWay: [UInt64: Int] = [:]
 
@@ -68,6 +70,20 @@ struct RangeGate: Sendable {
             ready.append(closed[index])
         }
         return ready
+    }
+
+    /// Names in queues, those of who gave up included.
+    var queuedCount: Int { closed.reduce(0) { $0 + $1.waiting.count } }
+
+    /// One that waited gave up; its name stays until there are many such names: a range may be
+    /// closed for as long as a disk hangs.
+    mutating func noteWithdrawn(_ writes: Slab<WriteTask>) {
+        withdrawnCount += 1
+        guard withdrawnCount >= Latches.sweptAtOnce, withdrawnCount * 2 > queuedCount else { return }
+        withdrawnCount = 0
+        for index in closed.indices {
+            closed[index].waiting.removeAll { !writes.contains($0) }
+        }
     }
 
     /// Opens the range again; who waited for it may go on.

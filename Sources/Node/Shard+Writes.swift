@@ -49,7 +49,10 @@ extension Shard {
             let place = CommandPlace(request: handle, index: index)
             if let refusal = refusal(of: command) {
                 complete(place, refuse(command, refusal), into: &effects)
-                if !settings.mutations.has(.refusedIsWritten) { continue }
+                guard settings.mutations.has(.refusedIsWritten) else { continue }
+                let write = writes.insert(WriteTask(place: place, command: command))
+                admit(write, at: now, into: &effects)
+                continue
             }
             let write = writes.insert(WriteTask(place: place, command: command))
             requests[handle]?.commands[index] = .writing(write)
@@ -205,7 +208,9 @@ extension Shard {
             var admitted: [WriteTask.Handle] = []
             latches.withdraw(slot, write, admitted: &admitted)
             goOn(admitted)
+            return
         }
+        ranges.noteWithdrawn(writes)
     }
 
     /// A write that was admitted is over: who waited for it goes on.

@@ -129,14 +129,24 @@ package struct Shard: ~Copyable {
         _ place: CommandPlace, _ outcome: RawOutcome, into effects: inout Effects
     ) {
         guard requests.contains(place.request) else { return }
+        if case .done? = requests[place.request]?.commands[place.index] {
+            let isWanted =
+                settings.mutations.has(.refusedIsWritten)
+                || settings.mutations.has(.firstCompletionForAll)
+            invariant(isWanted, "a command has one outcome")
+            return
+        }
         requests[place.request]?.commands[place.index] = .done(outcome)
         requests[place.request]?.missing -= 1
         guard let request = requests[place.request], request.missing == 0 else { return }
         requests.remove(place.request)
         names[RequestName(request.requester, request.number)] = nil
-        let outcomes = request.commands.map { command in
-            if case .done(let outcome) = command { return outcome }
-            return .refused(.storageFailed("no outcome"))
+        let outcomes = request.commands.map { command -> RawOutcome in
+            guard case .done(let outcome) = command else {
+                invariant(false, "a request is answered when each command has its outcome")
+                return .refused(.outcomeUnknown(Self.stillAtDisk))
+            }
+            return outcome
         }
         reply(request.number, outcomes, to: request.requester, into: &effects)
     }
@@ -198,7 +208,8 @@ package struct ShardSettings: Sendable {
     ) {
         self.cores = cores
         self.unsyncedBytesLimit = unsyncedBytesLimit
-        self.readsWaitingLimit = max(1, readsWaitingLimit / cores)
+        let least = min(readsWaitingLimit, Limits.readsWaitingPerCoreMin)
+        self.readsWaitingLimit = max(least, readsWaitingLimit / cores)
         self.entriesScannedInline = entriesScannedInline
     }
 }

@@ -19,11 +19,11 @@ extension Shard {
         scrape.add(.coldReads, counters.readsCold)
         scrape.add(.readsWaiting, UInt64(reads.count))
         scrape.add(.latchWaits, counters.latchWaits)
+        scrape.add(.writesWaiting, UInt64(latches.queuedCount + ranges.queuedCount))
         scrape.add(.readErrors, counters.readErrors)
         for resource in Refusal.Resource.allCases {
             scrape.add(.overloaded, counters.overloads[resource] ?? 0, [resource.label])
         }
-        scrape.add(.diskFull, disk?.space.isFull == true ? 1 : 0)
     }
 
     private func measureReplica(into scrape: inout Scrape) {

@@ -132,6 +132,8 @@ package enum RawRead: Hashable, Sendable {
         var visitsLeft = tier == .cached ? Limits.entriesVisitedInline : .max
         let search = scan.delimiter.map { PatternSearch($0) }
         while !range.isEmpty {
+            // A folder is one visit, so that the look between visits may never come.
+            guard isWanted() else { return .refused(.deadlineExceeded) }
             var walk = PageWalk(
                 scan: scan, search: search, page: page, wall: wall, visitsLeft: visitsLeft)
             let outcome = try RawRead.scan(

@@ -30,8 +30,10 @@ final class DiskWatch: Sendable {
     /// How often free space is looked at between writes.
     private static let interval = DispatchTimeInterval.milliseconds(500)
 
-    private let engine: RocksEngine
-    private let log: RocksLog
+    /// For a look that is under way when the node ends.
+    private static let patience = DispatchTimeInterval.seconds(2)
+
+    private let store: Store
     private let cores: [Core]
     private let upkeep: NIOThreadPool
     private let logger: Logger
@@ -42,11 +44,9 @@ final class DiskWatch: Sendable {
     private let state = Mutex(State())
 
     init(
-        engine: RocksEngine, log: RocksLog, workers: StoreWorkers, cores: [Core],
-        upkeep: NIOThreadPool, logger: Logger
+        store: Store, workers: StoreWorkers, cores: [Core], upkeep: NIOThreadPool, logger: Logger
     ) {
-        self.engine = engine
-        self.log = log
+        self.store = store
         self.workers = workers
         self.cores = cores
         self.upkeep = upkeep
@@ -60,10 +60,18 @@ final class DiskWatch: Sendable {
         lookLater()
     }
 
-    /// Returns when no look is under way any more.
+    /// Returns when no look is under way any more, or hangs: a file system that does not answer
+    /// must not keep a node from ending.
     func stop() async {
         state.withLock { $0.isStopped = true }
-        await onQueue {}
+        await withCheckedContinuation { continuation in
+            let isDone = Atomic<Bool>(false)
+            let end: @Sendable () -> Void = {
+                if !isDone.exchange(true, ordering: .relaxed) { continuation.resume() }
+            }
+            queue.async(execute: end)
+            DispatchQueue.global().asyncAfter(deadline: .now() + Self.patience, execute: end)
+        }
     }
 
     private func onQueue(_ body: @escaping @Sendable () -> Void) async {
@@ -86,7 +94,7 @@ final class DiskWatch: Sendable {
 
     private func look() {
         do {
-            let space = try engine.lookAtDisk(log: log.spaceNeeds)
+            let space = try store.lookAtDisk()
             for core in cores {
                 core.post([
                     Delivery(to: .shard, .diskSpace(space)),
@@ -94,6 +102,9 @@ final class DiskWatch: Sendable {
                 ])
             }
             if change(.look, to: nil) { logger.notice("free space can be told again") }
+            if !space.space.isFull, change(.reclaim, to: nil) {
+                logger.notice("the disk has room again")
+            }
         } catch {
             if change(.look, to: "\(error)") {
                 logger.warning(
@@ -110,8 +121,8 @@ final class DiskWatch: Sendable {
     /// few keys.
     private func noteFlushed() {
         do throws(StorageError) {
-            if workers.statistics.logBytes > Limits.logBytesUnflushed { try engine.flush() }
-            guard let index = try Store.flushed(engine), index > flushed.load(ordering: .relaxed)
+            if workers.statistics.logBytes > Limits.logBytesUnflushed { try store.engine.flush() }
+            guard let index = try Store.flushed(store.engine), index > flushed.load(ordering: .relaxed)
             else { return }
             flushed.store(index, ordering: .relaxed)
             cores[0].post([Delivery(to: .shard, .flushed(Store.group, through: index))])
@@ -130,7 +141,7 @@ final class DiskWatch: Sendable {
             defer { state.withLock { $0.isReclaiming = false } }
             guard workState == .active else { return }
             do {
-                guard try engine.reclaim() else { return }
+                guard try store.engine.reclaim() else { return }
                 logger.info("compacted because the disk is full")
                 _ = change(.reclaim, to: nil)
             } catch {

@@ -57,7 +57,7 @@ struct NodeParts {
             })
         self.workers = workers
         let scraper = Scraper(
-            switchboard: switchboard, disk: workers, engine: engine,
+            switchboard: switchboard, disk: workers, store: store,
             storeMemoryBound: storeMemoryBound, build: settings.build, tls: tls)
         let services = Core.Services(
             log: workers.makeLogWorker(), data: workers.makeDataWorker(), damaged: workers.fail,

@@ -46,8 +46,8 @@ package final class RunningNode: Sendable {
             settings, directory: directory, store: store, tls: tls, logger: logger,
             storeFailed: storeFailed)
         let watch = DiskWatch(
-            engine: store.engine, log: store.log, workers: parts.workers, cores: parts.cores,
-            upkeep: parts.upkeep, logger: logger)
+            store: store, workers: parts.workers, cores: parts.cores, upkeep: parts.upkeep,
+            logger: logger)
         await watch.start()
         do {
             for core in parts.cores { core.start() }

@@ -7,27 +7,27 @@ internal import NIOCore
 internal import Node
 internal import RocksStorage
 internal import Storage
+internal import Synchronization
 internal import Telemetry
 
 struct Scraper: Sendable {
     let switchboard: Switchboard
     let disk: StoreWorkers
-    let engine: RocksEngine
+    let store: Store
     let storeMemoryBound: Int
     let build: BuildFacts
     /// nil in cleartext.
     let tls: TLSAcceptor?
-    /// Not a core's: the engine's properties take its lock, and a file system may hang. As many
-    /// blocks wait here as requests for metrics do.
-    private let thread = DispatchQueue(label: "metrics")
+    /// Not a core's: the engine's properties take its lock, and a file system may hang.
+    private let queue = CollectionQueue()
 
     init(
-        switchboard: Switchboard, disk: StoreWorkers, engine: RocksEngine, storeMemoryBound: Int,
+        switchboard: Switchboard, disk: StoreWorkers, store: Store, storeMemoryBound: Int,
         build: BuildFacts, tls: TLSAcceptor?
     ) {
         self.switchboard = switchboard
         self.disk = disk
-        self.engine = engine
+        self.store = store
         self.storeMemoryBound = storeMemoryBound
         self.build = build
         self.tls = tls
@@ -43,12 +43,17 @@ struct Scraper: Sendable {
     ) {
         let cores = switchboard.all
         guard index < cores.count else {
-            thread.async {
+            let answer: @Sendable (Scrape) -> Void = { scrape in
+                switchboard.post(asker, [Delivery(to: .gateway, .scraped(token, scrape))])
+            }
+            let isTaken = queue.submit {
                 var scrape = soFar
                 measureHost(into: &scrape)
                 measureEngine(into: &scrape)
-                switchboard.post(asker, [Delivery(to: .gateway, .scraped(token, scrape))])
+                answer(scrape)
             }
+            // What hangs there is seen by what is missing here.
+            if !isTaken { answer(soFar) }
             return
         }
         let core = cores[index]
@@ -73,9 +78,10 @@ struct Scraper: Sendable {
             scrape.add(.writeFailures, statistics.failures[reason] ?? 0, [reason.rawValue])
         }
         do {
-            let space = try engine.diskSpace()
+            let space = try store.lookAtDisk().space
             scrape.add(.diskCapacity, space.capacityBytes)
             scrape.add(.diskAvailable, space.freeBytes)
+            scrape.add(.diskFull, space.isFull ? 1 : 0)
         } catch {
             // The disk watch logs it once; the scrape says it by the missing series, and counts it.
             return
@@ -83,7 +89,7 @@ struct Scraper: Sendable {
     }
 
     private func measureEngine(into scrape: inout Scrape) {
-        let statistics = engine.statistics()
+        let statistics = store.engine.statistics()
         for (family, part) in statistics.families {
             let name = family.rawValue
             scrape.add(.memtables, part.memtableBytes, [name])
@@ -105,5 +111,27 @@ struct Scraper: Sendable {
         scrape.add(.failedSpaceLooks, statistics.failedSpaceLooks)
         scrape.add(.writesStopped, statistics.writesAreStopped ? 1 : 0)
         scrape.add(.writeStall, real: Double(statistics.stallMilliseconds) / 1000)
+    }
+}
+
+/// One collection after the other; a few may wait, such as two Prometheus servers bring.
+private final class CollectionQueue: Sendable {
+    private static let waitingMax = 8
+
+    private let thread = DispatchQueue(label: "metrics")
+    private let waiting = Atomic<Int>(0)
+
+    /// False if too many wait: one before them hangs.
+    func submit(_ collect: @escaping @Sendable () -> Void) -> Bool {
+        let count = waiting.wrappingAdd(1, ordering: .relaxed).newValue
+        guard count <= Self.waitingMax else {
+            waiting.wrappingSubtract(1, ordering: .relaxed)
+            return false
+        }
+        thread.async { [self] in
+            collect()
+            waiting.wrappingSubtract(1, ordering: .relaxed)
+        }
+        return true
     }
 }

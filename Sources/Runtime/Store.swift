@@ -6,7 +6,7 @@ internal import Regions
 internal import RocksStorage
 internal import Storage
 
-struct Store {
+struct Store: Sendable {
     /// The one group there is: everything.
     static let group = GroupID(1)
 
@@ -20,6 +20,11 @@ struct Store {
         memoryBound = options.storeMemoryBound
         (log, engine) = try directory.openStore(options)
         replica = try RecoveredReplica(of: Self.group, log: log, data: engine)
+    }
+
+    /// Both need room on the one disk.
+    func lookAtDisk() throws(StorageError) -> DiskGuard {
+        try engine.lookAtDisk(log: log.spaceNeeds)
     }
 
     /// How far the data on disk has come; nil if nothing of it is there.

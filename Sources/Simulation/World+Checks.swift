@@ -33,7 +33,9 @@ extension World {
 
     /// The queues of a node stay within their limits, counted by the host.
     func checkBounds(_ node: SimNode) {
-        let readsWaitingLimit = max(shape.readsWaitingLimit, shape.cores)
+        let settings = ShardSettings(
+            cores: shape.cores, readsWaitingLimit: shape.readsWaitingLimit)
+        let readsWaitingLimit = settings.readsWaitingLimit * shape.cores
         if node.readsOut > readsWaitingLimit {
             violate(.bounds, "\(node.readsOut) reads wait; the limit is \(readsWaitingLimit)")
         }

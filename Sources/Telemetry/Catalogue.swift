@@ -169,6 +169,10 @@ extension Metric {
         "martlet_store_latch_waits_total", .counter,
         help: "Writes that had to wait for another write of their key.")
 
+    package static let writesWaiting = Metric(
+        "martlet_store_writes_waiting", .gauge,
+        help: "Writes that wait for another write of their key, or for a range delete.")
+
     package static let writeFailures = Metric(
         "martlet_store_write_failures_total", .counter, labels: ["reason"],
         help: "Batches that could not be written, by what stood in the way.")
@@ -185,7 +189,7 @@ extension Metric {
     private static let storage = [
         writeFailures, readErrors, overloaded, failedSpaceLooks,
         syncDuration, syncedEntries, unsyncedBytes, diskCapacity, diskAvailable, diskFull,
-        coldReads, readsWaiting, latchWaits,
+        coldReads, readsWaiting, latchWaits, writesWaiting,
     ]
 
     // MARK: The engine under the storage

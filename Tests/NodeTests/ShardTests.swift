@@ -3,6 +3,7 @@ import Base
 import Node
 import Regions
 import Storage
+import Telemetry
 import Testing
 
 @Suite struct ShardTests {
@@ -223,5 +224,37 @@ import Testing
         let held = host.shard.heldResource
         #expect(held == nil)
         #expect(host.run(.get("k")) == .found("1"))
+    }
+
+    /// While a disk hangs, clients with short time-outs come again and again.
+    @Test func whoGaveUpIsForgottenWhileTheDiskHangs() {
+        var host = ShardHost()
+        let held = host.send(.put("k", "1"))
+        host.endTurn()
+        let range = host.send(.deleteRange("l", "m"))
+        for _ in 0..<5_000 {
+            host.expire(host.send(.swap("k", "1", "2")))
+            host.expire(host.send(.put("l1", "2")))
+        }
+        var scrape = Scrape()
+        host.shard.measure(into: &scrape)
+        let waiting = scrape.samples.first { $0.metric == .writesWaiting }?.value
+        guard case .whole(let names)? = waiting else {
+            Issue.record("no such metric")
+            return
+        }
+        #expect(names < 500)
+        host.settle()
+        #expect(host.replies[held] == [.written(previous: nil)])
+        #expect(host.replies[range] == [.rangeDeleted(count: 0, dryRun: false)])
+        let left = host.shard.heldResource
+        #expect(left == nil)
+    }
+
+    /// However many cores share the limit, neither a batch nor a connection refuses itself.
+    @Test func manyCoresLeaveEachOneEnoughReads() {
+        let settings = ShardSettings(cores: 64)
+        #expect(settings.readsWaitingLimit >= Limits.rangeDeletesPerRun)
+        #expect(settings.readsWaitingLimit >= Limits.streamsPerConnection)
     }
 }

@@ -166,4 +166,26 @@ import Testing
         #expect(page.arena == Bytes("ab".utf8))
         #expect(page.entries.allSatisfy { $0.value.isEmpty })
     }
+
+    /// Each folder is one seek, and may be dear: between two of them a reader asks whether anybody
+    /// still waits.
+    @Test func aScanOfFoldersThatNobodyWaitsForEnds() throws {
+        let engine = MemoryEngine()
+        var batch = WriteBatch()
+        for index in 0..<1_000 {
+            batch.put(
+                .raw, RawSpace.key(Key(utf8: "\(index)/a")), RawRecord.encode([], expiresAt: nil))
+        }
+        try engine.write(batch, sync: true)
+        var asked = 0
+        let scan = RawScan(range: .all, limit: 10_000, delimiter: Bytes("/".utf8))
+        let outcome = try RawRead.scan(scan).run(
+            on: engine, at: WallTime(milliseconds: 0), tier: .disk
+        ) {
+            asked += 1
+            return asked < 10
+        }
+        #expect(outcome == .refused(.deadlineExceeded))
+        #expect(asked == 10)
+    }
 }
