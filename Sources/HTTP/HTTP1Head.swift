@@ -23,8 +23,6 @@ struct HTTP1Head: Sendable {
         static let http2Settings = Self(rawValue: 8)
     }
 
-    private enum Expectation { case none, proceed, unknown }
-
     private var host: Bytes?
     private var hostCount = 0
     private var origin: Bytes?
@@ -34,6 +32,7 @@ struct HTTP1Head: Sendable {
     private var codingCount = 0
     private var isCodingChunked = false
     private var expectation = Expectation.none
+    private var isOriginRepeated = false
     private var options: ConnectionOptions = []
     private var offersH2C = false
     private var settings: Bytes?
@@ -57,13 +56,16 @@ struct HTTP1Head: Sendable {
     }
     var expectsContinue: Bool { expectation == .proceed && !isVersion10 }
 
-    /// The client's settings if it wants to go on in HTTP/2 and may (RFC 7540 §3.2). Any other
-    /// upgrade is not taken up, which needs no answer.
+    /// Whether the client wants to go on in HTTP/2 and may (RFC 7540 §3.2). Any other upgrade is
+    /// not taken up, which needs no answer.
+    private var offersUpgrade: Bool {
+        offersH2C && options.isSuperset(of: [.upgrade, .http2Settings]) && settingsCount == 1
+            && !isVersion10 && !hasBody
+    }
+
+    /// The client's settings of an upgrade that is to be taken up.
     var http2Settings: Bytes? {
-        guard offersH2C, options.isSuperset(of: [.upgrade, .http2Settings]), settingsCount == 1,
-            !isVersion10, !hasBody
-        else { return nil }
-        return settings.flatMap(Base64URL.decode)
+        offersUpgrade ? settings.flatMap(UpgradeSettings.decode) : nil
     }
 
     mutating func take(_ field: FieldName, _ value: HTTP1Grammar.Text) {
@@ -72,8 +74,12 @@ struct HTTP1Head: Sendable {
         case .host:
             host = host ?? Bytes(value)
             hostCount += 1
-        case .origin: origin = Bytes(value)
-        case .secFetchSite: secFetchSite = Bytes(value)
+        case .origin:
+            if origin != nil { isOriginRepeated = true }
+            origin = Bytes(value)
+        case .secFetchSite:
+            if secFetchSite != nil { isOriginRepeated = true }
+            secFetchSite = Bytes(value)
         case .contentLength:
             contentLengthCount += 1
             contentLength = HTTP1Grammar.number(value)
@@ -82,8 +88,7 @@ struct HTTP1Head: Sendable {
         case .transferEncoding:
             codingCount += 1
             isCodingChunked = equalIgnoringCase(value, "chunked".utf8)
-        case .expect:
-            expectation = equalIgnoringCase(value, "100-continue".utf8) ? .proceed : .unknown
+        case .expect: expectation.take(value)
         case .upgrade:
             HTTP1Grammar.forEachMember(value) { member in
                 if equalIgnoringCase(member, "h2c".utf8) { offersH2C = true }
@@ -127,12 +132,14 @@ struct HTTP1Head: Sendable {
             return Refusal.malformed(
                 "The request target is not an absolute path of visible ASCII bytes.")
         }
+        if isOriginRepeated { return Refusal.repeatedOrigin() }
         if let problem = origins.refusal(
             authority: authority, origin: origin, secFetchSite: secFetchSite)
         {
             return problem
         }
         if expectation == .unknown, !isVersion10 { return Refusal.expectation() }
+        if offersUpgrade, http2Settings == nil { return Refusal.upgradeSettings() }
         if let contentLength, contentLength > Limits.bodyBytes {
             return Refusal.bodyTooLarge(contentLength)
         }
@@ -153,32 +160,5 @@ struct HTTP1Head: Sendable {
             return Refusal.malformed("A request has one Content-Length field, a number of bytes.")
         }
         return nil
-    }
-}
-
-enum Base64URL {
-    /// RFC 4648 §5 without padding; nil if it is anything else.
-    static func decode(_ text: Bytes) -> Bytes? {
-        var bytes = Bytes()
-        var bits: UInt32 = 0
-        var count = 0
-        for byte in text {
-            let digit: UInt8
-            switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit = byte - UInt8(ascii: "A")
-            case UInt8(ascii: "a")...UInt8(ascii: "z"): digit = byte - UInt8(ascii: "a") + 26
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0") + 52
-            case UInt8(ascii: "-"): digit = 62
-            case UInt8(ascii: "_"): digit = 63
-            default: return nil
-            }
-            bits = bits << 6 | UInt32(digit)
-            count += 6
-            if count >= 8 {
-                count -= 8
-                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
-            }
-        }
-        return text.count % 4 == 1 ? nil : bytes
     }
 }

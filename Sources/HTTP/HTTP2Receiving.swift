@@ -119,12 +119,20 @@ extension HTTP2Session {
         switch FieldName.recognise(name) {
         case .kept(let kept): slab[headerStream].headers.append(kept, Bytes(value))
         case .host: slab[headerStream].host = Bytes(value)
-        case .origin: slab[headerStream].origin = Bytes(value)
-        case .secFetchSite: slab[headerStream].secFetchSite = Bytes(value)
+        case .origin:
+            if slab[headerStream].origin != nil { note(headerStream, Refusal.repeatedOrigin()) }
+            slab[headerStream].origin = Bytes(value)
+        case .secFetchSite:
+            if slab[headerStream].secFetchSite != nil {
+                note(headerStream, Refusal.repeatedOrigin())
+            }
+            slab[headerStream].secFetchSite = Bytes(value)
         case .contentLength: slab[headerStream].contentLength = Self.number(value)
         case .expect:
-            slab[headerStream].expectsContinue = equalIgnoringCase(value, "100-continue".utf8)
-            if !slab[headerStream].expectsContinue { note(headerStream, Refusal.expectation()) }
+            slab[headerStream].expectation.take(value)
+            if slab[headerStream].expectation == .unknown {
+                note(headerStream, Refusal.expectation())
+            }
         case .connection, .transferEncoding, .upgrade, .http2Settings, nil: break
         }
         return 0
@@ -210,7 +218,7 @@ extension HTTP2Session {
         if slab[index].contentLength > Limits.bodyBytes {
             return refuse(index, Refusal.bodyTooLarge(slab[index].contentLength))
         }
-        if slab[index].expectsContinue { sendContinue(slab[index].id) }
+        if slab[index].expectation == .proceed { sendContinue(slab[index].id) }
     }
 
     private func policyRefusal(_ index: Int) -> Problem? {

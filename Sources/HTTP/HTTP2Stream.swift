@@ -21,7 +21,7 @@ struct HTTP2Stream {
     var resetByClient = false
     /// The front answers by itself; what still arrives is thrown away.
     var isRefused = false
-    var expectsContinue = false
+    var expectation = Expectation.none
     var method = Method.get
     var target: Bytes = []
     var headers = RequestHeaders()

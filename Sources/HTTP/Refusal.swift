@@ -59,6 +59,18 @@ enum Refusal {
             .expectationFailed, "The only expectation that is met is 100-continue (Expect field).")
     }
 
+    /// Which of the two counts nobody can know, and a filter in front may have believed the other.
+    static func repeatedOrigin() -> Problem {
+        malformed("A request has at most one Origin field and one Sec-Fetch-Site field.")
+    }
+
+    static func upgradeSettings() -> Problem {
+        malformed(
+            "HTTP2-Settings is the payload of a SETTINGS frame in base64url without padding "
+                + "(RFC 7540 section 3.2.1): six bytes for each setting, with a legal value. To "
+                + "stay with HTTP/1.1, leave out Upgrade.")
+    }
+
     static func versionNotSupported() -> Problem {
         Problem(
             .versionNotSupported,

@@ -105,6 +105,14 @@ import Testing
             "{get}Sec-Fetch-Site: cross-site\r\n\r\n", 403,
             "origin_forbidden"
         ),
+        (
+            "{get}Origin: http://evil.example\r\nOrigin: http://localhost\r\n\r\n", 400,
+            "malformed_request"
+        ),
+        (
+            "{get}Sec-Fetch-Site: cross-site\r\nSec-Fetch-Site: none\r\n\r\n", 400,
+            "malformed_request"
+        ),
         // The request line.
         ("GET /a HTTP/2.0\r\nHost: localhost\r\n\r\n", 505, "http_version_not_supported"),
         ("GET /a HTTP/1.2\r\nHost: localhost\r\n\r\n", 505, "http_version_not_supported"),
@@ -159,6 +167,14 @@ import Testing
         ("{put}Expect: 100-continue\r\nContent-Length: 16777217\r\n\r\n", 413, "request_too_large"),
         (
             "{put}Expect: more\r\nContent-Length: 1\r\n\r\nx", 417,
+            "expectation_failed"
+        ),
+        (
+            "{put}Expect: more\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx", 417,
+            "expectation_failed"
+        ),
+        (
+            "{put}Expect: 100-continue, more\r\nContent-Length: 1\r\n\r\nx", 417,
             "expectation_failed"
         ),
     ]

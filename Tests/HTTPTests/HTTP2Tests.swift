@@ -100,6 +100,18 @@ import Testing
         (Frames.fields(Array(repeating: ("a", "b"), count: 101)), "431", "headers_too_large"),
         (Frames.fields(Array(repeating: ("a", "b"), count: 10_000)), "431", "headers_too_large"),
         (Frames.fields([("expect", "more")]), "417", "expectation_failed"),
+        (
+            Frames.fields([("expect", "more"), ("expect", "100-continue")]), "417",
+            "expectation_failed"
+        ),
+        (
+            Frames.fields([("origin", "http://evil.example"), ("origin", "http://localhost")]),
+            "400", "malformed_request"
+        ),
+        (
+            Frames.fields([("sec-fetch-site", "cross-site"), ("sec-fetch-site", "none")]),
+            "400", "malformed_request"
+        ),
         ([(":method", "CONNECT"), (":authority", "localhost:80")], "405", "method_not_allowed"),
         (
             [(":method", "GET"), (":scheme", "http"), (":path", "/a"), ("host", "evil.example")],

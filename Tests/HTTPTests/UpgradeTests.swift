@@ -146,10 +146,10 @@ import Testing
         }
     }
 
-    @Test func anUpgradeWithABodyOrBadSettingsIsNotTaken() throws {
+    @Test func anUpgradeWithABodyOrWithoutSettingsIsNotTaken() throws {
         for (fields, body) in [
             ("HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 1\r\n", "x"),
-            ("HTTP2-Settings: ?\r\n", ""),
+            ("HTTP2-Settings: AAMAAABk\r\nHTTP2-Settings: AAMAAABk\r\n", ""),
             ("", ""),
         ] {
             let harness = FrontHarness()
@@ -159,5 +159,37 @@ import Testing
                     + "Upgrade: h2c\r\n" + fields + "\r\n" + body)
             #expect(try client.takeText().statuses == [200])
         }
+    }
+
+    /// Not base64url, padded, half a setting, push 2, a window of 2^31, frames of 16,383 and 2^24.
+    @Test(
+        arguments: [
+            "?", "AAMAAABk====", "AAMAAAA", "AAMAAABkAA", "AAIAAAAC", "AASAAAAA", "AAUAAD__",
+            "AAUBAAAA",
+        ])
+    func badSettingsAreAnsweredInWords(settings: String) throws {
+        let harness = FrontHarness()
+        let client = try harness.connect()
+        let ask = String(decoding: Self.ask("GET", "/a"), as: UTF8.self)
+            .replacing("AAMAAABkAAQCAAAAAAIAAAAA", with: settings)
+        try client.send(ask)
+        let text = try client.takeText()
+        #expect(text.statuses == [400])
+        #expect(text.contains("HTTP2-Settings is the payload of a SETTINGS frame in base64url"))
+        #expect(harness.core.requests.isEmpty)
+        #expect(harness.front.counters.requestsHTTP2 == 0)
+    }
+
+    @Test(arguments: ["", "AAIAAAABAAUAAEAAAAR_____AP8AAAAB"])
+    func everyLegalSettingIsTaken(settings: String) throws {
+        let harness = FrontHarness()
+        let client = try harness.connect()
+        let ask = String(decoding: Self.ask("GET", "/a"), as: UTF8.self)
+            .replacing("AAMAAABkAAQCAAAAAAIAAAAA", with: settings)
+        try client.send(ask)
+        try client.send(Self.follows)
+        let frames = try Self.frames(try client.takeBytes())
+        #expect(EmbeddedHTTP2Client.body(frames, 1) == "GET /a")
+        #expect(EmbeddedHTTP2Client.goAway(frames) == nil)
     }
 }
