@@ -108,15 +108,18 @@ package enum Limits {
     /// on top of what the write is for, and whoever waits for it waits for them too.
     package static let logEntriesDeletedPerWrite = 1_024
 
-    // MARK: What one core holds in memory
+    // MARK: What a node holds in memory
 
-    /// Bytes of request bodies in memory on one core, arriving or waiting for the disk.
-    package static let requestBytesPerCore = 256 << 20
-    /// Bytes of responses in memory on one core, being sent.
-    package static let responseBytesPerCore = 256 << 20
-    /// Bytes of writes handed to the disk worker and not yet durable: more than one core's request
-    /// bodies, so that a slow disk first pauses the clients by flow control, and refuses only what
-    /// other cores add.
+    /// Bytes of request bodies in memory, arriving or waiting for the disk, in equal shares for the
+    /// cores: a machine with many of them has no more memory for it.
+    package static let requestBytes = 256 << 20
+    /// Bytes of responses in memory, being sent, in equal shares for the cores.
+    package static let responseBytes = 256 << 20
+    /// Bytes of a core's share at the least: two bodies of the largest size, or two pages and
+    /// batches, else a legal request could never be taken.
+    package static let heldBytesPerCoreMin = 32 << 20
+    /// Bytes of writes handed to the disk worker and not yet durable: more than all request
+    /// bodies, so that a slow disk first pauses the clients by flow control.
     package static let unsyncedBytes = 320 << 20
     /// Bytes of writes that one sync may serve: the batch is in memory twice while it is written.
     package static let mergedWriteBytes = 16 << 20
@@ -157,8 +160,9 @@ package enum Limits {
         invariant(keyBytes * 3 + 1024 < targetBytes, "a percent-encoded key fits a target")
         invariant(bytesPerPage < batchAnswerBytes, "one page fits a batch's answer")
         invariant(valueBytes <= bytesPerPage, "one entry fits a page")
-        invariant(requestBytesPerCore < unsyncedBytes, "flow control comes before refusal")
-        invariant(bodyBytes * 2 <= requestBytesPerCore, "two bodies fit a core")
+        invariant(requestBytes < unsyncedBytes, "flow control comes before refusal")
+        invariant(bodyBytes * 2 <= heldBytesPerCoreMin, "two bodies fit a core")
+        invariant(batchAnswerBytes * 2 <= heldBytesPerCoreMin, "two answers fit a core")
         invariant(entriesScannedInline < entriesVisitedInline, "a scan on a loop may be answered")
         invariant(rangeDeletesPerRun <= readsWaitingPerCoreMin, "a batch does not refuse itself")
         invariant(streamsPerConnection <= readsWaitingPerCoreMin, "nor does a connection")

@@ -1,4 +1,5 @@
 /// What a front is told once, before it takes its first connection.
+internal import Base
 package import NIOCore
 
 package struct FrontSettings: Sendable {
@@ -16,12 +17,18 @@ package struct FrontSettings: Sendable {
     package var takesClearFromLoopbackOnly: Bool
     /// Connections open at once on this front.
     package var connections: Int
+    /// Bytes of request bodies, and of answers, that this front holds.
+    package var requestBytes: Int
+    package var responseBytes: Int
 
+    /// - Parameter cores: of the node, which share the limits on bytes.
     package init(
         allowedHosts: [String] = [],
         makeTLSHandler: (@Sendable (any EventLoop) -> any ChannelHandler)? = nil,
-        takesClearFromLoopbackOnly: Bool = false, connections: Int
+        takesClearFromLoopbackOnly: Bool = false, connections: Int, cores: Int = 1
     ) {
+        requestBytes = max(Limits.heldBytesPerCoreMin, Limits.requestBytes / cores)
+        responseBytes = max(Limits.heldBytesPerCoreMin, Limits.responseBytes / cores)
         self.takesClearFromLoopbackOnly = takesClearFromLoopbackOnly
         self.allowedHosts = allowedHosts
         self.makeTLSHandler = makeTLSHandler

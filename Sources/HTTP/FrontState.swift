@@ -17,7 +17,7 @@ package final class FrontState {
     var log: RefusalLog
     /// Memory of its own for the same reason as `HTTP2Slab`: a request touches it a dozen times.
     private let counted = UnsafeMutablePointer<FrontCounters>.allocate(capacity: 1)
-    var responses = HeldResponses() {
+    var responses: HeldResponses {
         didSet { counters.responseBytesHeld = responses.bytes }
     }
     /// Seconds of the coarse clock: one scan of the connections each. Time-outs are counted in it,
@@ -36,6 +36,7 @@ package final class FrontState {
         self.settings = settings
         self.names = names
         log = RefusalLog(logger: logger)
+        responses = HeldResponses(limit: settings.responseBytes)
         origins = OriginPolicy(allowedHosts: settings.allowedHosts)
         date = .allocate(capacity: HTTPDate.length)
         counted.initialize(to: FrontCounters())
@@ -73,12 +74,12 @@ package final class FrontState {
     // MARK: Bytes of requests
 
     /// True while reading may go on; past it, connections pause.
-    package var requestBytesFit: Bool { counters.requestBytesHeld < Limits.requestBytesPerCore }
+    package var requestBytesFit: Bool { counters.requestBytesHeld < settings.requestBytes }
 
     /// False if the request has to be refused: reading has stopped, yet what was on its way goes
     /// far beyond.
     func holdRequestBytes(_ count: Int) -> Bool {
-        let limit = Limits.requestBytesPerCore + Limits.requestBytesPerCore / 4
+        let limit = settings.requestBytes + settings.requestBytes / 4
         guard counters.requestBytesHeld + count <= limit else { return false }
         counters.requestBytesHeld += count
         return true

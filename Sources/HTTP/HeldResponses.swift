@@ -14,10 +14,13 @@ struct HeldResponses {
     /// larger one has to be held too. Exchanges are bounded in number, and cost as much themselves.
     static let tiny = 1 << 10
 
+    private let limit: Int
     private(set) var bytes = 0
     /// Answers that hold each large body, by the address of its first byte: arrays that share
     /// storage share it, and the address is taken by no other array while one of them is held.
     private var holders: [UnsafeRawPointer: Int] = [:]
+
+    init(limit: Int) { self.limit = limit }
 
     mutating func hold(_ body: Bytes) {
         guard let address = Self.address(body) else {
@@ -41,7 +44,7 @@ struct HeldResponses {
 
     /// True if this body could be held: tiny, already held by another answer, or within the limit.
     func admits(_ body: Bytes) -> Bool {
-        if bytes + body.count <= Limits.responseBytesPerCore || body.count <= Self.tiny {
+        if bytes + body.count <= limit || body.count <= Self.tiny {
             return true
         }
         return Self.address(body).map { holders[$0] != nil } ?? false

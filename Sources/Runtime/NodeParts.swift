@@ -72,7 +72,7 @@ struct NodeParts {
         var frontSettings = FrontSettings(
             allowedHosts: settings.allowedHosts,
             takesClearFromLoopbackOnly: tls != nil && !settings.takesClearFromAnywhere,
-            connections: max(1, settings.connections / coreCount))
+            connections: max(1, settings.connections / coreCount), cores: coreCount)
         if let tls { frontSettings.makeTLSHandler = { _ in tls.makeHandler() } }
         var generator = SeededGenerator(seed: .random(in: 0 ... .max))
         let shardAddress = UnitAddress(core: 0, unit: .shard)

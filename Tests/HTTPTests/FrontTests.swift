@@ -103,11 +103,21 @@ import Testing
         #expect(reads.count == 2)
     }
 
-    @Test func readingStopsWhileRequestsTakeTooMuchMemory() throws {
-        let harness = FrontHarness(FrontSettings(connections: 100))
+    /// The bounds are a node's: more cores do not hold more, until a share is two bodies.
+    @Test(arguments: [1, 2, 8, 64]) func coresShareTheBoundsOnBytes(cores: Int) {
+        let settings = FrontSettings(connections: 1, cores: cores)
+        for share in [settings.requestBytes, settings.responseBytes] {
+            #expect(share == max(32 << 20, (256 << 20) / cores))
+        }
+        #expect(Limits.requestBytes == 256 << 20 && Limits.responseBytes == 256 << 20)
+    }
+
+    @Test(arguments: [1, 4])
+    func readingStopsWhileRequestsTakeTooMuchMemory(cores: Int) throws {
+        let harness = FrontHarness(FrontSettings(connections: 100, cores: cores))
         let megabyte = Bytes(repeating: 1, count: 1 << 20)
         var uploads: [EmbeddedClient] = []
-        while harness.front.counters.requestBytesHeld < Limits.requestBytesPerCore {
+        while harness.front.counters.requestBytesHeld < Limits.requestBytes / cores {
             let client = try harness.connect()
             try client.send(
                 "PUT /hold HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16777216\r\n\r\n")
@@ -168,10 +178,11 @@ import Testing
         #expect(harness.core.requests.count == 1)
     }
 
-    @Test func largeAnswersAreShedWhenTooManyWait() throws {
-        let harness = FrontHarness(FrontSettings(connections: 1_000))
+    @Test(arguments: [1, 4]) func largeAnswersAreShedWhenTooManyWait(cores: Int) throws {
+        let harness = FrontHarness(FrontSettings(connections: 1_000, cores: cores))
+        let limit = Limits.responseBytes / cores
         var blocked: [EmbeddedClient] = []
-        for _ in 0..<Limits.responseBytesPerCore / (4 << 20) + 1 {
+        for _ in 0..<limit / (4 << 20) + 1 {
             let client = try harness.connect()
             client.channel.isWritable = false
             try client.send(hold)
@@ -182,7 +193,7 @@ import Testing
             harness.front.respond(
                 exchange, Response(status: 200, contentType: .bytes, body: value))
         }
-        #expect(harness.front.counters.responseBytesHeld <= Limits.responseBytesPerCore + 1_000)
+        #expect(harness.front.counters.responseBytesHeld <= limit + 1_000)
         #expect(harness.front.counters.answersShed == 1)
         try blocked[blocked.count - 1].vanish()
         for client in blocked { try client.vanish() }

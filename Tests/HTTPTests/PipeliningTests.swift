@@ -136,7 +136,7 @@ import Testing
         let harness = FrontHarness(FrontSettings(connections: 100))
         let body = String(repeating: "x", count: 60 << 10)
         let put = "PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n\r\n"
-        let most = Limits.responseBytesPerCore / body.count
+        let most = Limits.responseBytes / body.count
         var clients: [EmbeddedClient] = []
         for _ in 0..<most / Limits.pipelinedRequests + 1 {
             let client = try harness.connect()
@@ -146,7 +146,7 @@ import Testing
         }
         let counters = harness.front.counters
         #expect(counters.answersShed > 0)
-        #expect(counters.responseBytesHeld <= Limits.responseBytesPerCore + (64 << 10))
+        #expect(counters.responseBytesHeld <= Limits.responseBytes + (64 << 10))
         let last = try #require(clients.last)
         last.setWritable(true)
         let answer = try last.takeText()
