@@ -37,6 +37,8 @@ final class Connection: ChannelDuplexHandler {
     var waiting: ByteBuffer?
     var isReading = false
     var readWithheld = false
+    /// Named in the front's list of those that wait for memory.
+    var isQueued = false
     var inputEnded = false
 
     // Output.
@@ -75,6 +77,7 @@ final class Connection: ChannelDuplexHandler {
         }
         mode = .ending
         waiting = nil
+        endPause()
         front.remove(self, reason: end ?? .byClient, cancelling: streams)
     }
 

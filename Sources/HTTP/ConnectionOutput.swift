@@ -109,12 +109,23 @@ extension Connection {
     private func withholdRead() {
         guard !readWithheld else { return }
         readWithheld = true
-        if !front.state.requestBytesFit { front.pause(self) }
+        front.state.counters.connectionsPaused += 1
+        front.state.counters.pauses += 1
+        if !front.state.requestBytesFit, !isQueued {
+            isQueued = true
+            front.pause(self)
+        }
+    }
+
+    func endPause() {
+        guard readWithheld else { return }
+        readWithheld = false
+        front.state.counters.connectionsPaused -= 1
     }
 
     func resumeReading() {
         guard readWithheld, mayRead, let context else { return }
-        readWithheld = false
+        endPause()
         context.read()
     }
 

@@ -139,7 +139,10 @@ package final class Front {
         guard state.requestBytesFit, !paused.isEmpty else { return }
         let waiting = paused
         paused = []
-        for connection in waiting { connection.resumeReading() }
+        for connection in waiting {
+            connection.isQueued = false
+            connection.resumeReading()
+        }
     }
 
     // MARK: Time

@@ -50,6 +50,9 @@ where Kind.RawValue == Int {
 package struct FrontCounters: Sendable {
     // Gauges.
     package var connectionsOpen = 0
+    /// Of which nothing is read just now, because of memory, of what is owed, or of the client.
+    package var connectionsPaused = 0
+    package var pauses: UInt64 = 0
     package var requestsInFlight = 0
     /// Bytes of request bodies in memory.
     package var requestBytesHeld = 0

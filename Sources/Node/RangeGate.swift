@@ -79,7 +79,9 @@ struct RangeGate: Sendable {
     /// closed for as long as a disk hangs.
     mutating func noteWithdrawn(_ writes: Slab<WriteTask>) {
         withdrawnCount += 1
-        guard withdrawnCount >= Latches.sweptAtOnce, withdrawnCount * 2 > queuedCount else { return }
+        guard withdrawnCount >= Latches.sweptAtOnce, withdrawnCount * 2 > queuedCount else {
+            return
+        }
         withdrawnCount = 0
         for index in closed.indices {
             closed[index].waiting.removeAll { !writes.contains($0) }

@@ -122,8 +122,8 @@ final class DiskWatch: Sendable {
     private func noteFlushed() {
         do throws(StorageError) {
             if workers.statistics.logBytes > Limits.logBytesUnflushed { try store.engine.flush() }
-            guard let index = try Store.flushed(store.engine), index > flushed.load(ordering: .relaxed)
-            else { return }
+            let told = flushed.load(ordering: .relaxed)
+            guard let index = try Store.flushed(store.engine), index > told else { return }
             flushed.store(index, ordering: .relaxed)
             cores[0].post([Delivery(to: .shard, .flushed(Store.group, through: index))])
         } catch {

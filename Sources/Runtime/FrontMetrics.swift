@@ -6,6 +6,8 @@ extension Front {
     func measure(into scrape: inout Scrape) {
         let counters = counters
         scrape.add(.httpConnections, UInt64(counters.connectionsOpen))
+        scrape.add(.httpConnectionsPaused, UInt64(counters.connectionsPaused))
+        scrape.add(.httpPauses, counters.pauses)
         scrape.add(.httpConnectionsOpened, counters.connectionsTLS, ["tls"])
         scrape.add(
             .httpConnectionsOpened, counters.connectionsAccepted - counters.connectionsTLS,

@@ -40,6 +40,12 @@ extension Metric {
     package static let httpConnectionsRefused = Metric(
         "martlet_http_connections_refused_total", .counter,
         help: "Connections closed at once because too many were open, or the node was stopping.")
+    package static let httpConnectionsPaused = Metric(
+        "martlet_http_connections_paused", .gauge,
+        help: "Connections not read from now: their answers are not taken, or memory is short.")
+    package static let httpPauses = Metric(
+        "martlet_http_pauses_total", .counter,
+        help: "Times that reading from a connection was stopped for back-pressure.")
     package static let httpConnectionsClosed = Metric(
         "martlet_http_connections_closed_total", .counter, labels: ["reason"],
         help: "Connections that ended, by what ended them.")
@@ -92,7 +98,8 @@ extension Metric {
         help: "When the certificate in use ends, in seconds since 1970-01-01 UTC.")
 
     private static let http = [
-        httpConnections, httpConnectionsOpened, httpConnectionsRefused, httpConnectionsClosed,
+        httpConnections, httpConnectionsOpened, httpConnectionsRefused, httpConnectionsPaused,
+        httpPauses, httpConnectionsClosed,
         httpFloods, httpTimeouts, httpMessages, httpRefused, httpResets, httpBytes, httpHeld,
         httpShed, httpRequests, httpRequestDuration, httpRequestsInFlight, httpRequestSize,
         httpResponseSize, requestsCancelled, certificateExpiry,

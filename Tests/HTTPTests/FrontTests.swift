@@ -99,8 +99,15 @@ import Testing
         client.channel.read()
         client.channel.read()
         #expect(reads.count == 1)
+        #expect(harness.front.counters.connectionsPaused == 1)
         client.setWritable(true)
         #expect(reads.count == 2)
+        #expect(harness.front.counters.connectionsPaused == 0)
+        client.channel.isWritable = false
+        client.channel.read()
+        try client.vanish()
+        #expect(harness.front.counters.connectionsPaused == 0)
+        #expect(harness.front.counters.pauses == 2)
     }
 
     /// The bounds are a node's: more cores do not hold more, until a share is two bodies.

@@ -45,7 +45,7 @@ import Testing
     @Test func tooManyPartsAreRefused() throws {
         let harness = FrontHarness(FrontSettings(connections: 100_000))
         let part = "GET /a HTTP/1.1\r\nHost: localhost\r\n" + Self.field + "\r\n" + Self.field
-        let limit = Limits.requestBytesPerCore + Limits.requestBytesPerCore / 4
+        let limit = Limits.requestBytes + Limits.requestBytes / 4
         var clients: [EmbeddedClient] = []
         var answer = ""
         while answer.isEmpty, clients.count * part.utf8.count < 2 * limit {
