@@ -113,8 +113,8 @@ struct HTTP1Head: Sendable {
         }
     }
 
-    /// The first thing that is wrong; nil if the request may go on. Each ends the connection but
-    /// for those that say nothing about where the request ends.
+    /// The first thing that is wrong; nil if the request may go on. Each ends the connection: what
+    /// is refused by its head is not read any further.
     mutating func problem(_ origins: inout OriginPolicy) -> Problem? {
         if let problem = framingProblem() { return problem }
         if method == .other, target.first != UInt8(ascii: "/"), Target.absolute(target) == nil {

@@ -5,7 +5,7 @@
 /// below it is refused (`LogCheck`, and the recovery mode in `RocksTuning`).
 ///
 /// Entries that a compaction has passed are deleted later, some with each write: see `LogExtent`.
-/// One by one, not by RocksDB's range deletions, for the reason given in `RocksEngine.deleteRange`.
+/// One by one, not by RocksDB's range deletions, for the reason given in `RangeDeletion`.
 package import Base
 private import CRocksDB
 package import Raft

@@ -42,7 +42,7 @@ func iterate(
     // RocksDB keeps the pointers of the bounds as long as the iterator lives.
     let lower = CBytes(range.start.bytes)
     let upper = CBytes(range.end?.bytes ?? [])
-    // There are none (see `deleteRange` in RocksEngine), and only thus is the status of every
+    // There are no range tombstones (see `RangeDeletion`), and only thus is the status of every
     // file looked at: with them, iterators of RocksDB 7.8 step over a file whose first block
     // cannot be read, and over one that is not cached, as if it were empty
     // (facebook/rocksdb#11782 and #11786, mended in 8.5.2).

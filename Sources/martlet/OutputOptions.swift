@@ -1,7 +1,7 @@
 /// In which form a command prints what it found: of every command that prints a table.
 ///
 /// `--json` is short for `--output json`, since that is the one that scripts ask for; every command
-/// has it, these have the others too.
+/// that prints an answer has it, these have the others too.
 internal import ArgumentParser
 internal import Base
 internal import Glibc
