@@ -18,7 +18,7 @@ SWIFT_BUILD := swift build -c release --explicit-target-dependency-import-check 
 SWIFT_TEST := swift test -c release --skip-build --disable-xctest
 
 PACKAGES := ca-certificates git g++ pkg-config \
-    librocksdb-dev libnghttp2-dev libssl-dev libsimdjson-dev
+    librocksdb-dev libnghttp2-dev libssl-dev libsimdjson-dev zlib1g-dev
 TEST_PACKAGES := curl nghttp2-client openssl prometheus openjdk-17-jre-headless python3-venv \
     protobuf-compiler
 BENCH_PACKAGES := python3 wrk etcd-server redis-server webdis nghttp2-server nghttp2-client

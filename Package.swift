@@ -58,6 +58,7 @@ let package = Package(
             name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // simdjson is C++: a shim of our own gives it a C face.
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
 
@@ -98,7 +99,7 @@ let package = Package(
         library(
             "HTTP",
             [
-                "Base", "API", "CNghttp2", "COpenSSL", collections, log,
+                "Base", "API", "CNghttp2", "COpenSSL", "CZlib", collections, log,
                 nio("NIOCore"), nio("NIOPosix"),
             ]),
         // 2: the hosts that execute effects.
@@ -179,7 +180,7 @@ let package = Package(
         tests(
             of: "HTTP",
             [
-                "Base", "API", "CNghttp2", "COpenSSL", nio("NIOCore"), nio("NIOPosix"),
+                "Base", "API", "CNghttp2", "COpenSSL", "CZlib", nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOEmbedded"), nio("NIOHTTP1"),
             ]),
         .testTarget(

@@ -32,8 +32,8 @@ extension ProblemCode {
             "The path exists and does not take this method; Allow lists those it takes."
         case .requestTimeout: "The request did not arrive completely in time."
         case .unsupportedMediaType:
-            "The JSON paths take application/json, the kv paths any type; no path takes a "
-                + "Content-Encoding."
+            "The JSON paths take application/json, which may be in gzip (Content-Encoding); the kv "
+                + "paths any type, and no Content-Encoding."
         case .preconditionFailed:
             "If-Match, If-None-Match, if_etag or if_absent did not hold; nothing was written. "
                 + "actual_etag is what is there, and is left out if the key is absent."

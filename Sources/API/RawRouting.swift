@@ -47,16 +47,17 @@ extension Router {
                     : "put if_etag or if_absent into an operation, or previous_value into a cas."))
     }
 
-    /// A body is the value, or JSON, as it is: a coding would be stored without being named, and a
-    /// part would replace the whole (RFC 9110 §14.5).
+    /// A coding that the front has not undone would be stored without being named, and a part would
+    /// replace the whole (RFC 9110 §14.5).
     private static func refuseCodings(_ request: Request) throws(Problem) {
-        if let coding = request.headers[.contentEncoding],
-            !coding.elementsEqual("identity".utf8, by: { $0 | 0x20 == $1 })
-        {
+        guard ContentCoding.of(request.headers) == .identity else {
+            let takesGzip = ContentCoding.takesGzip(request.method, request.target)
             var problem = Problem.mistake(
                 .unsupportedMediaType, at: HeaderName.contentEncoding.rawValue,
-                "Bodies are taken as they are; send this one without a content coding.")
-            problem.acceptEncoding = "identity"
+                takesGzip
+                    ? "Must be gzip, once, or left out."
+                    : "This body is taken as it is; send it without a content coding.")
+            problem.acceptEncoding = takesGzip ? "gzip, identity" : "identity"
             throw problem
         }
         guard request.headers[.contentRange] == nil else {

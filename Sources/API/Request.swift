@@ -80,6 +80,10 @@ package struct RequestHeaders: Hashable, Sendable {
         fields.append(Field(name: name, value: value))
     }
 
+    package mutating func remove(_ name: HeaderName) {
+        fields.removeAll { $0.name == name }
+    }
+
     /// A field that may come once and came again: which of the two counts nobody can know, and a
     /// proxy may have believed the other.
     var repeated: HeaderName? {

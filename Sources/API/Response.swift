@@ -10,6 +10,15 @@ package enum ContentType: String, CaseIterable, Hashable, Sendable {
     case ndjson = "application/x-ndjson"
     case prometheus = "text/plain; version=0.0.4; charset=utf-8"
     case openMetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+    /// Text that this service writes. Values are the client's bytes and leave as they came; what is
+    /// plain text is a few lines.
+    var isCodable: Bool {
+        switch self {
+        case .json, .problem, .yaml, .ndjson, .prometheus, .openMetrics: true
+        case .bytes, .text: false
+        }
+    }
 }
 
 /// The response header fields that Martlet sends, beside `content-type`, `content-length` and
@@ -77,6 +86,20 @@ package struct Response: Hashable, Sendable {
     package mutating func set(_ name: ResponseHeaderName, _ value: Bytes) {
         invariant(!name.isProperty, "a field that is a property is sent once, for the property")
         headers.append(Field(name: name, value: value))
+    }
+
+    /// The body in another form: what is left of the answer stays as it is.
+    package mutating func encode(_ coded: Bytes, as coding: String) {
+        body = coded
+        set(.contentEncoding, coding)
+    }
+
+    /// Says that the answer depends on this request field, beside those that it names already.
+    package mutating func vary(on name: HeaderName) {
+        guard let index = headers.firstIndex(where: { $0.name == .vary }) else {
+            return set(.vary, name.rawValue)
+        }
+        headers[index].value += Bytes(", \(name.rawValue)".utf8)
     }
 
     package mutating func set(_ name: ResponseHeaderName, _ value: String) {

@@ -29,6 +29,8 @@ package final class FrontState {
     /// Where an answer's fields are laid out for nghttp2, which copies what it is not told to
     /// borrow.
     let fields = FieldBuffer()
+    /// Made for the first answer that needs it, then kept.
+    lazy var gzipEncoder = GzipEncoder(inputMax: Limits.gzipBytes.upperBound)
     /// The buffer that output is made in: reused by all connections as long as none still holds it.
     private var scratch = ByteBuffer()
 

@@ -19,8 +19,9 @@ extension HTTP1Session {
             state.counters.timeouts[.headers] += 1
             refuseUnbegun(Refusal.headerTimeout())
         } else if receiving != nil, let last = exchanges.last {
-            if last.held >= progress + Limits.stallBytes {
-                progress = last.held
+            let moved = decoder?.received ?? last.held
+            if moved >= progress + Limits.stallBytes {
+                progress = moved
                 since = state.tick
             }
             guard exchanges.count == 1, state.has(Limits.stallTimeout, passedSince: since) else {

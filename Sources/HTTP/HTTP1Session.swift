@@ -21,6 +21,8 @@ package final class HTTP1Session {
         var isServed = false
         /// Changes nothing on the server (RFC 9110 §9.2.1).
         var isSafe = true
+        /// The answer may be in gzip.
+        var takesGzip = false
         var response: Response?
         /// Of the answer's body. The body itself is not kept for a HEAD.
         var bodyLength = 0
@@ -44,6 +46,8 @@ package final class HTTP1Session {
     /// The request whose body is arriving; its exchange is the last.
     var receiving: HTTP1Head?
     var body: Bytes?
+    /// Undoes the body, if it is in gzip.
+    var decoder: GzipDecoder?
     var progress = 0
     /// When the stall clock of the body, or the idle clock, was set.
     var since: UInt32
@@ -121,9 +125,17 @@ package final class HTTP1Session {
             }
             exchanges[exchanges.count - 1].held = headBytes
         }
-        body = head.contentLength != nil || head.isChunked ? [] : nil
         progress = 0
         since = state.tick
+        guard head.contentLength != nil || head.isChunked else { return }
+        body = []
+        if ContentCoding.isUndone(head.method, head.target, head.headers) {
+            guard state.holdRequestBytes(GzipDecoder.stateBytes) else {
+                return refuse(Refusal.requestsTakeTooMuchMemory())
+            }
+            exchanges[exchanges.count - 1].held += GzipDecoder.stateBytes
+            decoder = GzipDecoder()
+        }
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer) {
@@ -131,6 +143,12 @@ package final class HTTP1Session {
         let count = bytes.count
         // The client did not wait for it.
         exchanges[last].owesContinue = false
+        if let decoder {
+            let problem = state.undo(
+                bytes, by: decoder, onto: &body, held: &exchanges[last].held)
+            if let problem { refuse(problem) }
+            return
+        }
         let bodyBytes = (body?.count ?? 0) + count
         if bodyBytes > Limits.bodyBytes { return refuse(Refusal.bodyTooLarge(bodyBytes)) }
         guard state.holdRequestBytes(count) else {
@@ -147,9 +165,10 @@ package final class HTTP1Session {
         guard let head = receiving, let last = exchanges.indices.last else { return }
         receiving = nil
         since = state.tick
-        let request = Request(
+        var request = Request(
             method: head.method, target: head.target, headers: head.headers, body: body)
         body = nil
+        defer { decoder = nil }
         if let settings = head.http2Settings, exchanges.count == 1, !isEncrypted {
             // The request goes on as a stream, which is the only one and holds none of it back.
             state.releaseRequestBytes(exchanges[last].held)
@@ -158,9 +177,18 @@ package final class HTTP1Session {
             upgrade = (settings, request)
             return
         }
-        exchanges[last].isSafe = request.method.isSafe
-        exchanges[last].waiting = request
         if !exchanges[last].persists { acceptsInput = false }
+        exchanges[last].takesGzip = AcceptEncoding.takesGzip(request.headers)
+        exchanges[last].isSafe = request.method.isSafe
+        if let problem = state.finishUndoing(
+            &request, by: decoder, held: &exchanges[last].held)
+        {
+            // The request is whole: what follows it on the connection begins where it should.
+            state.releaseRequestBytes(exchanges[last].held)
+            exchanges[last].held = 0
+            return place(state.refuse(problem, request.headers), at: last)
+        }
+        exchanges[last].waiting = request
         state.counters.requestsHTTP1 += 1
         serveNext()
     }
@@ -208,6 +236,7 @@ package final class HTTP1Session {
         if receiving != nil, let last = exchanges.popLast() { state.releaseRequestBytes(last.held) }
         receiving = nil
         body = nil
+        decoder = nil
         headSince = nil
         holdHead(0)
         if exchanges.isEmpty {
@@ -228,6 +257,7 @@ package final class HTTP1Session {
         place(state.refuse(problem, headers, closesConnection: true), at: last)
         receiving = nil
         body = nil
+        decoder = nil
         headSince = nil
         holdHead(0)
         acceptsInput = false
@@ -247,7 +277,7 @@ package final class HTTP1Session {
         state.counters.requestsInFlight -= 1
         state.releaseRequestBytes(exchanges[index].held)
         exchanges[index].held = 0
-        var answer = response
+        var answer = state.encoded(response, takesGzip: exchanges[index].takesGzip)
         if !exchanges[index].isHead, !state.responses.admits(answer.body) {
             answer = state.shed(answer)
         }

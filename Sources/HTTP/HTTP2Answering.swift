@@ -13,7 +13,7 @@ extension HTTP2Session {
         state.counters.requestsInFlight -= 1
         state.releaseRequestBytes(slab[index].held)
         slab[index].held = 0
-        submit(index, response)
+        submit(index, state.encoded(response, takesGzip: slab[index].takesGzip))
         if response.closesConnection { drain() }
     }
 
@@ -29,6 +29,7 @@ extension HTTP2Session {
     func refuse(_ index: Int, _ problem: Problem) {
         slab[index].isRefused = true
         slab[index].body = nil
+        slab[index].decoder = nil
         state.releaseRequestBytes(slab[index].held)
         slab[index].held = 0
         submit(index, state.refuse(problem, slab[index].headers))

@@ -254,32 +254,61 @@ extension HTTP2Session {
         }
         let code = nghttp2_session_consume(session, id, bytes.count)
         guard code == 0 else { return HTTP2Callbacks.failed }
-        let bodyBytes = (slab[index].body?.count ?? 0) + bytes.count
-        if bodyBytes > Limits.bodyBytes {
-            refuse(index, Refusal.bodyTooLarge(bodyBytes))
-        } else if state.holdRequestBytes(bytes.count) {
-            slab[index].held += bytes.count
-            if slab[index].body == nil {
-                var body = Bytes()
-                body.reserveCapacity(state.roomAhead(ofBody: slab[index].contentLength))
-                slab[index].body = body
-            }
-            slab[index].body?.append(contentsOf: bytes)
-        } else {
-            refuse(index, Refusal.requestsTakeTooMuchMemory())
-        }
+        if let problem = take(index, bytes) { refuse(index, problem) }
         return failure == nil ? 0 : HTTP2Callbacks.failed
+    }
+
+    /// The next piece of a body. nil, or why the request is refused.
+    private func take(_ index: Int, _ bytes: UnsafeBufferPointer<UInt8>) -> Problem? {
+        let isFirst = slab[index].body == nil
+        if isFirst,
+            ContentCoding.isUndone(
+                slab[index].method, slab[index].target, slab[index].headers)
+        {
+            guard state.holdRequestBytes(GzipDecoder.stateBytes) else {
+                return Refusal.requestsTakeTooMuchMemory()
+            }
+            slab[index].held += GzipDecoder.stateBytes
+            slab[index].decoder = GzipDecoder()
+            slab[index].progress = 0  // from now on of what it receives
+            slab[index].body = []
+        }
+        if let decoder = slab[index].decoder {
+            return state.undo(
+                UnsafeRawBufferPointer(bytes), by: decoder, onto: &slab[index].body,
+                held: &slab[index].held)
+        }
+        let bodyBytes = (slab[index].body?.count ?? 0) + bytes.count
+        guard bodyBytes <= Limits.bodyBytes else { return Refusal.bodyTooLarge(bodyBytes) }
+        guard state.holdRequestBytes(bytes.count) else {
+            return Refusal.requestsTakeTooMuchMemory()
+        }
+        slab[index].held += bytes.count
+        if isFirst {
+            var body = Bytes()
+            body.reserveCapacity(state.roomAhead(ofBody: slab[index].contentLength))
+            slab[index].body = body
+        }
+        slab[index].body?.append(contentsOf: bytes)
+        return nil
     }
 
     private func requestEnds(_ index: Int) {
         slab[index].remoteClosed = true
         guard !slab[index].isRefused else { return }
-        let request = Request(
+        var request = Request(
             method: slab[index].method, target: slab[index].target, headers: slab[index].headers,
             body: slab[index].body)
+        slab[index].body = nil
+        slab[index].takesGzip = AcceptEncoding.takesGzip(request.headers)
+        if let problem = state.finishUndoing(
+            &request, by: slab[index].decoder, held: &slab[index].held)
+        {
+            return refuse(index, problem)
+        }
+        slab[index].decoder = nil
         slab[index].target = []
         slab[index].headers = RequestHeaders()
-        slab[index].body = nil
         slab[index].phase = .serving
         state.counters.requestsHTTP2 += 1
         state.counters.requestsInFlight += 1

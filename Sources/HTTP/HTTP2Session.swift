@@ -109,6 +109,7 @@ package final class HTTP2Session {
         // A server's session ignores the user data that it is given with the upgrade.
         nghttp2_session_set_stream_user_data(session, 1, Self.userData(index))
         slab[index].method = request.method
+        slab[index].takesGzip = AcceptEncoding.takesGzip(request.headers)
         slab[index].phase = .serving
         slab[index].remoteClosed = true
         state.counters.requestsHTTP2 += 1
@@ -303,7 +304,7 @@ extension HTTP2Session {
         let moved: Int
         switch slab[index].phase {
         case .free, .serving: return
-        case .receiving: moved = slab[index].held
+        case .receiving: moved = slab[index].decoder?.received ?? slab[index].held
         case .answering: moved = slab[index].answerSent
         }
         if moved >= slab[index].progress + Limits.stallBytes {

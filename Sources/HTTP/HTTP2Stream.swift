@@ -26,6 +26,8 @@ struct HTTP2Stream {
     var target: Bytes = []
     var headers = RequestHeaders()
     var body: Bytes?
+    /// Undoes the body, if it is in gzip.
+    var decoder: GzipDecoder?
     /// Of the body as declared.
     var contentLength = 0
     /// nil while it equals the authority that this connection used last.
@@ -36,6 +38,8 @@ struct HTTP2Stream {
     var secFetchSite: Bytes?
     /// Bytes of the request counted in `FrontState`: its body, and its head if that is large.
     var held = 0
+    /// The answer may be in gzip.
+    var takesGzip = false
 
     var answer: Bytes = []
     var answerSent = 0

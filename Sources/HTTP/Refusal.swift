@@ -23,6 +23,23 @@ enum Refusal {
             limit: Limits.bodyBytes, actual: actual)
     }
 
+    static func decodedBodyTooLarge() -> Problem {
+        Problem(
+            .requestTooLarge,
+            "The request body, once gzip is undone, is larger than \(Limits.bodyBytes) bytes.",
+            limit: Limits.bodyBytes)
+    }
+
+    static func notGzip(_ failure: GzipDecoder.Failure) -> Problem {
+        let what =
+            switch failure {
+            case .malformed: "The request body is not in gzip, as Content-Encoding says it is."
+            case .truncated: "The request body ends before its gzip member does."
+            case .trailing: "The request body goes on after its gzip member; it must be one member."
+            }
+        return malformed(what)
+    }
+
     static func bodyTimeout() -> Problem {
         Problem(
             .requestTimeout,

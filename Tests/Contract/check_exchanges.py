@@ -12,6 +12,7 @@ What the document says only in prose is checked here by hand: `application/x-ndj
 OpenMetrics, JSON that ends in a newline, a problem's `status` equal to the status line's.
 """
 import base64
+import gzip
 import json
 import sys
 from collections import Counter
@@ -84,6 +85,11 @@ class Contract:
         body = base64.b64decode(exchange["body"])
         name = self.operation(exchange)
         status = exchange["status"]
+        if coding := fields.get("content-encoding"):
+            yield from self.coding_mistakes(coding, fields, kind, exchange["accept_encoding"])
+            if body:
+                # Raises if it is not whole.
+                body = gzip.decompress(body)
         if "martlet-request-id" not in fields:
             yield "there is no Martlet-Request-Id"
         if kind.endswith("json") and exchange["method"] != "HEAD" and not body.endswith(b"\n"):
@@ -111,6 +117,15 @@ class Contract:
                 yield "a body where there must be none"
             return
         yield from self.content_mistakes(name, status, response, kind, body, exchange["accept"])
+
+    @staticmethod
+    def coding_mistakes(coding, fields, kind, accepted):
+        if coding != "gzip" or "gzip" not in accepted.lower() and "*" not in accepted:
+            yield f"the coding {coding} for a client that takes {accepted or 'none'}"
+        if "accept-encoding" not in fields.get("vary", ""):
+            yield "a coded answer whose Vary does not say so"
+        if "etag" in fields or kind == "application/octet-stream":
+            yield "a value, or what has a tag, in a coding"
 
     def problem_mistakes(self, exchange, fields, kind, body):
         if exchange["method"] == "HEAD":

@@ -5,7 +5,7 @@
 
 
 def exchanges(sent, answered):
-    """Dictionaries with method, target, accept, status, reason, fields, body."""
+    """Dictionaries with method, target, accept, accept_encoding, status, reason, fields, body."""
     requests = list(_requests(sent))
     position = 0
     for index in range(len(requests) + 1):
@@ -21,7 +21,8 @@ def exchanges(sent, answered):
         method, target, fields = request or (None, None, [])
         yield answer | {
             "method": method, "target": target,
-            "accept": ",".join(value for name, value in fields if name == "accept")}
+            "accept": _values(fields, "accept"),
+            "accept_encoding": _values(fields, "accept-encoding")}
 
 
 def _head(stream, position):
@@ -41,6 +42,10 @@ def _head(stream, position):
 
 def _value(fields, name):
     return next((value for other, value in fields if other == name), None)
+
+
+def _values(fields, name):
+    return ",".join(value for other, value in fields if other == name)
 
 
 def _body(stream, position, fields, until_close):

@@ -66,6 +66,20 @@ import Testing
         }
     }
 
+    @Test func itsAnswerMayBeCoded() throws {
+        let harness = FrontHarness()
+        let client = try harness.connect()
+        let head = Self.ask("GET", "/hold").dropLast(2)
+        try client.send(head + Bytes("Accept-Encoding: gzip\r\n\r\n".utf8) + Frames.preface)
+        let body = Bytes(repeating: 0x20, count: 4_000)
+        harness.front.respond(
+            harness.core.held[0], Response(status: 200, contentType: .json, body: body))
+        harness.front.flush()
+        let frames = try Self.frames(try client.takeBytes())
+        let fields = try #require(frames.first { $0.kind == .headers }).fields
+        #expect(fields.contains { $0 == ("content-encoding", "gzip") })
+    }
+
     /// curl 7.88 copies what it read behind `101` into 32 KiB and gives up if there is more
     /// (`connection buffer size is too small …`): seen whenever a loaded machine let it read late.
     @Test func littleFollowsTheAnswerUntilTheClientSpeaksHTTP2() throws {

@@ -20,7 +20,7 @@ struct Manifest {
         ["Transactions", "Raft"],
         ["Storage", "Failpoints", "Telemetry", "Settings", "Terminal"],
         ["Base"],
-        ["CRocksDB", "CNghttp2", "COpenSSL", "CSimdjson", "CMalloc", "CBuild"],
+        ["CRocksDB", "CNghttp2", "COpenSSL", "CZlib", "CSimdjson", "CMalloc", "CBuild"],
     ]
 
     let targets: [Target]

@@ -1,0 +1,2 @@
+// What Swift sees of zlib: all of it; a shim because pkg-config gives flags, not headers.
+#include <zlib.h>
