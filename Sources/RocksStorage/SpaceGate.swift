@@ -75,7 +75,10 @@ final class SpaceGate: Sendable {
 
     /// What to compact, to give space back to a store that is full or has refused something.
     func startReclaiming() -> KeyRange? {
-        state.withLock { $0.reclaim.start(at: now, isFull: $0.disk.isFull) }
+        state.withLock { state in
+            guard state.disk.mayFlush else { return nil }
+            return state.reclaim.start(at: now, isFull: state.disk.isFull)
+        }
     }
 
     func reclaimed(_ range: KeyRange, in duration: Duration) {

@@ -93,8 +93,10 @@ final class DiskWatch: Sendable {
     }
 
     private func look() {
+        var mayFlush = true
         do {
             let space = try store.lookAtDisk()
+            mayFlush = space.mayFlush
             for core in cores {
                 core.post([
                     Delivery(to: .shard, .diskSpace(space)),
@@ -113,15 +115,16 @@ final class DiskWatch: Sendable {
             }
         }
         reclaim()
-        noteFlushed()
+        noteFlushed(mayFlush)
     }
 
     /// Tells the replica how much of its log is no longer needed. RocksDB flushes when it likes;
     /// when it has not for long, it is told to, or the log would grow for ever under writes of a
     /// few keys.
-    private func noteFlushed() {
+    private func noteFlushed(_ mayFlush: Bool) {
         do throws(StorageError) {
-            if workers.statistics.logBytes > Limits.logBytesUnflushed { try store.engine.flush() }
+            let isLong = workers.statistics.logBytes > Limits.logBytesUnflushed
+            if isLong, mayFlush { try store.engine.flush() }
             let told = flushed.load(ordering: .relaxed)
             guard let index = try Store.flushed(store.engine), index > told else { return }
             flushed.store(index, ordering: .relaxed)

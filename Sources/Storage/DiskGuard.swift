@@ -85,6 +85,8 @@ package struct DiskGuard: Hashable, Sendable {
     package private(set) var isFull = false
     private var freeBytes: UInt64 = 0
     private var capacityBytes: UInt64 = 0
+    /// Below it not even what is in memory may be written out by our own will.
+    private var flushFloor: UInt64 = 0
     /// Below it not even deletes are taken…
     package private(set) var deleteFloor: UInt64 = 0
     /// …and below it no writes.
@@ -105,6 +107,9 @@ package struct DiskGuard: Hashable, Sendable {
     /// Full, or soon: deletes from here on are worth remembering.
     package var isTight: Bool { freeBytes < 2 * resumeMark }
 
+    /// Whether a flush finds room. RocksDB does not survive one that finds none.
+    package var mayFlush: Bool { freeBytes >= flushFloor }
+
     /// Above it a full store takes writes again.
     package var resumeMark: UInt64 {
         writeFloor + max(capacityBytes / 100 * Self.resumePercent, Self.resumeBytesMin)
@@ -113,8 +118,8 @@ package struct DiskGuard: Hashable, Sendable {
     package mutating func observe(freeBytes: UInt64, capacityBytes: UInt64, needs: Needs) {
         self.freeBytes = freeBytes
         self.capacityBytes = capacityBytes
-        deleteFloor =
-            min(Self.spareBytesMax, capacityBytes / 16) + needs.flushBytes + needs.compactionBytes
+        flushFloor = min(Self.spareBytesMax, capacityBytes / 16) + needs.flushBytes
+        deleteFloor = flushFloor + needs.compactionBytes
         writeFloor = max(
             capacityBytes / 100 * Self.floorPercent,
             deleteFloor + Self.memtablesOfDeletes * needs.memtableBytes)

@@ -111,6 +111,26 @@ private final class SmallDisk: Sendable {
         }
     }
 
+    /// Somebody else takes the last byte of a store that is full already. RocksDB would end the
+    /// process if it were told to flush now.
+    @Test(.enabled(if: SmallDisk.isPossible)) func nothingIsFlushedWhereThereIsNoRoom() throws {
+        let disk = try #require(SmallDisk(megabytes: 64))
+        let engine = try RocksEngine(
+            path: disk.path + "/db", options: .small, creating: true, lease: disk)
+        for number in 1...40 as ClosedRange<UInt64> {
+            try engine.write(history.batch(number).batch, sync: true)
+        }
+        try disk.fill(leaving: 0)
+        #expect(try engine.lookAtDisk().space.isFull)
+        #expect(try engine.reclaim() == false)
+        try disk.empty()
+        try disk.fill(leaving: 8 << 20)
+        #expect(try engine.lookAtDisk().space.isFull)
+        #expect(try engine.reclaim())
+        #expect(try history.verify(engine) == 40)
+        #expect(engine.statistics().backgroundErrors == 0)
+    }
+
     /// The log cannot grow any more: the write fails, and so does every later one, although the
     /// file system has long recovered. Opened anew, the store holds what was acknowledged.
     @Test func aFailedLogIsNeverWrittenAgain() async throws {
