@@ -139,6 +139,9 @@ package enum Limits {
     /// Reads of a node that wait for a reader thread, in equal shares for its cores. Past it a cold
     /// read is refused instead of queued for ever.
     package static let readsWaiting = 1_024
+    /// Bytes of values that the conditions of one turn are compared with on the loop; what comes
+    /// after them is read elsewhere first, one after the other. A hash of 4 MiB takes 10 ms.
+    package static let conditionBytesPerTurn = 1 << 20
     /// What a core may have of them at least, however many cores share the limit: a request and a
     /// connection stay on one, and neither may be refused by itself.
     package static let readsWaitingPerCoreMin = 256

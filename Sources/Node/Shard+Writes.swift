@@ -125,9 +125,17 @@ extension Shard {
         writes[write]?.state = .reading
         let read = RawRead.get(key)
         let wall = settings.mutations.has(.expiredIsPresent) ? WallTime(milliseconds: 0) : now.wall
+        // History: a batch of hundreds of conditions that fail, all on one large value, held up the
+        // loop for seconds: none of them waits for the disk, so each let the next one in.
+        guard conditionBytes < Limits.conditionBytesPerTurn else {
+            readElsewhere(read, .decide(write), at: now, into: &effects)
+            return
+        }
         do {
             switch try read.run(on: engine, at: wall, tier: .cached) {
-            case .found(let value): decide(write, current: value, at: now, into: &effects)
+            case .found(let value):
+                conditionBytes += value.value.count
+                decide(write, current: value, at: now, into: &effects)
             case .some: decide(write, current: nil, at: now, into: &effects)
             case nil:
                 counters.readsCold += 1

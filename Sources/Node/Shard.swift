@@ -39,6 +39,8 @@ package struct Shard: ~Copyable {
     /// The batch of this turn, and who waits for it.
     var turnBatch = WriteBatch()
     var turnWrites: [WriteTask.Handle] = []
+    /// Of values that this turn's conditions were compared with.
+    var conditionBytes = 0
     /// Proposed, and not yet settled.
     var proposals = Slab<TurnProposal>()
     var unappliedBytes = 0
@@ -73,6 +75,7 @@ package struct Shard: ~Copyable {
         switch consume event {
         case .received(let envelope): receive(envelope, at: now, into: &effects)
         case .turnEnded:
+            conditionBytes = 0
             proposeTurn(at: now, into: &effects)
             stepReplica(.turnEnded, at: now, into: &effects)
         case .logged(_, let token): stepReplica(.persisted(token), at: now, into: &effects)

@@ -1,7 +1,8 @@
 /// What a replica starts with: its log and its data as they were left, brought together.
 ///
 /// The data is behind the log, never ahead: what a crash took from its memory is applied again. A
-/// store that has no log yet begins with a group of one.
+/// log that is missing, or ends before what the data has on disk, was lost, and with it perhaps
+/// what was acknowledged: such a store is refused.
 package import Base
 package import Raft
 package import Storage
@@ -20,10 +21,17 @@ package struct RecoveredReplica: Sendable {
     package init(
         of group: GroupID, log: any RaftLogStore, data: any KeyValueEngine
     ) throws(StorageError) {
-        var found = try log.recover().first { $0.group == group }
-        if found == nil { found = try Self.begin(group, log) }
-        guard let found else { throw .corrupt("the log has no group \(group)") }
-        let (state, repair) = try found.recovered(applied: try Self.applied(of: group, in: data))
+        guard let found = try log.recover().first(where: { $0.group == group }) else {
+            throw .corrupt("the Raft log has nothing of group \(group): it was lost")
+        }
+        let applied = try Self.applied(of: group, in: data)
+        let flushed = applied?.snapshot.position.index ?? 0
+        guard flushed <= found.lastIndex else {
+            throw .corrupt(
+                "the data has come to entry \(flushed), and the Raft log ends at entry "
+                    + "\(found.lastIndex): the log lost what it had on disk")
+        }
+        let (state, repair) = try found.recovered(applied: applied)
         if let repair { try log.write(repair) }
         let first = max(state.applied, state.snapshot.position.index) + 1
         let end = state.snapshot.position.index + 1 + LogIndex(state.entries.count)
@@ -36,15 +44,14 @@ package struct RecoveredReplica: Sendable {
         id = found.replica
     }
 
-    private static func begin(
-        _ group: GroupID, _ log: any RaftLogStore
-    ) throws(StorageError) -> RecoveredLog? {
+    /// Makes the log of a new store: a group of one. Does nothing where it is made already.
+    package static func begin(_ group: GroupID, _ log: any RaftLogStore) throws(StorageError) {
+        guard try !log.recover().contains(where: { $0.group == group }) else { return }
         let snapshot = SnapshotIdentity(
             position: .start, membership: Membership(voters: [first]))
         var batch = LogBatch()
         batch.setBase(GroupBase(replica: first, snapshot: snapshot), of: group)
         try log.write(batch)
-        return try log.recover().first { $0.group == group }
     }
 
     package func start(

@@ -99,8 +99,10 @@ package final class DataDirectory: Sendable {
 
     /// Opens the log and the data; makes them the first time. Both hold the directory until they
     /// are closed.
+    /// - Parameter begin: puts what a new log has to have into it. Before the directory says that
+    ///   it has a database: what is missing from then on was lost.
     package func openStore(
-        _ options: RocksOptions
+        _ options: RocksOptions, begin: (RocksLog) throws(StorageError) -> Void = { _ in }
     ) throws(StorageError) -> (log: RocksLog, engine: RocksEngine) {
         let creating = !identity.hasDatabase
         let log = try RocksLog(
@@ -110,6 +112,7 @@ package final class DataDirectory: Sendable {
             path: path + "/" + Self.databaseName, options: options, creating: creating,
             lease: self)
         guard creating else { return (log, engine) }
+        try begin(log)
         var made = identity
         made.hasDatabase = true
         do throws(DataDirectoryError) {

@@ -69,6 +69,13 @@ final class LogDatabase: @unchecked Sendable {
         return value
     }
 
+    /// Writes the memtables out, so that the files of the write-ahead log may go. Blocks.
+    func flush() throws(StorageError) {
+        guard let options = rocksdb_flushoptions_create() else { fatalError("out of memory") }
+        defer { rocksdb_flushoptions_destroy(options) }
+        try calling { rocksdb_flush(pointer, options, $0) }
+    }
+
     /// After a failed write, called once: never to be closed, for the reasons given in
     /// `RocksDatabase`.
     func abandon() { _ = Unmanaged.passRetained(self) }

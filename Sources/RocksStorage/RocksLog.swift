@@ -66,6 +66,13 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     /// What has to find room beside the log's own writes.
     package var spaceNeeds: DiskGuard.Needs { database.spaceNeeds(options) }
 
+    /// Gives back what the write-ahead log takes on the disk; for a full one. Blocks; from any
+    /// thread.
+    package func flush() throws(StorageError) {
+        if let refusal = writer.withLock({ $0.refusal }) { throw refusal }
+        try database.flush()
+    }
+
     package func recover() throws(StorageError) -> [RecoveredLog] {
         let kept = found.withLock { found in
             defer { found = nil }

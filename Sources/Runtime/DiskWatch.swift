@@ -145,6 +145,9 @@ final class DiskWatch: Sendable {
             guard workState == .active else { return }
             do {
                 guard try store.engine.reclaim() else { return }
+                // Nobody writes on a full disk, so that the log would keep what it has taken. What
+                // the flush of the data before this one has made superfluous is cut already.
+                try store.log.flush()
                 logger.info("compacted because the disk is full")
                 _ = change(.reclaim, to: nil)
             } catch {

@@ -18,7 +18,9 @@ struct Store: Sendable {
 
     init(_ directory: DataDirectory, _ options: RocksOptions) throws(StorageError) {
         memoryBound = options.storeMemoryBound
-        (log, engine) = try directory.openStore(options)
+        (log, engine) = try directory.openStore(options) { log throws(StorageError) in
+            try RecoveredReplica.begin(Self.group, log)
+        }
         replica = try RecoveredReplica(of: Self.group, log: log, data: engine)
     }
 

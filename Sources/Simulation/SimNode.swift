@@ -98,6 +98,7 @@ final class SimNode {
     }
 
     private func openStore() throws(StorageError) -> RecoveredReplica {
+        if incarnation == 1 { try RecoveredReplica.begin(Self.group, disk.log) }
         let store = try RecoveredReplica(of: Self.group, log: disk.log, data: disk.engine)
         guard disk.bug == .logIsForgotten, incarnation > 1 else { return store }
         let applied = try RecoveredReplica.applied(of: Self.group, in: disk.engine)

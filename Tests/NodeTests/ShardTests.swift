@@ -257,4 +257,28 @@ import Testing
         #expect(settings.readsWaitingLimit >= Limits.rangeDeletesPerRun)
         #expect(settings.readsWaitingLimit >= Limits.streamsPerConnection)
     }
+
+    /// Conditions that fail wait for no disk: without a bound a thousand on one large value are one
+    /// step of the loop, and its deadline is seen when all are done.
+    @Test func conditionsOnALargeValueTakeTurns() {
+        var host = ShardHost()
+        let large = String(repeating: "x", count: 2 << 20)
+        #expect(host.run(.put("k", large)) == .written(previous: nil))
+        let commands = (0..<100).map { RawCommand.put("k", "\($0)", if: .matchesAny([])) }
+        let batch = host.sendAll(commands)
+        #expect(host.replies[batch] == nil)
+        #expect(host.readCount == 1, "one was decided, and the next is read elsewhere")
+        host.finishRead(0)
+        host.expire(batch)
+        let outcomes = host.replies[batch] ?? []
+        #expect(outcomes.count == 100)
+        let late = outcomes.filter { $0 == .refused(.deadlineExceeded) }.count
+        #expect(late > 90, "the rest never began: \(late)")
+        host.settle()
+        let left = host.shard.heldResource
+        #expect(left == nil)
+        let again = host.sendAll(commands)
+        host.settle()
+        #expect(host.replies[again]?.count == 100)
+    }
 }

@@ -19,7 +19,8 @@ struct TestStore {
     init(engine: MemoryEngine = MemoryEngine()) { self.engine = engine }
 
     func makeReplica(at now: Instant) throws -> Replica {
-        try RecoveredReplica(of: Self.group, log: log, data: engine).start(
+        try RecoveredReplica.begin(Self.group, log)
+        return try RecoveredReplica(of: Self.group, log: log, data: engine).start(
             RaftSettings(), generator: SeededGenerator(seed: 1), at: now)
     }
 

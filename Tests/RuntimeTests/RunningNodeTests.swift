@@ -64,7 +64,7 @@ import Testing
             answered += 1
         }
         #expect(try await batch == 200)
-        #expect(answered > 20, "a hundred turns, and a look at the sockets after each")
+        #expect(answered > 1, "in one turn there would be one answer at the most")
         try await node.drain()
     }
 
