@@ -55,12 +55,12 @@ final class LogDatabase: @unchecked Sendable {
     }
 
     /// What RocksDB may write next by itself: all that is in memory, and the few tables that are
-    /// left of entries not yet deleted.
-    func spaceNeeds(_ options: RocksLogOptions) -> DiskGuard.Needs {
+    /// left of entries not yet deleted. The reserve for deletes is the data's: it counts a log.
+    var spaceNeeds: DiskGuard.Needs {
         DiskGuard.Needs(
             flushBytes: number("rocksdb.cur-size-all-mem-tables"),
             compactionBytes: number("rocksdb.live-sst-files-size"),
-            memtableBytes: UInt64(options.memtableBytes))
+            memtableBytes: 0)
     }
 
     private func number(_ name: String) -> UInt64 {

@@ -30,7 +30,6 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     private static let batchBytesKept = 1 << 20
 
     private let database: LogDatabase
-    private let options: RocksLogOptions
     private let writer: Mutex<Writer>
     /// What opening found, until somebody asks for it.
     private let found: Mutex<[RecoveredLog]?>
@@ -41,7 +40,6 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     package init(
         path: String, options: RocksLogOptions, creating: Bool, lease: any Sendable
     ) throws(StorageError) {
-        self.options = options
         database = try LogDatabase(
             path: path, options: options, creating: creating, lease: lease)
         let recovery = try database.recover()
@@ -64,7 +62,7 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     }
 
     /// What has to find room beside the log's own writes.
-    package var spaceNeeds: DiskGuard.Needs { database.spaceNeeds(options) }
+    package var spaceNeeds: DiskGuard.Needs { database.spaceNeeds }
 
     /// Gives back what the write-ahead log takes on the disk; for a full one. Blocks; from any
     /// thread.
