@@ -70,10 +70,11 @@ let package = Package(
 
         // 9: keys, ranges, instants, randomness, cursors, limits, invariant().
         library("Base"),
-        // 8: seams and small services.
+        // 8: the names and scripts of failpoints, pure; then seams and small services.
+        library("Failpoints", ["Base"]),
         library("Telemetry", ["Base"]),
         library("Storage", ["Base", collections]),
-        library("Settings", ["Base"]),
+        library("Settings", ["Base", "Failpoints"]),
         library("Terminal", ["Base", log]),
         // 7: rules, pure.
         library("Raft", ["Base"], settings: mutable),
@@ -86,29 +87,36 @@ let package = Package(
         // 4: requests to operations, outcomes to responses.
         .target(
             name: "API",
-            dependencies: ["Base", "Telemetry", "Storage", "Regions", "CSimdjson"],
+            dependencies: ["Base", "Failpoints", "Telemetry", "Storage", "Regions", "CSimdjson"],
             resources: [
                 .embedInCode("Resources/openapi.yaml"), .embedInCode("Resources/openapi.json"),
             ], swiftSettings: strict),
+        // The failpoints of a node with threads.
+        library("Injection", ["Base", "Failpoints"]),
         // 3: the node as values, RocksDB, HTTP and TLS.
         library(
             "Node",
-            ["Base", "Telemetry", "Storage", "Raft", "Regions", "Coordination", "API", collections],
+            [
+                "Base", "Failpoints", "Telemetry", "Storage", "Raft", "Regions", "Coordination",
+                "API", collections,
+            ],
             settings: mutable),
-        library("RocksStorage", ["Base", "Storage", "Raft", "Regions", "CRocksDB"]),
+        library(
+            "RocksStorage",
+            ["Base", "Failpoints", "Injection", "Storage", "Raft", "Regions", "CRocksDB"]),
         library(
             "HTTP",
             [
-                "Base", "API", "CNghttp2", "COpenSSL", "CZlib", collections, log,
-                nio("NIOCore"), nio("NIOPosix"),
+                "Base", "Failpoints", "Injection", "API", "CNghttp2", "COpenSSL", "CZlib",
+                collections, log, nio("NIOCore"), nio("NIOPosix"),
             ]),
         // 2: the hosts that execute effects.
         library(
             "Runtime",
             [
-                "Base", "Telemetry", "Storage", "Settings", "Raft", "Regions", "API", "Node",
-                "RocksStorage", "HTTP", "CMalloc", log, collections, nio("NIOCore"),
-                nio("NIOPosix"),
+                "Base", "Failpoints", "Injection", "Telemetry", "Storage", "Settings", "Raft",
+                "Regions", "API", "Node", "RocksStorage", "HTTP", "CMalloc", log,
+                collections, nio("NIOCore"), nio("NIOPosix"),
             ]),
         // `martlet bench` without its command line.
         library(
@@ -127,8 +135,9 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Base", "Settings", "Terminal", "Storage", "API", "RocksStorage", "HTTP",
-                "LoadGenerator", "Runtime", "CBuild", log, nio("NIOCore"), nio("NIOPosix"),
+                "Base", "Failpoints", "Injection", "Settings", "Terminal", "Storage", "API",
+                "RocksStorage", "HTTP", "LoadGenerator", "Runtime", "CBuild", log,
+                nio("NIOCore"), nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ], swiftSettings: strict),
@@ -157,13 +166,16 @@ let package = Package(
             of: "RocksStorage",
             ["Base", "Storage", "Raft", "Regions", "EngineSuite", "LogSuite", "CRocksDB"]),
         tests(of: "Base"),
-        tests(of: "Settings", ["Base"]),
+        tests(of: "Failpoints", ["Base"]),
+        tests(of: "Injection", ["Base", "Failpoints"]),
+        tests(of: "Settings", ["Base", "Failpoints"]),
         .testTarget(
             name: "RaftTests", dependencies: ["Raft", "Base"], exclude: ["Scenarios"],
             swiftSettings: mutable),
         tests(of: "Terminal", ["Base", log]),
         .testTarget(
-            name: "ProcessTests", dependencies: ["ProcessSupport", "martlet", "Base"],
+            name: "ProcessTests",
+            dependencies: ["ProcessSupport", "martlet", "Base", "Failpoints"],
             swiftSettings: strict),
         // The program killed, stopped, starved of disk space and attacked.
         .testTarget(
@@ -172,9 +184,15 @@ let package = Package(
         tests(of: "Simulation", ["Base", "Regions"]),
         tests(of: "Regions", ["Base", "Storage", "Raft", "LogSuite"]),
         tests(of: "Coordination", ["Base", "Regions"]),
-        tests(of: "Node", ["API", "Base", "Regions", "Storage", "Telemetry", collections]),
         tests(
-            of: "Runtime", ["Base", "HTTP", "RocksStorage", log, nio("NIOCore")]),
+            of: "Node",
+            ["API", "Base", "Failpoints", "Regions", "Storage", "Telemetry", collections]),
+        tests(
+            of: "Runtime",
+            [
+                "Base", "Failpoints", "HTTP", "Injection", "Regions", "RocksStorage", "Storage",
+                log, nio("NIOCore"),
+            ]),
         tests(of: "Telemetry", ["Base"]),
         .testTarget(name: "TidyTests", dependencies: ["Telemetry"], swiftSettings: strict),
         tests(

@@ -27,6 +27,7 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
     case verbose
     case operation
     case operations
+    case actions
 
     package var text: String {
         switch self {
@@ -61,6 +62,7 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
         case .verbose: "verbose"
         case .operation: "op"
         case .operations: "ops"
+        case .actions: "actions"
         }
     }
 

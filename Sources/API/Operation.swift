@@ -1,5 +1,6 @@
 /// What a request asks for, decoded and checked, and how its answer is to look.
 package import Base
+package import Failpoints
 package import Regions
 package import Telemetry
 
@@ -13,6 +14,7 @@ package enum Operation: Hashable, Sendable {
     case readiness(verbose: Bool)
     case metrics(ExpositionFormat)
     case problem(ProblemCode)
+    case failpoints(FailpointCommand, pretty: Bool)
 }
 
 package enum OpenAPIForm: Hashable, Sendable {

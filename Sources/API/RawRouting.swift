@@ -235,10 +235,10 @@ extension Router {
     }
 
     /// Checks that a JSON body is there, and reads the object at its top.
-    private static func readBody(
+    static func readBody<Result>(
         _ request: Request, allowed: FieldNames,
-        _ decode: (JSONValue, Fields) throws(Problem) -> RawRequest
-    ) throws(Problem) -> RawRequest {
+        _ decode: (JSONValue, Fields) throws(Problem) -> Result
+    ) throws(Problem) -> Result {
         guard let body = request.body else {
             throw Problem(.bodyRequired, "A JSON object is expected as the body.")
         }

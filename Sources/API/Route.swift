@@ -20,6 +20,8 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
     case readiness
     case metrics
     case problem
+    case failpoints
+    case failpoint
     /// Any path that is none of these.
     case unknown
 
@@ -44,6 +46,8 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
         case .readiness: "/readyz"
         case .metrics: "/metrics"
         case .problem: "/problems/{code}"
+        case .failpoints: "/v1/debug/failpoints"
+        case .failpoint: "/v1/debug/failpoints/{name}"
         case .unknown: "unknown"
         }
     }
@@ -56,9 +60,14 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
         case .rawScan, .rawCount, .limits, .status, .root, .openAPIYAML, .openAPIJSON,
             .liveness, .readiness, .metrics, .problem:
             [.get, .head]
+        case .failpoints: [.get, .head, .delete]
+        case .failpoint: [.get, .head, .put, .delete]
         case .unknown: []
         }
     }
+
+    /// Served only by a node that was started for it.
+    var isDebug: Bool { self == .failpoints || self == .failpoint }
 
     /// The value of Allow.
     var allow: String { methods.map(\.name).joined(separator: ", ") }
@@ -74,9 +83,10 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
 
     private static let valuePrefix = Bytes("/v1/raw/kv/".utf8)
     private static let problemPrefix = Bytes("/problems/".utf8)
+    private static let failpointPrefix = Bytes("/v1/debug/failpoints/".utf8)
     private static let fixed: [(path: Bytes, route: Route)] = allCases.compactMap { route in
         switch route {
-        case .rawValue, .problem, .unknown: nil
+        case .rawValue, .problem, .failpoint, .unknown: nil
         default: (Bytes(route.template.utf8), route)
         }
     }
@@ -92,6 +102,9 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
         }
         if path.starts(with: problemPrefix) {
             return (.problem, path.dropFirst(problemPrefix.count))
+        }
+        if path.starts(with: failpointPrefix) {
+            return (.failpoint, path.dropFirst(failpointPrefix.count))
         }
         return (.unknown, [])
     }

@@ -3,10 +3,14 @@
 /// Pure and total: any bytes give an operation or a `Problem` that says what, where, and what
 /// would be right.
 package import Base
+internal import Failpoints
 internal import Telemetry
 
 package struct Router: Sendable {
-    package init() {}
+    private let hasFailpoints: Bool
+
+    /// - Parameter hasFailpoints: whether the node was started with `--enable-failpoints`.
+    package init(hasFailpoints: Bool = false) { self.hasFailpoints = hasFailpoints }
 
     /// - Parameter generatedID: what this node calls the request if the client gave it no name.
     package func route(_ request: Request, generatedID: Bytes) -> Routed {
@@ -18,6 +22,11 @@ package struct Router: Sendable {
         var timeout = Limits.requestTimeoutDefault
         do throws(Problem) {
             guard route != .unknown else { throw Route.notFound(path) }
+            guard hasFailpoints || !route.isDebug else {
+                throw Problem(
+                    .routeNotFound,
+                    "This node serves no failpoints; it would with --enable-failpoints.")
+            }
             guard route.methods.contains(request.method) else {
                 throw Problem(
                     .methodNotAllowed, "\(route.template) takes \(route.allow).",
@@ -59,6 +68,8 @@ package struct Router: Sendable {
         case .readiness:
             let fields = try Fields(query: query, allowed: FieldNames(.verbose))
             return .readiness(verbose: try fields.flag(.verbose) ?? false)
+        case .failpoints, .failpoint:
+            return try failpoints(route, request, tail: tail, query: query)
         case .unknown: throw Problem(.routeNotFound, "Nothing is here.")
         }
     }
@@ -87,7 +98,7 @@ package struct Router: Sendable {
     }
 
     /// Percent-decoded if it can be; what cannot is no code of ours either way.
-    private static func text(_ tail: ArraySlice<UInt8>) -> String {
+    static func text(_ tail: ArraySlice<UInt8>) -> String {
         do {
             return String(
                 decoding: try PercentCoding.decode(tail, plusIsSpace: false), as: UTF8.self)
@@ -96,7 +107,7 @@ package struct Router: Sendable {
         }
     }
 
-    private func pretty(_ query: ArraySlice<UInt8>?) throws(Problem) -> Bool {
+    func pretty(_ query: ArraySlice<UInt8>?) throws(Problem) -> Bool {
         try Fields(query: query, allowed: FieldNames(.pretty)).flag(.pretty) ?? false
     }
 

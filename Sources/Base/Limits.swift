@@ -156,6 +156,13 @@ package enum Limits {
     /// Deleted and overwritten keys that the engine may step over between two of those: with them
     /// the bound of a turn is their product, about a millisecond.
     package static let keysSkippedInline = 64
+    /// Bytes of a text that sets failpoints: a line of a script and not a program.
+    package static let failpointTextBytes = 4_096
+    /// Actions of one failpoint, chained.
+    package static let failpointSteps = 16
+    /// Milliseconds that a failpoint holds its place up at most, unless it pauses: a minute, after
+    /// which a wrong number has not cost the node.
+    package static let failpointWaitMilliseconds: UInt64 = 60_000
 
     /// What batches may cost an event loop between two looks at its sockets and clocks, counted in
     /// point reads (a scan is four, 8 KiB of values one more): with all of it in memory well below

@@ -7,6 +7,8 @@
 internal import API
 internal import Base
 internal import DequeModule
+internal import Failpoints
+internal import Injection
 internal import Logging
 internal import NIOCore
 
@@ -87,6 +89,7 @@ final class Connection: ChannelDuplexHandler {
         let bytes = unwrapInboundIn(data)
         isReading = true
         front.state.counters.bytesReceived += UInt64(bytes.readableBytes)
+        if front.state.failpoints.reached(.httpReceive) == .closed { return close(.failed) }
         switch mode {
         case .sniffing(let before): sniff(before, bytes)
         case .http1: feedHTTP1(bytes)

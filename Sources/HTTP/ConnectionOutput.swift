@@ -2,6 +2,8 @@
 internal import API
 internal import Base
 internal import DequeModule
+internal import Failpoints
+internal import Injection
 internal import Logging
 internal import NIOCore
 
@@ -46,7 +48,13 @@ extension Connection {
             case .sniffing, .ending: break
             }
             let count = buffer.readableBytes
-            if count > 0 { write(buffer) }
+            if count > 0 {
+                guard front.state.failpoints.reached(.httpSend) != .closed else {
+                    front.state.putBack(buffer)
+                    return close(.failed)
+                }
+                write(buffer)
+            }
             front.state.putBack(buffer)
             if count < Limits.outputBatchBytes { break }
         }

@@ -5,6 +5,8 @@
 /// after its connection has gone finds nobody instead of somebody else.
 package import API
 internal import Base
+internal import Failpoints
+internal import Injection
 package import Logging
 package import NIOCore
 
@@ -45,7 +47,9 @@ package final class Front {
     /// Takes a channel that was accepted for this loop, before it is active. False: it has to be
     /// closed.
     package func accept(_ channel: any Channel) -> Bool {
-        guard !isDraining, state.counters.connectionsOpen < state.settings.connections else {
+        guard state.failpoints.reached(.acceptConnection) != .closed, !isDraining,
+            state.counters.connectionsOpen < state.settings.connections
+        else {
             state.counters.connectionsRefused += 1
             return false
         }
@@ -101,7 +105,11 @@ package final class Front {
     package func respond(_ exchange: ExchangeID, _ response: Response) {
         let slot = Int(exchange.slot)
         guard slot < slots.count, slots[slot].generation == exchange.generation else { return }
-        slots[slot].connection?.respond(exchange.stream, response)
+        if state.failpoints.reached(.httpAnswer) == .closed {
+            slots[slot].connection?.close(.failed)
+        } else {
+            slots[slot].connection?.respond(exchange.stream, response)
+        }
         if !paused.isEmpty { resumePaused() }
     }
 

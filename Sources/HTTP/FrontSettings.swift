@@ -1,5 +1,7 @@
 /// What a front is told once, before it takes its first connection.
 internal import Base
+internal import Failpoints
+package import Injection
 package import NIOCore
 
 package struct FrontSettings: Sendable {
@@ -20,13 +22,16 @@ package struct FrontSettings: Sendable {
     /// Bytes of request bodies, and of answers, that this front holds.
     package var requestBytes: Int
     package var responseBytes: Int
+    package var failpoints: FailpointRegistry
 
     /// - Parameter cores: of the node, which share the limits on bytes.
     package init(
         allowedHosts: [String] = [],
         makeTLSHandler: (@Sendable (any EventLoop) -> any ChannelHandler)? = nil,
-        takesClearFromLoopbackOnly: Bool = false, connections: Int, cores: Int = 1
+        takesClearFromLoopbackOnly: Bool = false, connections: Int, cores: Int = 1,
+        failpoints: FailpointRegistry = FailpointRegistry()
     ) {
+        self.failpoints = failpoints
         requestBytes = max(Limits.heldBytesPerCoreMin, Limits.requestBytes / cores)
         responseBytes = max(Limits.heldBytesPerCoreMin, Limits.responseBytes / cores)
         self.takesClearFromLoopbackOnly = takesClearFromLoopbackOnly

@@ -6,12 +6,15 @@
 package import API
 internal import Base
 internal import CNghttp2
+internal import Failpoints
 internal import Glibc
+internal import Injection
 package import Logging
 internal import NIOCore
 
 package final class FrontState {
     package let settings: FrontSettings
+    let failpoints: FailpointRegistry
     var origins: OriginPolicy
     var names: RequestNames
     var log: RefusalLog
@@ -36,6 +39,7 @@ package final class FrontState {
 
     package init(settings: FrontSettings, names: RequestNames, logger: Logger) {
         self.settings = settings
+        failpoints = settings.failpoints
         self.names = names
         log = RefusalLog(logger: logger)
         responses = HeldResponses(limit: settings.responseBytes)

@@ -5,6 +5,7 @@
 package import API
 internal import Base
 package import DequeModule
+internal import Failpoints
 package import NIOCore
 
 package final class HTTP1Session {
@@ -117,7 +118,7 @@ package final class HTTP1Session {
         exchanges.append(exchange)
         receiving = head
         holdHead(0)
-        if let problem { return refuse(problem) }
+        if let problem = problem ?? state.failure(at: .httpHead) { return refuse(problem) }
         let headBytes = parser.headBytes
         if headBytes >= Limits.smallHeadBytes {
             guard state.holdRequestBytes(headBytes) else {
@@ -143,6 +144,7 @@ package final class HTTP1Session {
         let count = bytes.count
         // The client did not wait for it.
         exchanges[last].owesContinue = false
+        if let problem = state.failure(at: .httpBody) { return refuse(problem) }
         if let decoder {
             let problem = state.undo(
                 bytes, by: decoder, onto: &body, held: &exchanges[last].held)

@@ -5,6 +5,7 @@
 internal import API
 internal import Base
 internal import CNghttp2
+internal import Failpoints
 
 extension HTTP2Session {
     /// A frame whose header is there and that nghttp2 has not seen yet: pays for it. False ends the
@@ -201,7 +202,11 @@ extension HTTP2Session {
     }
 
     private func headEnds(_ index: Int, last: Bool) {
-        if !slab[index].isRefused, let problem = policyRefusal(index) { note(index, problem) }
+        if !slab[index].isRefused,
+            let problem = policyRefusal(index) ?? state.failure(at: .httpHead)
+        {
+            note(index, problem)
+        }
         if slab[index].isRefused, let problem = refusals.removeValue(forKey: index) {
             slab[index].remoteClosed = last
             return refuse(index, problem)
@@ -260,6 +265,7 @@ extension HTTP2Session {
 
     /// The next piece of a body. nil, or why the request is refused.
     private func take(_ index: Int, _ bytes: UnsafeBufferPointer<UInt8>) -> Problem? {
+        if let problem = state.failure(at: .httpBody) { return problem }
         let isFirst = slab[index].body == nil
         if isFirst,
             ContentCoding.isUndone(

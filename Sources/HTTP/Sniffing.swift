@@ -6,6 +6,8 @@
 internal import API
 internal import Base
 internal import DequeModule
+internal import Failpoints
+internal import Injection
 internal import Logging
 internal import NIOCore
 
@@ -76,6 +78,7 @@ extension Connection {
         guard let context, !isEncrypted, let make = front.state.settings.makeTLSHandler else {
             return close(isEncrypted ? .malformed : .tlsUnavailable)
         }
+        if front.state.failpoints.reached(.tlsHandshake) == .closed { return close(.failed) }
         isEncrypted = true
         // Counted once more when it comes back as plaintext.
         front.state.counters.bytesReceived -= UInt64(bytes.readableBytes)

@@ -7,6 +7,7 @@
 package import API
 package import Base
 package import DequeModule
+package import Failpoints
 package import Raft
 package import Regions
 package import Storage
@@ -25,12 +26,15 @@ package enum Event: Sendable {
     case flushed(GroupID, through: LogIndex)
     case readFinished(ReadToken, Result<RawOutcome, StorageError>)
     case request(ExchangeID, Request)
+    /// A failpoint of the host wants it refused so, before anything is done.
+    case refused(ExchangeID, Request, Problem)
     /// The client of that exchange has gone.
     case cancelled(ExchangeID)
     case diskSpace(DiskGuard)
     /// A write has failed for good; the host ends the node.
     case storeFailed(StorageError)
     case scraped(ScrapeToken, Scrape)
+    case failpoints(ScrapeToken, [FailpointState])
     /// The node takes no new work from now on.
     case stopping
     /// Everything that arrived in this turn of the loop has been handed over.
@@ -60,6 +64,8 @@ package enum Effect: Sendable {
     case released(ExchangeID)
     /// Ask every unit and the host itself for their metrics.
     case scrape(ScrapeToken)
+    /// Of the host: then `failpoints` with how they stand.
+    case commandFailpoints(ScrapeToken, FailpointCommand)
 }
 
 /// What a log line about one request says. No keys and no values.

@@ -1,6 +1,7 @@
 /// What a gateway answers by itself: everything that is about the node and not about keys.
 internal import API
 package import Base
+internal import Failpoints
 internal import Storage
 internal import Telemetry
 
@@ -20,7 +21,7 @@ extension Gateway {
         case .readiness(let verbose):
             return .readiness(checks, verbose: verbose, requestID: requestID)
         case .problem(let code): return .explanation(of: code, requestID: requestID)
-        case .raw, .metrics:
+        case .raw, .metrics, .failpoints:
             invariant(false, "\(context.route) is not answered by the gateway alone")
             return Response(Problem(.internal, "No answer."), requestID: requestID)
         }
@@ -55,10 +56,22 @@ extension Gateway {
     mutating func scraped(
         _ token: ScrapeToken, _ scrape: Scrape, at now: Now, into effects: inout Effects
     ) {
-        guard let exchange = removeScrape(ScrapeExchange.Handle(number: token)) else { return }
-        let format = exchange.format
+        guard let exchange = removeScrape(ScrapeExchange.Handle(number: token)),
+            case .metrics(let format) = exchange.question
+        else { return }
         let response = Response.metrics(
             scrape.exposition(format), format, requestID: exchange.context.requestID)
+        answer(exchange.context, response, at: now, into: &effects)
+    }
+
+    mutating func failpoints(
+        _ token: ScrapeToken, _ states: [FailpointState], at now: Now, into effects: inout Effects
+    ) {
+        guard let exchange = removeScrape(ScrapeExchange.Handle(number: token)),
+            case .failpoints(let command, let pretty) = exchange.question
+        else { return }
+        let response = Response.failpoints(
+            states, of: command, pretty: pretty, requestID: exchange.context.requestID)
         answer(exchange.context, response, at: now, into: &effects)
     }
 }
@@ -72,10 +85,12 @@ package struct NodeFacts: Sendable {
     /// Memory that the engine stays below; nil if nothing bounds it.
     package var memoryBoundBytes: UInt64?
     package var startedAt: Now
+    /// Whether `/v1/debug/failpoints` is served.
+    package var hasFailpoints: Bool
 
     package init(
         version: String, revision: String, nodeID: String, engine: String,
-        memoryBoundBytes: UInt64?, startedAt: Now
+        memoryBoundBytes: UInt64?, startedAt: Now, hasFailpoints: Bool = false
     ) {
         self.version = version
         self.revision = revision
@@ -83,5 +98,6 @@ package struct NodeFacts: Sendable {
         self.engine = engine
         self.memoryBoundBytes = memoryBoundBytes
         self.startedAt = startedAt
+        self.hasFailpoints = hasFailpoints
     }
 }

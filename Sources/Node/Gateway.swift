@@ -11,6 +11,7 @@ internal import API
 package import Base
 internal import Coordination
 internal import DequeModule
+internal import Failpoints
 internal import Regions
 internal import Storage
 internal import Telemetry
@@ -20,7 +21,7 @@ package struct Gateway: ~Copyable {
     /// The one region's leader; a map of regions takes its place when there are several.
     let shard: UnitAddress
     let facts: NodeFacts
-    let router = Router()
+    let router: Router
 
     var exchanges = Slab<RawExchange>()
     var scrapes = Slab<ScrapeExchange>()
@@ -60,6 +61,7 @@ package struct Gateway: ~Copyable {
         self.address = address
         self.shard = shard
         self.facts = facts
+        router = Router(hasFailpoints: facts.hasFailpoints)
         names = RequestNames(generator: &generator)
     }
 
@@ -86,6 +88,8 @@ package struct Gateway: ~Copyable {
                 return
             }
             received(reply, at: now, into: &effects)
+        case .refused(let exchange, let request, let problem):
+            refuse(request, exchange, problem, at: now, into: &effects)
         case .cancelled(let exchange): cancel(exchange, at: now, into: &effects)
         case .deadlineReached:
             expireDue(at: now, into: &effects)
@@ -93,6 +97,8 @@ package struct Gateway: ~Copyable {
         case .diskSpace(let disk): self.disk = disk.space
         case .storeFailed(let error): storeFailure = error
         case .scraped(let token, let scrape): scraped(token, scrape, at: now, into: &effects)
+        case .failpoints(let token, let states):
+            failpoints(token, states, at: now, into: &effects)
         case .stopping: isStopping = true
         case .turnEnded: turnWeight = 0
         case .logged, .applied, .flushed, .readFinished:
@@ -118,15 +124,39 @@ package struct Gateway: ~Copyable {
             ask(raw, context, deadline: deadline(routed.timeout, at: now), into: &effects)
         case .success(.metrics(let format)):
             let deadline = deadline(routed.timeout, at: now)
-            let handle = scrapes.insert(
-                ScrapeExchange(context: context, format: format, deadline: deadline))
-            places[exchange] = .scrape(handle)
-            noteDeadline(deadline)
-            effects.append(.scrape(handle.number))
+            let token = askHost(.metrics(format), context, deadline: deadline)
+            effects.append(.scrape(token))
+        case .success(.failpoints(let command, let pretty)):
+            let deadline = deadline(routed.timeout, at: now)
+            let token = askHost(
+                .failpoints(command, pretty: pretty), context, deadline: deadline)
+            effects.append(.commandFailpoints(token, command))
         case .success(let operation):
             answer(
                 context, serviceResponse(operation, context, at: now), at: now, into: &effects)
         }
+    }
+
+    private mutating func askHost(
+        _ question: ScrapeExchange.Question, _ context: ExchangeContext, deadline: Instant
+    ) -> ScrapeToken {
+        let handle = scrapes.insert(
+            ScrapeExchange(context: context, question: question, deadline: deadline))
+        places[context.exchange] = .scrape(handle)
+        noteDeadline(deadline)
+        return handle.number
+    }
+
+    private mutating func refuse(
+        _ request: Request, _ exchange: ExchangeID, _ problem: Problem, at now: Now,
+        into effects: inout Effects
+    ) {
+        let routed = router.route(request, generatedID: names.next())
+        let context = ExchangeContext(
+            exchange: exchange, method: request.method, route: routed.route,
+            requestID: routed.requestID, startedAt: now.instant)
+        let response = Response(problem, requestID: routed.requestID)
+        answer(context, response, at: now, into: &effects)
     }
 
     private mutating func ask(
@@ -328,11 +358,17 @@ struct RawExchange: Sendable {
     }
 }
 
-/// A request for metrics, while all units are asked for theirs.
+/// A request for what the host has to gather: metrics, while all units are asked for theirs, or how
+/// its failpoints stand.
 struct ScrapeExchange: Sendable {
     typealias Handle = Slab<ScrapeExchange>.Handle
 
+    enum Question: Sendable {
+        case metrics(ExpositionFormat)
+        case failpoints(FailpointCommand, pretty: Bool)
+    }
+
     var context: ExchangeContext
-    var format: ExpositionFormat
+    var question: Question
     var deadline: Instant
 }

@@ -88,7 +88,7 @@ package struct Shard: ~Copyable {
         case .diskSpace(let disk): observe(disk)
         case .deadlineReached: stepReplica(.deadlineReached, at: now, into: &effects)
         case .storeFailed(let error): fail(error, at: now, into: &effects)
-        case .stopping, .request, .cancelled, .scraped:
+        case .stopping, .request, .refused, .cancelled, .scraped, .failpoints:
             invariant(false, "a shard gets nothing that is a gateway's")
         }
         while let next = runnable.popFirst() {

@@ -7,7 +7,9 @@
 ///
 /// Opening never waits and never deletes. A folder that holds anything else is refused, not shared.
 package import Base
+internal import Failpoints
 private import Glibc
+package import Injection
 package import Storage
 private import Synchronization
 
@@ -15,6 +17,7 @@ package final class DataDirectory: Sendable {
     package let path: String
     private let lock: DirectoryLock
     private let current: Mutex<StoreIdentity>
+    private let failpoints: FailpointRegistry
 
     package var identity: StoreIdentity { current.withLock { $0 } }
 
@@ -30,9 +33,12 @@ package final class DataDirectory: Sendable {
     /// Takes the directory, making it and a new identity if it is missing or empty.
     /// - Parameter generator: for the identity of a new cluster.
     package init(
-        path: String, now: WallTime, using generator: inout some RandomNumberGenerator
+        path: String, now: WallTime, using generator: inout some RandomNumberGenerator,
+        failpoints: FailpointRegistry = FailpointRegistry()
     ) throws(DataDirectoryError) {
         self.path = path
+        self.failpoints = failpoints
+        if failpoints.reached(.startLock) != nil { throw .injected(.startLock, path) }
         let isFolder: Bool
         do throws(SystemFailure) {
             try SystemFiles.makeFolders(path)
@@ -48,6 +54,7 @@ package final class DataDirectory: Sendable {
             current = Mutex(identity)
         } else {
             let identity = StoreIdentity(created: now, using: &generator)
+            if failpoints.reached(.startIdentity) != nil { throw .injected(.startIdentity, path) }
             try Self.write(identity, path)
             current = Mutex(identity)
         }
@@ -105,6 +112,7 @@ package final class DataDirectory: Sendable {
         _ options: RocksOptions, begin: (RocksLog) throws(StorageError) -> Void = { _ in }
     ) throws(StorageError) -> (log: RocksLog, engine: RocksEngine) {
         let creating = !identity.hasDatabase
+        try failpoints.check(.startOpen)
         let log = try RocksLog(
             path: path + "/" + Self.logName, options: RocksLogOptions(beside: options),
             creating: creating, lease: self)
@@ -113,6 +121,7 @@ package final class DataDirectory: Sendable {
             lease: self)
         guard creating else { return (log, engine) }
         try begin(log)
+        try failpoints.check(.startMade)
         var made = identity
         made.hasDatabase = true
         do throws(DataDirectoryError) {

@@ -72,7 +72,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
             tier == .cached ? database.cachedRead : database.diskRead)
     }
 
-    package func view() -> any EngineView { RocksView(database) }
+    package func view() -> any EngineView { RocksView(database, options.failpoints) }
 
     package func write(_ batch: WriteBatch, sync: Bool) throws(StorageError) {
         try writer.withLock { writer throws(StorageError) in

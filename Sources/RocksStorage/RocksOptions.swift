@@ -4,6 +4,8 @@
 /// shares of what the machine has, so that the engine's resident memory is bounded by `memoryBound`
 /// whatever is stored: nothing else in RocksDB grows with the data, because filters and indexes
 /// live in the block cache and open tables are limited in number.
+internal import Failpoints
+package import Injection
 package import Storage
 
 package struct RocksOptions: Sendable {
@@ -33,6 +35,7 @@ package struct RocksOptions: Sendable {
     /// and leaves a state that was true of all families at one moment: whoever sets this keeps a
     /// log of its own from which the rest is done again.
     package var hasLog: Bool
+    package var failpoints = FailpointRegistry()
 
     /// The meta family's memtable: a few small records. Without a log all families are written out
     /// together, so that one of them full, or with no memtable left, holds up all: then it gets as

@@ -1,6 +1,8 @@
 /// A consistent view: a RocksDB snapshot, and scans over it.
 internal import Base
 private import CRocksDB
+internal import Failpoints
+internal import Injection
 internal import Storage
 
 // @unchecked Sendable: the pointers never change after init, and RocksDB reads through one snapshot
@@ -10,12 +12,15 @@ final class RocksView: EngineView, @unchecked Sendable {
     private let snapshot: OpaquePointer
     private let cachedRead: OpaquePointer
     private let diskRead: OpaquePointer
+    private let failpoints: FailpointRegistry
 
     /// What a scan beyond that reads ahead: enough to stream from any disk.
     private static let readaheadBytes = 1 << 20
 
-    init(_ database: RocksDatabase) {
+    init(_ database: RocksDatabase, _ failpoints: FailpointRegistry) {
         self.database = database
+        self.failpoints = failpoints
+        failpoints.reached(.viewOpen)
         guard let snapshot = rocksdb_create_snapshot(database.pointer) else {
             fatalError("a database without in-place updates gives snapshots")
         }
@@ -25,6 +30,7 @@ final class RocksView: EngineView, @unchecked Sendable {
     }
 
     deinit {
+        failpoints.reached(.viewClose)
         rocksdb_readoptions_destroy(cachedRead)
         rocksdb_readoptions_destroy(diskRead)
         rocksdb_release_snapshot(database.pointer, snapshot)

@@ -2,14 +2,18 @@
 /// by the node's own state at notice, a failure of the node at error. Never a key, never a value.
 internal import API
 internal import Base
+internal import Failpoints
+internal import Injection
 internal import Logging
 internal import Node
 
 struct AccessLog: Sendable {
     private let logger: Logger
     private let threshold: Logger.Level
+    private let failpoints: FailpointRegistry
 
-    init(logger: Logger) {
+    init(logger: Logger, failpoints: FailpointRegistry) {
+        self.failpoints = failpoints
         self.logger = logger
         threshold = logger.logLevel
     }
@@ -17,7 +21,7 @@ struct AccessLog: Sendable {
     // Hot path: a success costs one comparison of levels.
     func write(_ record: AccessRecord) {
         let level = Self.level(of: record)
-        guard level >= threshold else { return }
+        guard level >= threshold, failpoints.reached(.accessWrite) != .lost else { return }
         var metadata: Logger.Metadata = [
             "method": "\(record.method.name)",
             "route": "\(record.route.template)",

@@ -14,7 +14,9 @@
 internal import API
 internal import Base
 internal import DequeModule
+internal import Failpoints
 internal import HTTP
+internal import Injection
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -90,6 +92,7 @@ final class Core: Serving, @unchecked Sendable {
         var damaged: @Sendable (StorageError) -> Void
         var readers: ReaderPool
         var coreCount: Int
+        var failpoints: FailpointRegistry
         var access: AccessLog
         var post: @Sendable (_ core: Int, _ events: [Delivery]) -> Void
         var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void
@@ -114,6 +117,9 @@ final class Core: Serving, @unchecked Sendable {
     func start() { loop.execute { self.handle(.shard, .deadlineReached) } }
 
     func serve(_ request: Request, _ exchange: ExchangeID) {
+        if let problem = services.failpoints.refusal(of: request) {
+            return handle(.gateway, .refused(exchange, request, problem))
+        }
         handle(.gateway, .request(exchange, request))
     }
 
@@ -134,6 +140,7 @@ final class Core: Serving, @unchecked Sendable {
 
     private func takeInbox() {
         loop.assertInEventLoop()
+        services.failpoints.reached(.coreInbox)
         let events = inbox.withLock { inbox in
             let events = inbox.events
             inbox.events = []
@@ -175,7 +182,9 @@ final class Core: Serving, @unchecked Sendable {
     private func execute(_ effect: consuming Effect) {
         switch consume effect {
         case .send(let envelope):
-            if envelope.to.core == index {
+            if let reply = services.failpoints.reply(to: envelope) {
+                queue.append(Delivery(to: .gateway, .received(reply)))
+            } else if envelope.to.core == index {
                 queue.append(Delivery(to: envelope.to.unit, .received(envelope)))
             } else {
                 outgoing[envelope.to.core].append(envelope)
@@ -199,6 +208,9 @@ final class Core: Serving, @unchecked Sendable {
         case .stopRead(let token): stopFlags[token]?.set()
         case .scrape(let token):
             services.scrape(index, token)
+        case .commandFailpoints(let token, let command):
+            let states = services.failpoints.perform(command)
+            queue.append(Delivery(to: .gateway, .failpoints(token, states)))
         }
     }
 

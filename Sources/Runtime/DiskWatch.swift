@@ -6,6 +6,8 @@
 /// it begins and when it ends.
 internal import Base
 internal import Dispatch
+internal import Failpoints
+internal import Injection
 internal import Logging
 internal import NIOPosix
 internal import Node
@@ -38,14 +40,17 @@ final class DiskWatch: Sendable {
     private let upkeep: NIOThreadPool
     private let logger: Logger
     private let workers: StoreWorkers
+    private let failpoints: FailpointRegistry
     /// What the replica was last told.
     private let flushed = Atomic<UInt64>(0)
     private let queue = DispatchQueue(label: "disk-watch")
     private let state = Mutex(State())
 
     init(
-        store: Store, workers: StoreWorkers, cores: [Core], upkeep: NIOThreadPool, logger: Logger
+        store: Store, workers: StoreWorkers, cores: [Core], upkeep: NIOThreadPool,
+        failpoints: FailpointRegistry, logger: Logger
     ) {
+        self.failpoints = failpoints
         self.store = store
         self.workers = workers
         self.cores = cores
@@ -95,6 +100,7 @@ final class DiskWatch: Sendable {
     private func look() {
         var mayFlush = true
         do {
+            try failpoints.check(.diskLook)
             let space = try store.lookAtDisk()
             mayFlush = space.mayFlush
             for core in cores {
@@ -123,6 +129,7 @@ final class DiskWatch: Sendable {
     /// few keys.
     private func noteFlushed(_ mayFlush: Bool) {
         do throws(StorageError) {
+            try failpoints.check(.diskFlushed)
             let isLong = workers.statistics.logBytes > Limits.logBytesUnflushed
             if isLong, mayFlush { try store.engine.flush() }
             let told = flushed.load(ordering: .relaxed)
@@ -144,6 +151,7 @@ final class DiskWatch: Sendable {
             defer { state.withLock { $0.isReclaiming = false } }
             guard workState == .active else { return }
             do {
+                try failpoints.check(.diskReclaim)
                 guard try store.engine.reclaim() else { return }
                 // Nobody writes on a full disk, so that the log would keep what it has taken. What
                 // the flush of the data before this one has made superfluous is cut already.

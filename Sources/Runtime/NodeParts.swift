@@ -2,7 +2,9 @@
 /// readers.
 internal import API
 internal import Base
+internal import Failpoints
 internal import HTTP
+internal import Injection
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -30,7 +32,8 @@ struct NodeParts {
 
     init(
         _ settings: NodeSettings, directory: DataDirectory, store: Store,
-        tls: TLSAcceptor?, logger: Logger, storeFailed: @escaping @Sendable () -> Void
+        tls: TLSAcceptor?, failpoints: FailpointRegistry, logger: Logger,
+        storeFailed: @escaping @Sendable () -> Void
     ) {
         let engine = store.engine
         self.engine = engine
@@ -48,6 +51,7 @@ struct NodeParts {
         let switchboard = switchboard
         let workers = StoreWorkers(
             log: store.log, engine: engine, replica: store.replica.id, threads: writers,
+            failpoints: failpoints,
             report: { core, events in
                 switchboard.post(core, events.map { Delivery(to: .shard, $0) })
             },
@@ -58,21 +62,20 @@ struct NodeParts {
         self.workers = workers
         let scraper = Scraper(
             switchboard: switchboard, disk: workers, store: store,
-            storeMemoryBound: storeMemoryBound, build: settings.build, tls: tls)
+            storeMemoryBound: storeMemoryBound, build: settings.build, tls: tls,
+            failpoints: failpoints)
         let services = Core.Services(
             log: workers.makeLogWorker(), data: workers.makeDataWorker(), damaged: workers.fail,
-            readers: ReaderPool(threads: readers, engine: engine), coreCount: coreCount,
-            access: AccessLog(logger: logger), post: switchboard.post,
+            readers: ReaderPool(threads: readers, engine: engine, failpoints: failpoints),
+            coreCount: coreCount, failpoints: failpoints,
+            access: AccessLog(logger: logger, failpoints: failpoints), post: switchboard.post,
             scrape: scraper.scrape)
-        let facts = NodeFacts(
-            version: settings.build.version, revision: settings.build.revision,
-            nodeID: "\(directory.identity.cluster)-\(directory.identity.store)",
-            engine: "rocksdb", memoryBoundBytes: UInt64(storeMemoryBound),
-            startedAt: Clocks.now())
+        let facts = Self.facts(settings, directory, memoryBound: storeMemoryBound)
         var frontSettings = FrontSettings(
             allowedHosts: settings.allowedHosts,
             takesClearFromLoopbackOnly: tls != nil && !settings.takesClearFromAnywhere,
-            connections: max(1, settings.connections / coreCount), cores: coreCount)
+            connections: max(1, settings.connections / coreCount), cores: coreCount,
+            failpoints: failpoints)
         if let tls { frontSettings.makeTLSHandler = { _ in tls.makeHandler() } }
         var generator = SeededGenerator(seed: .random(in: 0 ... .max))
         let shardAddress = UnitAddress(core: 0, unit: .shard)
@@ -96,6 +99,16 @@ struct NodeParts {
             return core
         }
         switchboard.connect(cores)
+    }
+
+    private static func facts(
+        _ settings: NodeSettings, _ directory: DataDirectory, memoryBound: Int
+    ) -> NodeFacts {
+        NodeFacts(
+            version: settings.build.version, revision: settings.build.revision,
+            nodeID: "\(directory.identity.cluster)-\(directory.identity.store)",
+            engine: "rocksdb", memoryBoundBytes: UInt64(memoryBound),
+            startedAt: Clocks.now(), hasFailpoints: settings.servesFailpoints)
     }
 
     private static func tell(_ error: StorageError, to cores: [Core], _ logger: Logger) {

@@ -34,11 +34,13 @@ package struct NodeSettings: Sendable {
     /// Names that browsers may use beside IP addresses and localhost: lower case, without a port.
     package var allowedHosts: [String]
     package var build: BuildFacts
+    /// Whether `/v1/debug/failpoints` is served.
+    package var servesFailpoints: Bool
 
     package init(
         dataDirectory: String, listen: [Endpoint], cores: Int, tls: ServeSettings.TLSFiles?,
         takesClearFromAnywhere: Bool, cacheBytes: Int?, connections: Int,
-        allowedHosts: [String], build: BuildFacts
+        allowedHosts: [String], build: BuildFacts, servesFailpoints: Bool
     ) {
         self.dataDirectory = dataDirectory
         self.listen = listen
@@ -49,5 +51,6 @@ package struct NodeSettings: Sendable {
         self.connections = connections
         self.allowedHosts = allowedHosts
         self.build = build
+        self.servesFailpoints = servesFailpoints
     }
 }

@@ -3,8 +3,11 @@
 /// The shard bounds how many reads are out at once; the pool only runs them, in the order in which
 /// they come. One that nobody waits for any more ends at its next look.
 internal import Base
+internal import Failpoints
+internal import Injection
 internal import NIOPosix
 internal import Regions
+internal import RocksStorage
 internal import Storage
 internal import Synchronization
 
@@ -25,6 +28,7 @@ struct ReaderPool: Sendable {
 
     let threads: NIOThreadPool
     let engine: any KeyValueEngine
+    let failpoints: FailpointRegistry
 
     func run(
         _ read: RawRead, _ view: (any EngineView)?, at wall: WallTime, until stop: StopFlag,
@@ -36,12 +40,14 @@ struct ReaderPool: Sendable {
                 return
             }
             do throws(StorageError) {
+                try failpoints.check(.readBegin)
                 let outcome = try read.run(
                     on: engine, view, at: wall, tier: .disk, isWanted: { !stop.isSet })
                 guard let outcome else {
                     done(.failure(.unreadable("the engine left a read from disk unanswered")))
                     return
                 }
+                try failpoints.check(.readEnd)
                 done(.success(outcome))
             } catch {
                 done(.failure(error))

@@ -5,7 +5,9 @@
 /// person sees while it starts, which is the command line's.
 internal import Base
 internal import CMalloc
+internal import Failpoints
 package import HTTP
+package import Injection
 package import Logging
 package import NIOCore
 internal import NIOPosix
@@ -27,12 +29,14 @@ package final class RunningNode: Sendable {
     private let parts: NodeParts
     private let listeners: [any Channel]
     private let diskWatch: DiskWatch
+    private let failpoints: FailpointRegistry
 
     /// Ready means ready: when this returns, requests are served.
     /// - Parameter storeFailed: called once, from any thread, when a write has failed for good: the
     ///   node still reads, and is to be drained and ended by who started it.
     package static func start(
-        _ settings: NodeSettings, directory: DataDirectory, logger: Logger,
+        _ settings: NodeSettings, directory: DataDirectory, failpoints: FailpointRegistry,
+        logger: Logger,
         storeFailed: @escaping @Sendable () -> Void
     ) async throws -> RunningNode {
         Limits.checkRelations()
@@ -41,19 +45,24 @@ package final class RunningNode: Sendable {
             try TLSAcceptor(certificate: files.certificate, key: files.key, now: Clocks.wall())
         }
         let diskBytes = try directory.space().capacity
-        let store = try Store(directory, Self.options(settings.cacheBytes, diskBytes: diskBytes))
+        let store = try Store(
+            directory,
+            Self.options(settings.cacheBytes, diskBytes: diskBytes, failpoints: failpoints))
         let parts = NodeParts(
-            settings, directory: directory, store: store, tls: tls, logger: logger,
-            storeFailed: storeFailed)
+            settings, directory: directory, store: store, tls: tls,
+            failpoints: failpoints, logger: logger, storeFailed: storeFailed)
         let watch = DiskWatch(
             store: store, workers: parts.workers, cores: parts.cores, upkeep: parts.upkeep,
-            logger: logger)
+            failpoints: failpoints, logger: logger)
         await watch.start()
         do {
             for core in parts.cores { core.start() }
             for core in parts.cores { try await core.serving.futureResult.get() }
             var listeners: [any Channel] = []
             for address in settings.listen {
+                if await failpoints.reachedAside(.startListen) != nil {
+                    throw IOError(errnoCode: EADDRINUSE, reason: "the failpoint start.listen")
+                }
                 let channel = try await Front.bind(
                     host: address.host, port: address.port, fronts: parts.cores.map(\.front),
                     group: parts.group
@@ -61,7 +70,8 @@ package final class RunningNode: Sendable {
                 listeners.append(channel)
             }
             return try RunningNode(
-                parts, directory: directory, tls: tls, listeners: listeners, diskWatch: watch)
+                parts, directory: directory, tls: tls, listeners: listeners, diskWatch: watch,
+                failpoints: failpoints)
         } catch {
             await watch.stop()
             try await parts.shutDown()
@@ -71,8 +81,9 @@ package final class RunningNode: Sendable {
 
     private init(
         _ parts: NodeParts, directory: DataDirectory, tls: TLSAcceptor?,
-        listeners: [any Channel], diskWatch: DiskWatch
+        listeners: [any Channel], diskWatch: DiskWatch, failpoints: FailpointRegistry
     ) throws {
+        self.failpoints = failpoints
         identity = directory.identity
         storeMemoryBound = parts.storeMemoryBound
         self.tls = tls
@@ -90,6 +101,7 @@ package final class RunningNode: Sendable {
     /// Answers what is in flight, takes nothing new, then closes everything. Requests that take
     /// longer than `grace` are cut off.
     package func drain(grace: TimeAmount = .seconds(30)) async throws {
+        await failpoints.reachedAside(.drainBegin)
         for core in parts.cores { core.post([Delivery(to: .gateway, .stopping)]) }
         for listener in listeners { try await listener.close() }
         // All at once: a core that waited for another would go on taking requests.
@@ -102,6 +114,7 @@ package final class RunningNode: Sendable {
             try await empty.get()
             cutOff.cancel()
         }
+        await failpoints.reachedAside(.drainClose)
         await diskWatch.stop()
         try await parts.shutDown()
     }
@@ -112,23 +125,42 @@ package final class RunningNode: Sendable {
     }
 
     /// Reads the certificate's files again, for connections to come. nil without TLS.
-    package func reloadCertificate() -> TLSAcceptor.Reload? {
-        tls?.reload(now: Clocks.wall())
+    package func reloadCertificate() async -> TLSAcceptor.Reload? {
+        guard let tls else { return nil }
+        if await failpoints.reachedAside(.tlsReload) != nil {
+            let reason = "the failpoint tls.reload says unreadable"
+            return .kept(.unreadable(path: tls.certificatePath, reason: reason))
+        }
+        return tls.reload(now: Clocks.wall())
     }
 
     /// What `storeMemoryBound` of a node would be that starts now.
     /// - Parameter diskBytes: the size of the file system that holds the data.
     package static func storeMemoryBound(cacheBytes: Int?, diskBytes: UInt64) -> Int {
-        options(cacheBytes, diskBytes: diskBytes).storeMemoryBound
+        options(cacheBytes, diskBytes: diskBytes, failpoints: FailpointRegistry())
+            .storeMemoryBound
     }
 
-    private static func options(_ cacheBytes: Int?, diskBytes: UInt64) -> RocksOptions {
+    private static func options(
+        _ cacheBytes: Int?, diskBytes: UInt64, failpoints: FailpointRegistry
+    ) -> RocksOptions {
         let machine = MachineResources.measured()
         var options = RocksOptions(for: machine, diskBytes: diskBytes)
         if let cacheBytes { options.blockCacheBytes = cacheBytes }
         options.hasLog = false
-        options.isGarbage = [.raw: { RawRecord.isExpired($0, at: Clocks.wall()) }]
+        options.failpoints = failpoints
+        options.isGarbage = [.raw: isGarbage(failpoints)]
         return options
+    }
+
+    /// What a compaction may drop: values that have expired.
+    package static func isGarbage(
+        _ failpoints: FailpointRegistry
+    ) -> @Sendable (UnsafeRawBufferPointer) -> Bool {
+        { value in
+            RawRecord.isExpired(value, at: Clocks.wall())
+                && failpoints.reached(.compactionExpired) != .kept
+        }
     }
 
     /// Fixes glibc's threshold above which a buffer is mapped and, when freed, given back to the

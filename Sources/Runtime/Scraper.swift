@@ -2,7 +2,9 @@
 /// engine's and the process's, and hands the sum to the gateway that asked.
 internal import Base
 internal import Dispatch
+internal import Failpoints
 internal import HTTP
+internal import Injection
 internal import NIOCore
 internal import Node
 internal import RocksStorage
@@ -18,13 +20,15 @@ struct Scraper: Sendable {
     let build: BuildFacts
     /// nil in cleartext.
     let tls: TLSAcceptor?
+    let failpoints: FailpointRegistry
     /// Not a core's: the engine's properties take its lock, and a file system may hang.
     private let queue = CollectionQueue()
 
     init(
         switchboard: Switchboard, disk: StoreWorkers, store: Store, storeMemoryBound: Int,
-        build: BuildFacts, tls: TLSAcceptor?
+        build: BuildFacts, tls: TLSAcceptor?, failpoints: FailpointRegistry
     ) {
+        self.failpoints = failpoints
         self.switchboard = switchboard
         self.disk = disk
         self.store = store
@@ -47,6 +51,7 @@ struct Scraper: Sendable {
                 switchboard.post(asker, [Delivery(to: .gateway, .scraped(token, scrape))])
             }
             let isTaken = queue.submit {
+                if failpoints.reached(.metricsCollect) == .lost { return answer(soFar) }
                 var scrape = soFar
                 measureHost(into: &scrape)
                 measureEngine(into: &scrape)
@@ -66,6 +71,7 @@ struct Scraper: Sendable {
 
     private func measureHost(into scrape: inout Scrape) {
         ProcessStatistics.measure(into: &scrape)
+        scrape.add(.failpointsSet, UInt64(failpoints.setCount))
         scrape.add(.buildInfo, 1, [build.version, build.revision, build.swift])
         if let end = tls?.identity?.notAfter {
             scrape.add(.certificateExpiry, end.milliseconds / 1000, ["node"])

@@ -5,10 +5,13 @@
 /// store's end (reliability.md §3: an fsync that failed is never tried again): nothing is written
 /// any more, nobody is told that anything was done, and the node ends.
 internal import Base
+internal import Failpoints
+internal import Injection
 internal import NIOPosix
 internal import Node
 internal import Raft
 internal import Regions
+internal import RocksStorage
 internal import Storage
 internal import Synchronization
 internal import Telemetry
@@ -44,12 +47,13 @@ final class StoreWorkers: Sendable {
     private let report: @Sendable (_ core: Int, _ events: [Event]) -> Void
     private let failed: @Sendable (StorageError) -> Void
     private let state = Mutex(State())
+    private let failpoints: FailpointRegistry
     private let threads: (log: NIOThreadPool, data: NIOThreadPool)
 
     /// Both are called on the workers' threads: `report` once per core and round, `failed` once.
     init(
         log: any RaftLogStore, engine: any KeyValueEngine, replica: ReplicaID,
-        threads: (log: NIOThreadPool, data: NIOThreadPool),
+        threads: (log: NIOThreadPool, data: NIOThreadPool), failpoints: FailpointRegistry,
         report: @escaping @Sendable (_ core: Int, _ events: [Event]) -> Void,
         failed: @escaping @Sendable (StorageError) -> Void
     ) {
@@ -57,6 +61,7 @@ final class StoreWorkers: Sendable {
         self.engine = engine
         self.replica = replica
         self.threads = threads
+        self.failpoints = failpoints
         self.report = report
         self.failed = failed
     }
@@ -74,6 +79,7 @@ final class StoreWorkers: Sendable {
     // MARK: The log
 
     private func write(_ items: [LogItem]) {
+        failpoints.reached(.logTake)
         var rest = items[...]
         while !rest.isEmpty {
             var batch = LogBatch()
@@ -101,7 +107,9 @@ final class StoreWorkers: Sendable {
     private func sync(_ batch: LogBatch) -> Bool {
         attempt { () throws(StorageError) in
             let start = Clocks.monotonic()
+            try failpoints.check(.logSync)
             try log.write(batch)
+            try failpoints.check(.logSynced)
             let end = Clocks.monotonic()
             state.withLock { state in
                 state.statistics.syncDuration.observe(from: start, to: end)
@@ -125,11 +133,13 @@ final class StoreWorkers: Sendable {
             }
             let isDone = attempt { () throws(StorageError) in
                 let start = Clocks.monotonic()
+                try failpoints.check(.dataWrite)
                 try engine.write(batch, sync: false)
                 let end = Clocks.monotonic()
                 state.withLock { $0.statistics.applyDuration.observe(from: start, to: end) }
             }
             guard isDone else { return }
+            failpoints.reached(.dataApplied)
             for (core, events) in events { report(core, events) }
         }
     }

@@ -4,6 +4,7 @@
 /// Only what can be told from the texts is checked here; whether a port is free or a file readable
 /// is asked of the machine later.
 private import Base
+package import Failpoints
 
 package struct ServeSettings: Hashable, Sendable {
     package struct TLSFiles: Hashable, Sendable {
@@ -30,6 +31,10 @@ package struct ServeSettings: Hashable, Sendable {
     /// Nil: text on a terminal, JSON otherwise.
     package let logFormat: LogFormat?
     package let logLevel: LogThreshold
+    /// What is set from the start.
+    package let failpoints: [FailpointSetting]
+    /// Whether `/v1/debug/failpoints` is served.
+    package let enableFailpoints: Bool
 
     /// More event loops than any machine this is meant for has cores; a slip of the finger
     /// otherwise.
@@ -48,6 +53,8 @@ package struct ServeSettings: Hashable, Sendable {
         allowedHosts = try reader.allowedHosts()
         logFormat = try reader.choice(.logFormat)
         logLevel = try reader.choice(.logLevel) ?? .info
+        failpoints = try reader.failpoints()
+        enableFailpoints = try reader.boolean(.enableFailpoints)
     }
 }
 
@@ -121,6 +128,17 @@ private struct ValueReader {
         case "true", "1": return true
         case "false", "0", nil: return false
         case let text?: throw invalid(name, text, "true or false", example: "true")
+        }
+    }
+
+    func failpoints() throws(SettingsError) -> [FailpointSetting] {
+        guard let text = layers.stated[.failpoints]?.texts.last else { return [] }
+        do throws(FailpointMistake) {
+            return try FailpointSetting.list(text)
+        } catch {
+            throw invalid(
+                .failpoints, text, "name=actions;name=actions: \(error)",
+                example: "log.sync=1*sleep(100)")
         }
     }
 

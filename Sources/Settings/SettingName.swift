@@ -14,6 +14,8 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
     case allowHost = "allow_host"
     case logFormat = "log_format"
     case logLevel = "log_level"
+    case failpoints
+    case enableFailpoints = "enable_failpoints"
 
     /// What a value may look like; the file's TOML type follows from it.
     package enum Kind: Hashable, Sendable {
@@ -43,11 +45,11 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
 
     package var kind: Kind {
         switch self {
-        case .dataDir, .tlsCert, .tlsKey: .text
+        case .dataDir, .tlsCert, .tlsKey, .failpoints: .text
         case .listen, .allowHost: .list
         case .cores: .integer
         case .cacheSize: .size
-        case .insecure: .boolean
+        case .insecure, .enableFailpoints: .boolean
         case .logFormat: .choice(LogFormat.allCases.map(\.rawValue))
         case .logLevel: .choice(LogThreshold.allCases.map(\.rawValue))
         }
@@ -59,9 +61,9 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .dataDir: "martlet-data"
         case .listen: "127.0.0.1:7171"
-        case .insecure: "false"
+        case .insecure, .enableFailpoints: "false"
         case .logLevel: LogThreshold.info.rawValue
-        case .cores, .cacheSize, .tlsCert, .tlsKey, .allowHost, .logFormat: nil
+        case .cores, .cacheSize, .tlsCert, .tlsKey, .allowHost, .logFormat, .failpoints: nil
         }
     }
 
@@ -73,7 +75,8 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
         case .tlsCert, .tlsKey: "no TLS"
         case .allowHost: "none beside IP addresses and localhost"
         case .logFormat: "text on a terminal, json otherwise"
-        case .dataDir, .listen, .insecure, .logLevel: ""
+        case .failpoints: "none is set"
+        case .dataDir, .listen, .insecure, .logLevel, .enableFailpoints: ""
         }
     }
 }

@@ -120,6 +120,8 @@ final class SimCore {
         case .damaged(let error): output.damage = error
         case .read(let token, let read, let view, let wall):
             output.reads.append(Read(token: token, read: read, view: view, wall: wall))
+        case .commandFailpoints:
+            invariant(false, "a simulated node takes its faults from the world")
         case .scrape(let token):
             var scrape = Scrape()
             gateway.measure(into: &scrape)

@@ -137,9 +137,13 @@ struct TraceHash {
             mix(4, UInt64(exchange.slot) << 32 | UInt64(UInt32(bitPattern: exchange.stream)))
             mix(request.target)
             if let body = request.body { mix(body) }
+        case .refused(let exchange, let request, _):
+            mix(13, UInt64(UInt32(bitPattern: exchange.stream)))
+            mix(request.target)
         case .cancelled(let exchange): mix(5, UInt64(UInt32(bitPattern: exchange.stream)))
         case .diskSpace(let space): mix(6, space.space.freeBytes)
         case .scraped(let token, _): mix(7, token)
+        case .failpoints(let token, _): mix(14, token)
         case .stopping: mix(8)
         case .turnEnded: mix(9)
         case .deadlineReached: mix(10)
@@ -164,6 +168,7 @@ struct TraceHash {
             mix(UInt64(response.status))
             mix(response.body)
         case .scrape(let token): mix(23, token)
+        case .commandFailpoints(let token, _): mix(29, token)
         case .stopRead(let token): mix(25, token)
         case .released(let exchange):
             mix(24, UInt64(exchange.slot) << 32 | UInt64(UInt32(bitPattern: exchange.stream)))

@@ -20,9 +20,12 @@ extension Event {
             }
         case .request(let exchange, let request):
             "request \(exchange.shown) \(request.method.name) \(Key(request.target).shown)"
+        case .refused(let exchange, _, let problem):
+            "refused \(exchange.shown): \(problem.code.rawValue)"
         case .cancelled(let exchange): "cancelled \(exchange.shown)"
         case .diskSpace(let space): "disk space: \(space.space.freeBytes) free"
         case .scraped: "scraped"
+        case .failpoints: "failpoints"
         case .storeFailed(let error): "store failed: \(error)"
         case .stopping: "stopping"
         case .turnEnded: "turn ended"
@@ -48,6 +51,7 @@ extension Effect {
             "respond \(exchange.shown) \(response.status)"
         case .stopRead(let token): "stop read \(token & 0xFFFF_FFFF)"
         case .scrape: "scrape"
+        case .commandFailpoints: "command failpoints"
         case .released(let exchange): "released \(exchange.shown)"
         }
     }

@@ -114,7 +114,10 @@ extension Metric {
         "martlet_errors_total", .counter, labels: ["code"],
         help: "Problem answers, by their stable code.")
 
-    private static let operations = [operationsDone, errors]
+    package static let failpointsSet = Metric(
+        "martlet_failpoints_enabled", .gauge, help: "Failpoints that are set; 0 in production.")
+
+    private static let operations = [operationsDone, errors, failpointsSet]
 
     // MARK: Raft
 

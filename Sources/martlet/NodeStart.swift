@@ -1,7 +1,9 @@
 /// From settings to a running node, every failure as a `StartError`.
 internal import Base
+internal import Failpoints
 internal import Glibc
 internal import HTTP
+internal import Injection
 internal import Logging
 internal import NIOCore
 internal import RocksStorage
@@ -40,10 +42,12 @@ struct NodeStart {
         for warning in warnings { report(warning, format: format) }
         let logger = makeLogger()
         let certificate = try checks.certificateIdentity()
-        let (directory, bytesFound) = try openDirectory()
+        let failpoints = makeFailpoints(logger)
+        let (directory, bytesFound) = try openDirectory(failpoints)
         do {
             let node = try await RunningNode.start(
-                nodeSettings, directory: directory, logger: logger, storeFailed: storeFailed)
+                nodeSettings, directory: directory, failpoints: failpoints, logger: logger,
+                storeFailed: storeFailed)
             return Started(
                 node: node, certificate: certificate, logger: logger,
                 directory: resolvedPath(settings.dataDirectory) ?? settings.dataDirectory,
@@ -65,12 +69,38 @@ struct NodeStart {
         return Logger(label: "martlet") { _ in StandardErrorLog(form, level: level) }
     }
 
-    private func openDirectory() throws(StartError) -> (DataDirectory, bytesFound: UInt64?) {
+    private func makeFailpoints(_ logger: Logger) -> FailpointRegistry {
+        let shown = settings.failpoints.map { "\($0.point.name)=\($0.program)" }
+        if !shown.isEmpty || settings.enableFailpoints {
+            logger.warning(
+                "failpoints can make this node fail on purpose",
+                metadata: [
+                    "event": "failpoints", "set": "\(shown.joined(separator: ";"))",
+                    "served": "\(settings.enableFailpoints)",
+                ])
+        }
+        var generator = SystemRandomNumberGenerator()
+        return FailpointRegistry(
+            settings.failpoints, generator: SeededGenerator(seed: generator.next())
+        ) { report in
+            logger.warning(
+                "failpoint reached",
+                metadata: [
+                    "event": "failpoint", "name": "\(report.point.name)",
+                    "action": "\(report.action)",
+                ])
+        }
+    }
+
+    private func openDirectory(
+        _ failpoints: FailpointRegistry
+    ) throws(StartError) -> (DataDirectory, bytesFound: UInt64?) {
         var generator = SystemRandomNumberGenerator()
         let directory: DataDirectory
         do throws(DataDirectoryError) {
             directory = try DataDirectory(
-                path: settings.dataDirectory, now: .current, using: &generator)
+                path: settings.dataDirectory, now: .current, using: &generator,
+                failpoints: failpoints)
         } catch {
             throw checks.startError(error)
         }
@@ -94,7 +124,8 @@ struct NodeStart {
             connections: DescriptorBudget.raised().connections,
             allowedHosts: settings.allowedHosts,
             build: BuildFacts(
-                version: Build.version, revision: Build.revision, swift: Build.swift))
+                version: Build.version, revision: Build.revision, swift: Build.swift),
+            servesFailpoints: settings.enableFailpoints)
     }
 
     /// Somebody was quicker, between the check and now.

@@ -68,7 +68,7 @@ struct ServeCommand: AsyncParsableCommand {
         for await request in signals.requests {
             last = request
             guard request == .reload else { break }
-            renewal?.lookNow()
+            await renewal?.lookNow()
         }
         renewal?.stop()
         await notices.stopping()
@@ -117,17 +117,17 @@ private final class Renewal: Sendable {
                     // The only failure of a sleep is its cancellation.
                     return
                 }
-                Renewal.look(node, logger, isAsked: false)
+                await Renewal.look(node, logger, isAsked: false)
             }
         }
     }
 
-    func lookNow() { Renewal.look(node, logger, isAsked: true) }
+    func lookNow() async { await Renewal.look(node, logger, isAsked: true) }
 
     func stop() { timer.cancel() }
 
-    private static func look(_ node: RunningNode, _ logger: Logger, isAsked: Bool) {
-        switch node.reloadCertificate() {
+    private static func look(_ node: RunningNode, _ logger: Logger, isAsked: Bool) async {
+        switch await node.reloadCertificate() {
         case nil: break
         case .unchanged where !isAsked: break
         case .unchanged:

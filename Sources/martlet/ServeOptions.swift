@@ -52,6 +52,14 @@ struct ServeOptions: ParsableArguments {
         completion: .list(LogThreshold.allCases.map(\.rawValue)))
     var logLevel: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Faults from the start, as in log.sync=1*sleep(100).", valueName: "name=actions"))
+    var failpoints: String?
+
+    @Flag(help: "Serve /v1/debug/failpoints, by which anybody may break the node.")
+    var enableFailpoints = false
+
     @OptionGroup var file: FileOption
 
     private var flags: [SettingName: [String]] {
@@ -68,6 +76,8 @@ struct ServeOptions: ParsableArguments {
             case .allowHost: flags[name] = allowHost.isEmpty ? nil : allowHost
             case .logFormat: flags[name] = logFormat.map { [$0] }
             case .logLevel: flags[name] = logLevel.map { [$0] }
+            case .failpoints: flags[name] = failpoints.map { [$0] }
+            case .enableFailpoints: flags[name] = enableFailpoints ? ["true"] : nil
             }
         }
         return flags

@@ -72,15 +72,15 @@ import Testing
                     return parameter["in"] as? String == "query"
                         ? parameter["name"] as? String : nil
                 }
-                let target = path.replacing("{key}", with: "k").replacing(
-                    "{code}", with: "internal")
+                let target = path.replacing("{key}", with: "k")
+                    .replacing("{code}", with: "internal").replacing("{name}", with: "log.sync")
                 for field in FieldName.allCases {
                     let request = Request(
                         method: try #require(methods[name]),
                         target: Bytes("\(target)?\(field.text)=x".utf8))
                     var isKnown = true
-                    if case .failure(let problem) = Router().route(request, generatedID: []).result
-                    {
+                    let routed = Router(hasFailpoints: true).route(request, generatedID: [])
+                    if case .failure(let problem) = routed.result {
                         isKnown = problem.code != .unknownParameter
                     }
                     #expect(

@@ -28,6 +28,8 @@ struct RawNode {
         case .success(.metrics(let format)):
             return .metrics(Bytes("# EOF\n".utf8), format, requestID: id)
         case .success(.problem(let code)): return .explanation(of: code, requestID: id)
+        case .success(.failpoints):
+            return Response(Problem(.internal, "This router serves none."), requestID: id)
         }
     }
 

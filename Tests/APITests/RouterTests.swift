@@ -29,8 +29,9 @@ import Testing
     @Test(arguments: Method.allCases) func methodOfARoute(method: Method) {
         for route in Route.allCases {
             let target = Bytes(route.template.utf8)
-            let request = Request(method: method, target: route == .unknown ? [0x2F, 0x78] : target)
-            let routed = Router().route(request, generatedID: [0x69])
+            let request = Request(
+                method: method, target: route == .unknown ? [0x2F, 0x78] : target)
+            let routed = Router(hasFailpoints: true).route(request, generatedID: [0x69])
             #expect(routed.route == route)
             var refused: Problem?
             if case .failure(let problem) = routed.result { refused = problem }

@@ -61,7 +61,8 @@ class Contract:
         """The template whose path it is; a key is everything after its prefix."""
         path = target.split("?")[0]
         for prefix, template in (
-                ("/v1/raw/kv/", "/v1/raw/kv/{key}"), ("/problems/", "/problems/{code}")):
+                ("/v1/raw/kv/", "/v1/raw/kv/{key}"), ("/problems/", "/problems/{code}"),
+                ("/v1/debug/failpoints/", "/v1/debug/failpoints/{name}")):
             if path.startswith(prefix):
                 return template
         return path

@@ -13,7 +13,8 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
-from martlet_client import ApiClient, ApiException, ClusterApi, Configuration, RawApi  # noqa: E402
+from martlet_client import ApiClient, ApiException, ClusterApi, Configuration  # noqa: E402
+from martlet_client import DebugApi, RawApi  # noqa: E402
 from martlet_client import models  # noqa: E402
 from martlet_client.exceptions import BadRequestException, NotFoundException  # noqa: E402
 
@@ -33,7 +34,7 @@ VALUES = [b"", b"v", b"\xff", b"\0", bytes(range(256)), "é🪶".encode(), b'{"a
           b"\r\n\r\n", b"x" * 65536, bytes(range(256)) * 4096]
 
 client = ApiClient(Configuration(host=sys.argv[2]))
-raw, cluster = RawApi(client), ClusterApi(client)
+raw, cluster, debug = RawApi(client), ClusterApi(client), DebugApi(client)
 
 
 def same(actual, expected):
@@ -330,9 +331,23 @@ def service():
     fails(BadRequestException, 400, "invalid_base64", raw.raw_get_entry, key_base64="!")
 
 
+def failpoints():
+    setting = models.FailpointSetting
+    point = debug.set_failpoint("log.sync", setting(actions="1*yield->off"))
+    same((point.name, point.actions, point.hits), ("log.sync", "1*yield->off", 0))
+    same(debug.get_failpoint("log.sync", pretty=True), point)
+    assert point in debug.list_failpoints().failpoints
+    same(debug.clear_failpoint("log.sync").actions, None)
+    debug.set_failpoint("log.take", setting(actions="off"))
+    assert not any(each.actions for each in debug.clear_failpoints().failpoints)
+    fails(NotFoundException, 404, "route_not_found", debug.get_failpoint, "log.synk")
+    fails(BadRequestException, 400, "invalid_argument", debug.set_failpoint, "log.sync",
+          setting(actions="slep(1)"))
+
+
 PARTS = [
     hostile_keys_in_json, hostile_keys_in_paths, values, conditions, expiry, scans, batches, swaps,
-    ranges, service,
+    ranges, failpoints, service,
 ]
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test func everyOperationWithHostileKeys() throws {
-        try RecordedNode.run(everyOperation: true) { node in
+        try RecordedNode.run(everyOperation: true, "--enable-failpoints") { node in
             let client = node.folder.appending(path: "client").path
             try Tool.succeed(
                 Tool.python(

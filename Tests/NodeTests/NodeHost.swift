@@ -3,6 +3,7 @@
 import API
 import Base
 import DequeModule
+import Failpoints
 import Node
 import Regions
 import Storage
@@ -23,12 +24,13 @@ struct NodeHost: ~Copyable {
     private var reads: [(ReadToken, RawRead, (any EngineView)?, WallTime)] = []
     private var events: [(UnitAddress.Unit, Event)] = []
     private var stream: Int32 = 0
+    private var failpoints = FailpointTable(generator: SeededGenerator(seed: 1))
 
-    init() {
+    init(hasFailpoints: Bool = false) {
         var generator = SeededGenerator(seed: 1)
         let facts = NodeFacts(
             version: "1.2.3", revision: "abc", nodeID: "node", engine: "memory",
-            memoryBoundBytes: nil, startedAt: now)
+            memoryBoundBytes: nil, startedAt: now, hasFailpoints: hasFailpoints)
         gateway = Gateway(
             address: Self.gatewayAddress, shard: Self.shardAddress, facts: facts,
             generator: &generator)
@@ -41,6 +43,15 @@ struct NodeHost: ~Copyable {
         }
         handle(.shard, .deadlineReached)
         settle()
+    }
+
+    /// A host that has the request refused before the gateway looks at it.
+    mutating func refuse(_ method: Method, _ target: String, _ problem: Problem) -> ExchangeID {
+        stream += 1
+        let exchange = ExchangeID(slot: 0, generation: 0, stream: stream)
+        let request = Request(method: method, target: Bytes(target.utf8))
+        handle(.gateway, .refused(exchange, request, problem))
+        return exchange
     }
 
     mutating func send(
@@ -126,6 +137,8 @@ struct NodeHost: ~Copyable {
             responses[exchange, default: []].append(response)
         case .stopRead(let token): stopped.insert(token)
         case .released(let exchange): released.append(exchange)
+        case .commandFailpoints(let token, let command):
+            events.append((.gateway, .failpoints(token, failpoints.perform(command))))
         case .scrape(let token):
             var scrape = Scrape()
             gateway.measure(into: &scrape)

@@ -119,7 +119,7 @@ struct ShardHost: ~Copyable {
                 if case .reply(let reply) = envelope.body { replies[reply.number] = reply.outcomes }
             case .stopRead(let token): stopped.insert(token)
             case .append, .apply, .compact, .damaged: _ = store.take(effect)
-            case .respond, .released, .scrape: break
+            case .respond, .released, .scrape, .commandFailpoints: break
             }
         }
     }

@@ -15,12 +15,13 @@ package struct RecordedNode {
 
     /// Runs a node in a folder of its own, calls `body`, ends it, and checks what was answered.
     package static func run(
-        everyOperation: Bool = false, _ body: (RecordedNode) throws -> Void
+        everyOperation: Bool = false, _ arguments: String...,
+        body: (RecordedNode) throws -> Void
     ) throws {
         try withFolder { folder in
-            let node = try Program(
-                "serve", "--data-dir", "data", "--listen", "127.0.0.1:0", "--log-level", "info"
-            ).in(folder).start()
+            let serve = ["serve", "--data-dir", "data", "--listen", "127.0.0.1:0"]
+            let node = try Program(arguments: serve + ["--log-level", "info"] + arguments)
+                .in(folder).start()
             defer { node.kill() }
             let line = try #require(node.line(with: "\"event\":\"ready\""), "\(node.messages)")
             let ready = try #require(

@@ -107,7 +107,7 @@ import Testing
         func show(_ form: String) throws -> String {
             try Program("config", "show", "--output", form).run().text
         }
-        #expect(try show("table").hasPrefix("SETTING     VALUE\n"))
+        #expect(try show("table").hasPrefix("SETTING            VALUE\n"))
         #expect(try show("tsv").hasPrefix("data_dir\tmartlet-data\n"))
         #expect(
             try show("yaml").hasPrefix("settings:\n  - key: \"data_dir\"\n    value: \"martlet-"))

@@ -2,6 +2,7 @@
 import Base
 import Foundation
 import HTTP
+import Injection
 import Logging
 import NIOCore
 import RocksStorage
@@ -18,9 +19,10 @@ import Testing
             dataDirectory: path, listen: [NodeSettings.Endpoint(host: "127.0.0.1", port: 0)],
             cores: cores, tls: nil, takesClearFromAnywhere: false, cacheBytes: 32 << 20,
             connections: 100, allowedHosts: [],
-            build: BuildFacts(version: "0.0.0", revision: "abc", swift: "6.3"))
+            build: BuildFacts(version: "0.0.0", revision: "abc", swift: "6.3"),
+            servesFailpoints: false)
         return try await RunningNode.start(
-            settings, directory: directory,
+            settings, directory: directory, failpoints: FailpointRegistry(),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             storeFailed: { Issue.record("the store of a test has failed") })
     }

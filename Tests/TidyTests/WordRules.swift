@@ -130,7 +130,8 @@ enum Words {
         guard file.isSource, let target = file.target, !target.hasPrefix("martlet") else {
             return []
         }
-        let pattern = /(?:^|[^.\w])(?:print|debugPrint|dump|puts|printf)\(/
+        // The case of an enum may be called so.
+        let pattern = /^(?! *case \w+\()(?:.*[^.\w])?(?:print|debugPrint|dump|puts|printf)\(/
         return file.matches(pattern, in: file.code, with: ["rint(", "dump(", "puts(", "printf("])
             .map { ($0, file.lines[$0 - 1]) }
     }

@@ -27,7 +27,7 @@ package final class TLSAcceptor: Sendable {
         var key: Fingerprint
     }
 
-    private let certificatePath: String
+    package let certificatePath: String
     private let keyPath: String
     private let state: Mutex<State>
 

@@ -1,0 +1,193 @@
+/// Every place where something can be made to go wrong in a running node: its public name, where it
+/// stands, who waits there, and what a `return` can mean.
+///
+/// Closed, so that a wrong name does not compile and one from outside is told the nearest. All
+/// stand in hosts, at the boundaries where effects are carried out: what decides is a value and has
+/// no place to wait in. The table in docker/failpoints.md is compared with this file by a test.
+
+package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
+    case acceptConnection, tlsHandshake, tlsReload
+    case httpReceive, httpHead, httpBody, httpAnswer, httpSend
+    case gatewayAdmit, shardWrite, shardRead, coreInbox, accessWrite
+    case logTake, logSync, logSynced
+    case dataWrite, dataApplied
+    case readBegin, readEnd, viewOpen, viewClose
+    case compactionExpired
+    case diskLook, diskReclaim, diskFlushed
+    case metricsCollect
+    case startLock, startIdentity, startOpen, startMade, startListen
+    case drainBegin, drainClose
+
+    /// Who waits while an action waits.
+    package enum Ground: String, CaseIterable, Hashable, Sendable {
+        /// An event loop, with all connections of one core.
+        case loop
+        /// A thread that may wait.
+        case thread
+    }
+
+    /// `where.when`, frozen: scripts name it.
+    package var name: String { facts.name }
+    /// Where it stands, in one line.
+    package var place: String { facts.place }
+    package var ground: Ground { facts.ground }
+    /// What `return(…)` may say; the first is what `return` alone means. Empty: nothing can be
+    /// returned there.
+    package var faults: [InjectedFault] { facts.faults }
+
+    private typealias Facts = (
+        name: String, place: String, ground: Ground, faults: [InjectedFault]
+    )
+
+    private var facts: Facts { isOfServing ? servingFacts : storingFacts }
+
+    private var isOfServing: Bool { rawValue <= Failpoint.accessWrite.rawValue }
+
+    private var servingFacts: Facts {
+        switch self {
+        case .acceptConnection:
+            ("accept.connection", "a connection was accepted and has no slot yet", .loop, [.closed])
+        case .tlsHandshake:
+            ("tls.handshake", "a first byte said TLS; no handshake yet", .loop, [.closed])
+        case .tlsReload:
+            ("tls.reload", "before the certificate's files are read again", .thread, [.unreadable])
+        case .httpReceive:
+            ("http.receive", "bytes were read from a socket and not looked at", .loop, [.closed])
+        case .httpHead:
+            ("http.head", "a request's head is complete and not judged", .loop, [.overloaded])
+        case .httpBody:
+            ("http.body", "a part of a request's body came", .loop, [.overloaded])
+        case .httpAnswer:
+            (
+                "http.answer", "an answer was decided and counted, its connection has none of it",
+                .loop, [.closed]
+            )
+        case .httpSend:
+            ("http.send", "before bytes are handed to the kernel", .loop, [.closed])
+        case .gatewayAdmit:
+            (
+                "gateway.admit", "a whole request, before the gateway has seen it", .loop,
+                [
+                    .overloaded, .notReady, .noLeader, .deadlineExceeded, .outcomeUnknown,
+                    .internal,
+                ]
+            )
+        case .shardWrite:
+            (
+                "shard.write", "before a shard gets writes", .loop,
+                [.overloaded, .noLeader, .diskFull, .outcomeUnknown]
+            )
+        case .shardRead:
+            (
+                "shard.read", "before a shard gets reads", .loop,
+                [.unreadable, .overloaded, .noLeader]
+            )
+        case .coreInbox:
+            (
+                "core.inbox", "before a core takes what other threads have for it", .loop, []
+            )
+        default:
+            ("access.write", "before the line of the access log", .loop, [.lost])
+        }
+    }
+
+    private var storingFacts: Facts {
+        switch self {
+        case .logTake:
+            ("log.take", "the log thread has taken what queued and written nothing", .thread, [])
+        case .logSync:
+            (
+                "log.sync", "before a batch goes into the log with its sync", .thread,
+                [.ioError, .corrupt, .diskFull]
+            )
+        case .logSynced:
+            (
+                "log.synced", "the batch is on disk and nobody has been told", .thread,
+                [.ioError, .corrupt]
+            )
+        case .dataWrite:
+            (
+                "data.write", "before what is committed goes into the data", .thread,
+                [.ioError, .corrupt]
+            )
+        case .dataApplied:
+            ("data.applied", "the data has it and nobody has been told", .thread, [])
+        case .readBegin:
+            (
+                "read.begin", "before a reader thread reads", .thread,
+                [.unreadable, .ioError, .corrupt]
+            )
+        case .readEnd:
+            (
+                "read.end", "a reader thread has its outcome", .thread,
+                [.unreadable, .ioError, .corrupt]
+            )
+        case .viewOpen: ("view.open", "before a consistent view is opened", .loop, [])
+        case .viewClose: ("view.close", "before a consistent view is closed", .loop, [])
+        case .compactionExpired:
+            (
+                "compaction.expired", "a compaction is about to drop an expired value", .thread,
+                [.kept]
+            )
+        case .diskLook:
+            ("disk.look", "before free space is looked at", .thread, [.unreadable, .ioError])
+        case .diskReclaim:
+            ("disk.reclaim", "before space is got back, if any is to be", .thread, [.ioError])
+        case .diskFlushed:
+            (
+                "disk.flushed", "before it is asked how much of the data is on disk", .thread,
+                [.ioError, .corrupt]
+            )
+        case .metricsCollect:
+            ("metrics.collect", "before the store and the process are measured", .thread, [.lost])
+        case .startLock:
+            ("start.lock", "before the data directory is looked at and locked", .thread, [.ioError])
+        case .startIdentity:
+            ("start.identity", "locked; before a new identity is written", .thread, [.ioError])
+        case .startOpen:
+            (
+                "start.open", "before the log and the data are opened", .thread,
+                [.ioError, .corrupt, .diskFull]
+            )
+        case .startMade:
+            (
+                "start.made", "both were made, and the identity does not say so yet", .thread,
+                [.ioError]
+            )
+        case .startListen:
+            ("start.listen", "before an address is bound", .thread, [.addressInUse])
+        case .drainBegin: ("drain.begin", "before requests are refused", .thread, [])
+        default:
+            (
+                "drain.close", "all is answered; before threads end and the store closes", .thread,
+                []
+            )
+        }
+    }
+}
+
+/// What a failpoint makes of its place instead of what would have happened. The raw value is the
+/// argument of `return`.
+package enum InjectedFault: String, CaseIterable, Hashable, Sendable {
+    /// The connection ends.
+    case closed
+    /// Refusals, by the code of their problem.
+    case overloaded
+    case notReady = "not_ready"
+    case noLeader = "no_leader"
+    case deadlineExceeded = "deadline_exceeded"
+    case outcomeUnknown = "outcome_unknown"
+    case diskFull = "disk_full"
+    case `internal`
+    /// The device or the file system failed.
+    case ioError = "io_error"
+    /// What was read does not match its checksum.
+    case corrupt
+    /// It could not be read, which says nothing about what is there.
+    case unreadable
+    /// It is left out.
+    case lost
+    /// It stays.
+    case kept
+    case addressInUse = "address_in_use"
+}
