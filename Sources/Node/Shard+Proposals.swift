@@ -13,6 +13,15 @@ internal import Telemetry
 extension Shard {
     mutating func proposeTurn(at now: Now, into effects: inout Effects) {
         guard !turnBatch.isEmpty else { return }
+        if let failure {
+            // Decided in the turn in which the store failed: in no log, and never will be.
+            let turn = TurnProposal(
+                writes: turnWrites, byteCount: turnBatch.byteCount, proposedAt: now.instant)
+            turnBatch = WriteBatch()
+            turnWrites = []
+            finish(turn, Self.refusal(of: failure), at: now, into: &effects)
+            return
+        }
         unappliedBytes += turnBatch.byteCount
         let proposal = proposals.insert(
             TurnProposal(
@@ -140,6 +149,6 @@ extension Shard {
     /// What is on its way is not on the disk that was looked at.
     mutating func observe(_ seen: DiskGuard) {
         disk = seen
-        disk?.charge(unappliedBytes)
+        disk?.charge(unappliedBytes + turnBatch.byteCount)
     }
 }

@@ -118,6 +118,10 @@ extension Shard {
             return
         }
         writes[write]?.epoch = ranges.enter()
+        if let failure {
+            abandon(write, Self.refusal(of: failure), at: now, into: &effects)
+            return
+        }
         guard task.command.needsCurrentValue else {
             decide(write, current: nil, at: now, into: &effects)
             return

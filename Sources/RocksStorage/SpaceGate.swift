@@ -77,7 +77,8 @@ final class SpaceGate: Sendable {
     func startReclaiming() -> KeyRange? {
         state.withLock { state in
             guard state.disk.mayFlush else { return nil }
-            return state.reclaim.start(at: now, isFull: state.disk.isFull)
+            return state.reclaim.start(
+                at: now, isFull: state.disk.isFull, isTight: state.disk.isTight)
         }
     }
 

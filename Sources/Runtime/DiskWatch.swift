@@ -128,6 +128,7 @@ final class DiskWatch: Sendable {
     /// when it has not for long, it is told to, or the log would grow for ever under writes of a
     /// few keys.
     private func noteFlushed(_ mayFlush: Bool) {
+        guard !state.withLock({ $0.isStopped }), !workers.hasFailed else { return }
         do throws(StorageError) {
             try failpoints.check(.diskFlushed)
             let isLong = workers.statistics.logBytes > Limits.logBytesUnflushed

@@ -32,8 +32,8 @@ struct NodeParts {
 
     init(
         _ settings: NodeSettings, directory: DataDirectory, store: Store,
-        tls: TLSAcceptor?, failpoints: FailpointRegistry, logger: Logger,
-        storeFailed: @escaping @Sendable () -> Void
+        recovered: RecoveredReplica, tls: TLSAcceptor?, failpoints: FailpointRegistry,
+        logger: Logger, storeFailed: @escaping @Sendable () -> Void
     ) {
         let engine = store.engine
         self.engine = engine
@@ -50,7 +50,7 @@ struct NodeParts {
         upkeep.start()
         let switchboard = switchboard
         let workers = StoreWorkers(
-            log: store.log, engine: engine, replica: store.replica.id, threads: writers,
+            log: store.log, engine: engine, replica: recovered.id, threads: writers,
             failpoints: failpoints,
             report: { core, events in
                 switchboard.post(core, events.map { Delivery(to: .shard, $0) })
@@ -79,8 +79,8 @@ struct NodeParts {
         if let tls { frontSettings.makeTLSHandler = { _ in tls.makeHandler() } }
         var generator = SeededGenerator(seed: .random(in: 0 ... .max))
         let shardAddress = UnitAddress(core: 0, unit: .shard)
-        let replica = store.replica.start(
-            RaftSettings(), generator: SeededGenerator(seed: generator.next()),
+        let replica = recovered.start(
+            Self.raftSettings, generator: SeededGenerator(seed: generator.next()),
             at: Clocks.monotonic())
         cores = group.makeIterator().enumerated().map { index, loop in
             let core = Core(
@@ -109,6 +109,14 @@ struct NodeParts {
             nodeID: "\(directory.identity.cluster)-\(directory.identity.store)",
             engine: "rocksdb", memoryBoundBytes: UInt64(memoryBound),
             startedAt: Clocks.now(), hasFailpoints: settings.servesFailpoints)
+    }
+
+    /// The shard bounds what is under way, and pauses clients before that; the core's own bound is
+    /// for what a shard does not see.
+    private static var raftSettings: RaftSettings {
+        var settings = RaftSettings()
+        settings.uncommittedBytes = 2 * Limits.unsyncedBytes
+        return settings
     }
 
     private static func tell(_ error: StorageError, to cores: [Core], _ logger: Logger) {

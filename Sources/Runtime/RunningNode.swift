@@ -45,11 +45,11 @@ package final class RunningNode: Sendable {
             try TLSAcceptor(certificate: files.certificate, key: files.key, now: Clocks.wall())
         }
         let diskBytes = try directory.space().capacity
-        let store = try Store(
+        let (store, recovered) = try Store.open(
             directory,
             Self.options(settings.cacheBytes, diskBytes: diskBytes, failpoints: failpoints))
         let parts = NodeParts(
-            settings, directory: directory, store: store, tls: tls,
+            settings, directory: directory, store: store, recovered: recovered, tls: tls,
             failpoints: failpoints, logger: logger, storeFailed: storeFailed)
         let watch = DiskWatch(
             store: store, workers: parts.workers, cores: parts.cores, upkeep: parts.upkeep,

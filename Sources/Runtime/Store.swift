@@ -12,16 +12,19 @@ struct Store: Sendable {
 
     let engine: RocksEngine
     let log: RocksLog
-    let replica: RecoveredReplica
     /// Bytes of resident memory that both stay below.
     let memoryBound: Int
 
-    init(_ directory: DataDirectory, _ options: RocksOptions) throws(StorageError) {
-        memoryBound = options.storeMemoryBound
-        (log, engine) = try directory.openStore(options) { log throws(StorageError) in
-            try RecoveredReplica.begin(Self.group, log)
+    /// What was recovered is not kept here: it holds every entry that is applied again.
+    static func open(
+        _ directory: DataDirectory, _ options: RocksOptions
+    ) throws(StorageError) -> (Store, RecoveredReplica) {
+        let (log, engine) = try directory.openStore(options) { log throws(StorageError) in
+            try RecoveredReplica.begin(group, log)
         }
-        replica = try RecoveredReplica(of: Self.group, log: log, data: engine)
+        let recovered = try RecoveredReplica(of: group, log: log, data: engine)
+        let store = Store(engine: engine, log: log, memoryBound: options.storeMemoryBound)
+        return (store, recovered)
     }
 
     /// Both need room on the one disk.

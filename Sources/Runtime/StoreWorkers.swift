@@ -66,6 +66,9 @@ final class StoreWorkers: Sendable {
         self.failed = failed
     }
 
+    /// Nothing is written any more.
+    var hasFailed: Bool { state.withLock { $0.failure != nil } }
+
     var statistics: Statistics { state.withLock { $0.statistics } }
 
     func makeLogWorker() -> BatchWorker<LogItem> {

@@ -45,9 +45,12 @@ package struct ReclaimSchedule: Sendable {
 
     /// What to compact now; nil for nothing. One attempt at a time: it ends with `succeeded` or
     /// `failed`.
-    package mutating func start(at now: Instant, isFull: Bool) -> KeyRange? {
-        guard !isUnderWay, isFull || hasRefused, mayStartAt <= now else { return nil }
-        let takesAll = mayTakeAllAt <= now
+    /// - Parameter isTight: not full, and a large write may have been refused: what was deleted is
+    ///   worth compacting, all the rest is not.
+    package mutating func start(at now: Instant, isFull: Bool, isTight: Bool = false) -> KeyRange? {
+        let isUrgent = isFull || hasRefused
+        guard !isUnderWay, isUrgent || isTight, mayStartAt <= now else { return nil }
+        let takesAll = isUrgent && mayTakeAllAt <= now
         guard takesAll || !deleted.isEmpty else { return nil }
         defer {
             isUnderWay = true

@@ -281,4 +281,28 @@ import Testing
         host.settle()
         #expect(host.replies[again]?.count == 100)
     }
+
+    /// Some are on their way into the log, some wait for them, and some were decided in this turn:
+    /// each is answered when the store fails, and those that never went anywhere are told so.
+    @Test func aFailureOfTheStoreAnswersEveryWrite() {
+        var host = ShardHost()
+        let first = host.send(.put("k", "1"))
+        host.endTurn()
+        let behind = host.send(.swap("k", "1", "2"))
+        let beside = host.send(.put("l", "1"))
+        host.step(.storeFailed(.failed("sync: input/output error")))
+        host.endTurn()
+        guard case .refused(.outcomeUnknown)? = host.replies[first]?.first else {
+            Issue.record("the first may be in the log")
+            return
+        }
+        for write in [behind, beside] {
+            guard case .refused(.storageFailed)? = host.replies[write]?.first else {
+                Issue.record("\(String(describing: host.replies[write]))")
+                continue
+            }
+        }
+        let left = host.shard.heldResource
+        #expect(left == nil)
+    }
 }
