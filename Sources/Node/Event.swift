@@ -54,6 +54,9 @@ package enum Effect: Sendable {
     case compact(GroupID, GroupBase)
     /// A replica has found its log damaged: the node's end.
     case damaged(StorageError)
+    /// A write was refused for want of space: the store may get some back. At most once between
+    /// two looks at the disk.
+    case refusedForSpace
     /// Read where waiting for a disk is allowed: that view, or the newest that is there.
     case read(ReadToken, RawRead, (any EngineView)?, WallTime)
     /// Nobody waits for that read any more: it may end early. It is reported all the same.

@@ -149,6 +149,7 @@ extension Shard {
     /// What is on its way is not on the disk that was looked at.
     mutating func observe(_ seen: DiskGuard) {
         disk = seen
+        hasReportedShortage = false
         disk?.charge(unappliedBytes + turnBatch.byteCount)
     }
 }

@@ -54,7 +54,7 @@ extension Shard {
             abandon(write, .overloaded(resource: .unsyncedWrites), at: now, into: &effects)
             return
         }
-        if let refusal = takeSpace(for: task.command, weight.byteCount) {
+        if let refusal = takeSpace(for: task.command, weight.byteCount, into: &effects) {
             abandon(write, refusal, at: now, into: &effects)
             return
         }

@@ -69,10 +69,16 @@ extension Shard {
 
     /// Subtracts what a write will take from the space that is free; what cannot be refused any
     /// more must find room. A failed condition takes it too, until the next look at the disk.
-    mutating func takeSpace(for command: RawCommand, _ byteCount: Int) -> Refusal? {
+    mutating func takeSpace(
+        for command: RawCommand, _ byteCount: Int, into effects: inout Effects
+    ) -> Refusal? {
         guard !settings.mutations.has(.refusedIsWritten) else { return nil }
-        let shortage = disk?.admit(byteCount, storesNothing: command.freesSpace)
-        return shortage.map { .diskFull($0) }
+        guard let shortage = disk?.admit(byteCount, storesNothing: command.freesSpace) else {
+            return nil
+        }
+        if !hasReportedShortage { effects.append(.refusedForSpace) }
+        hasReportedShortage = true
+        return .diskFull(shortage)
     }
 
     var hasTooMuchUnsynced: Bool {
@@ -163,7 +169,9 @@ extension Shard {
             abandon(write, .deadlineExceeded, at: now, into: &effects)
             return
         }
-        if let refusal = takeSpace(for: task.command, task.command.storedBytes) {
+        if let refusal = takeSpace(
+            for: task.command, task.command.storedBytes, into: &effects)
+         {
             abandon(write, refusal, at: now, into: &effects)
             return
         }

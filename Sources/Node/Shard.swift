@@ -46,6 +46,8 @@ package struct Shard: ~Copyable {
     var unappliedBytes = 0
 
     var disk: DiskGuard?
+    /// Since the last look at it the host was told that something found no room.
+    var hasReportedShortage = false
     /// Set for good when the store has failed.
     var failure: StorageError?
     package internal(set) var counters = ShardCounters()

@@ -76,6 +76,11 @@ final class LogDatabase: @unchecked Sendable {
         try calling { rocksdb_flush(pointer, options, $0) }
     }
 
+    /// Rewrites what is left in tables without what was deleted there. Blocks.
+    func compact() {
+        rocksdb_compact_range_cf(pointer, handle, nil, 0, nil, 0)
+    }
+
     /// After a failed write, called once: never to be closed, for the reasons given in
     /// `RocksDatabase`.
     func abandon() { _ = Unmanaged.passRetained(self) }

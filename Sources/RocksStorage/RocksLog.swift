@@ -64,11 +64,17 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     /// What has to find room beside the log's own writes.
     package var spaceNeeds: DiskGuard.Needs { database.spaceNeeds }
 
-    /// Gives back what the write-ahead log takes on the disk; for a full one. Blocks; from any
-    /// thread.
-    package func flush() throws(StorageError) {
-        if let refusal = writer.withLock({ $0.refusal }) { throw refusal }
+    /// Gives back what entries behind the base still take on the disk, in the write-ahead log and
+    /// in tables; for a full one. Blocks; from any thread.
+    package func reclaim() throws(StorageError) {
+        // Each write takes some of them along, and on a full disk there is none.
+        var isClean = false
+        while !isClean {
+            try write(LogBatch())
+            isClean = writer.withLock { $0.littered.isEmpty }
+        }
         try database.flush()
+        database.compact()
     }
 
     package func recover() throws(StorageError) -> [RecoveredLog] {

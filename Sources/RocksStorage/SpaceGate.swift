@@ -73,12 +73,27 @@ final class SpaceGate: Sendable {
     /// What was admitted elsewhere, before it went into a log.
     func note(_ batch: WriteBatch) { state.withLock { note(batch, &$0) } }
 
+    /// Something was refused elsewhere, before it went into a log.
+    func noteRefusal() { state.withLock { $0.reclaim.noteRefusal() } }
+
+    /// Whether a compaction that writes so much may begin; not if the disk does not answer.
+    func hasRoom(for byteCount: UInt64) -> Bool {
+        state.withLock { state in
+            do throws(SystemFailure) {
+                state.disk.observe(freeBytes: try fileSystemSpace(at: path).free)
+                return state.disk.mayCompact(byteCount)
+            } catch {
+                state.failedLooks += 1
+                return false
+            }
+        }
+    }
+
     /// What to compact, to give space back to a store that is full or has refused something.
     func startReclaiming() -> KeyRange? {
         state.withLock { state in
             guard state.disk.mayFlush else { return nil }
-            return state.reclaim.start(
-                at: now, isFull: state.disk.isFull, isTight: state.disk.isTight)
+            return state.reclaim.start(at: now, isFull: state.disk.isFull)
         }
     }
 

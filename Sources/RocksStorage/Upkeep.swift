@@ -1,5 +1,5 @@
 /// What an operator, a metric or a test asks of the engine beside reading and writing.
-package import Base
+internal import Base
 private import CRocksDB
 package import Storage
 private import Synchronization
@@ -13,6 +13,9 @@ extension RocksEngine {
     package func lookAtDisk(log: DiskGuard.Needs? = nil) throws(StorageError) -> DiskGuard {
         try space.look { log.map { spaceNeeds() + $0 } ?? spaceNeeds() }
     }
+
+    /// A write was refused for want of space: see `reclaim`.
+    package func noteRefusal() { space.noteRefusal() }
 
     /// On a full disk writes what is in memory out and compacts it with what it deletes, now and
     /// then with everything there is. Without that nothing would: compactions follow writes, and
@@ -82,21 +85,5 @@ extension RocksEngine {
                 rocksdb_flush_cf(database.pointer, options, database.handle(of: family), $0)
             }
         }
-    }
-
-    /// Rewrites the tables that overlap `range`, the last level too, so that deleted and expired
-    /// values there are gone. Blocks, and is abandoned in silence if the store has failed.
-    package func compact(_ family: ColumnFamily, _ range: KeyRange) {
-        guard !range.isEmpty, let options = rocksdb_compactoptions_create() else { return }
-        defer { rocksdb_compactoptions_destroy(options) }
-        // 3: the last level too, which RocksDB otherwise skips unless a filter is set, but not what
-        // this very call has written there.
-        rocksdb_compactoptions_set_bottommost_level_compaction(options, 3)
-        let start = CBytes(range.start.bytes)
-        let end = CBytes(range.end?.bytes ?? [])
-        rocksdb_compact_range_cf_opt(
-            database.pointer, database.handle(of: family), options,
-            start.count == 0 ? nil : start.pointer, start.count,
-            range.end == nil ? nil : end.pointer, end.count)
     }
 }

@@ -90,6 +90,8 @@ final class Core: Serving, @unchecked Sendable {
         var data: BatchWorker<StoreWorkers.ApplyItem>
         /// A replica has found its log damaged.
         var damaged: @Sendable (StorageError) -> Void
+        /// A write found no room on the disk.
+        var refusedForSpace: @Sendable () -> Void
         var readers: ReaderPool
         var coreCount: Int
         var failpoints: FailpointRegistry
@@ -199,6 +201,7 @@ final class Core: Serving, @unchecked Sendable {
         case .apply(let apply):
             applied.append(StoreWorkers.ApplyItem(core: index, apply: apply))
         case .damaged(let error): services.damaged(error)
+        case .refusedForSpace: services.refusedForSpace()
         case .read(let token, let read, let view, let wall):
             let stop = StopFlag()
             stopFlags[token] = stop

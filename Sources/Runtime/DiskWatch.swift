@@ -20,6 +20,9 @@ final class DiskWatch: Sendable {
     private struct State: Sendable {
         var isStopped = false
         var isReclaiming = false
+        /// The data was flushed to get space back: the log is to be reclaimed once it is cut more
+        /// often than that.
+        var logWaitsFor: UInt64?
         /// What was logged last; none if all is well.
         var problems: [Topic: String] = [:]
     }
@@ -29,8 +32,10 @@ final class DiskWatch: Sendable {
         case reclaim
     }
 
-    /// How often free space is looked at between writes.
+    /// How often free space is looked at, while there is plenty of it and while there is not:
+    /// what was admitted in between is charged at an estimate, and others write to the same disk.
     private static let interval = DispatchTimeInterval.milliseconds(500)
+    private static let intervalWhenScarce = DispatchTimeInterval.milliseconds(50)
 
     /// For a look that is under way when the node ends.
     private static let patience = DispatchTimeInterval.seconds(2)
@@ -61,8 +66,7 @@ final class DiskWatch: Sendable {
     /// Returns after the first look, so that the first request meets units that know of a full
     /// disk.
     func start() async {
-        await onQueue { self.look() }
-        lookLater()
+        await onQueue { self.lookLater(after: self.look()) }
     }
 
     /// Returns when no look is under way any more, or hangs: a file system that does not answer
@@ -88,21 +92,23 @@ final class DiskWatch: Sendable {
         }
     }
 
-    private func lookLater() {
+    private func lookLater(after interval: DispatchTimeInterval) {
         // Weak: what waits here must not keep a node that has ended, and its lock on the data.
-        queue.asyncAfter(deadline: .now() + Self.interval) { [weak self] in
+        queue.asyncAfter(deadline: .now() + interval) { [weak self] in
             guard let self, !state.withLock({ $0.isStopped }) else { return }
-            look()
-            lookLater()
+            lookLater(after: look())
         }
     }
 
-    private func look() {
+    /// - Returns: when to look again.
+    private func look() -> DispatchTimeInterval {
         var mayFlush = true
+        var interval = Self.interval
         do {
             try failpoints.check(.diskLook)
             let space = try store.lookAtDisk()
             mayFlush = space.mayFlush
+            if !space.hasPlenty { interval = Self.intervalWhenScarce }
             for core in cores {
                 core.post([
                     Delivery(to: .shard, .diskSpace(space)),
@@ -120,8 +126,9 @@ final class DiskWatch: Sendable {
                     metadata: ["event": "space_unknown", "error": "\(error)"])
             }
         }
-        reclaim()
         noteFlushed(mayFlush)
+        reclaim(mayFlush)
+        return interval
     }
 
     /// Tells the replica how much of its log is no longer needed. RocksDB flushes when it likes;
@@ -142,7 +149,9 @@ final class DiskWatch: Sendable {
         }
     }
 
-    private func reclaim() {
+    /// First the data, and when the log has been cut for it, the log: entries are kept until the
+    /// data that they became is on disk.
+    private func reclaim(_ mayFlush: Bool) {
         let isFirst = state.withLock { state in
             defer { state.isReclaiming = true }
             return !state.isReclaiming
@@ -153,10 +162,10 @@ final class DiskWatch: Sendable {
             guard workState == .active else { return }
             do {
                 try failpoints.check(.diskReclaim)
+                if mayFlush { try reclaimLog() }
+                let cuts = workers.statistics.cuts
                 guard try store.engine.reclaim() else { return }
-                // Nobody writes on a full disk, so that the log would keep what it has taken. What
-                // the flush of the data before this one has made superfluous is cut already.
-                try store.log.flush()
+                state.withLock { $0.logWaitsFor = cuts }
                 logger.info("compacted because the disk is full")
                 _ = change(.reclaim, to: nil)
             } catch {
@@ -166,6 +175,16 @@ final class DiskWatch: Sendable {
                     metadata: ["event": "flush_failed", "error": "\(error)"])
             }
         }
+    }
+
+    private func reclaimLog() throws {
+        let cuts = workers.statistics.cuts
+        let isDue = state.withLock { $0.logWaitsFor.map { $0 < cuts } ?? false }
+        guard isDue, !workers.hasFailed,
+            store.engine.hasRoom(for: store.log.spaceNeeds.compactionBytes)
+        else { return }
+        try store.log.reclaim()
+        state.withLock { $0.logWaitsFor = nil }
     }
 
     /// False if that is what was said last.

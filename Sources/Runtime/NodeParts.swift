@@ -43,11 +43,8 @@ struct NodeParts {
         group = MultiThreadedEventLoopGroup(numberOfThreads: coreCount)
         readers = NIOThreadPool(numberOfThreads: ReaderPool.threadCount)
         writers = (NIOThreadPool(numberOfThreads: 1), NIOThreadPool(numberOfThreads: 1))
-        readers.start()
-        writers.log.start()
-        writers.data.start()
         upkeep = NIOThreadPool(numberOfThreads: 1)
-        upkeep.start()
+        for threads in [readers, writers.log, writers.data, upkeep] { threads.start() }
         let switchboard = switchboard
         let workers = StoreWorkers(
             log: store.log, engine: engine, replica: recovered.id, threads: writers,
@@ -66,6 +63,7 @@ struct NodeParts {
             failpoints: failpoints)
         let services = Core.Services(
             log: workers.makeLogWorker(), data: workers.makeDataWorker(), damaged: workers.fail,
+            refusedForSpace: { engine.noteRefusal() },
             readers: ReaderPool(threads: readers, engine: engine, failpoints: failpoints),
             coreCount: coreCount, failpoints: failpoints,
             access: AccessLog(logger: logger, failpoints: failpoints), post: switchboard.post,

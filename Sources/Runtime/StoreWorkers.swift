@@ -34,6 +34,8 @@ final class StoreWorkers: Sendable {
         var failures: [WriteFailure: UInt64] = [:]
         /// Bytes of entries since the log was last cut.
         var logBytes = 0
+        /// How often it was.
+        var cuts: UInt64 = 0
     }
 
     private struct State: Sendable {
@@ -103,7 +105,10 @@ final class StoreWorkers: Sendable {
             events[core, default: []].append(.logged(append.group, append.write.token))
         case .compact(let group, let base):
             batch.setBase(base, of: group)
-            state.withLock { $0.statistics.logBytes = 0 }
+            state.withLock { state in
+                state.statistics.logBytes = 0
+                state.statistics.cuts += 1
+            }
         }
     }
 

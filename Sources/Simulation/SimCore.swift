@@ -109,6 +109,7 @@ final class SimCore {
             if bug == .respondedTwice { output.responses.append((exchange, response)) }
         case .stopRead(let token): stoppedReads.insert(token)
         case .released: break  // a simulated client holds no stream
+        case .refusedForSpace: break  // `World` decides when a simulated disk has room again
         case .append(let append):
             output.logged.append(.append(core: index, append))
             if bug == .reportedBeforeWrite {

@@ -161,6 +161,7 @@ struct TraceHash {
             mix(apply.batch.arena)
         case .compact(_, let base): mix(27, base.index)
         case .damaged: mix(28)
+        case .refusedForSpace: mix(29)
         case .read(let token, _, _, let wall): mix(21, token ^ wall.milliseconds)
         case .send(let envelope): mix(envelope)
         case .respond(let exchange, let response, _):

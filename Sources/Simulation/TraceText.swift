@@ -43,6 +43,7 @@ extension Effect {
         case .apply(let apply): "apply up to entry \(apply.through): \(apply.batch.count) writes"
         case .compact(_, let base): "compact the log up to entry \(base.index)"
         case .damaged(let error): "damaged: \(error)"
+        case .refusedForSpace: "no room for a write"
         case .read(let token, let read, let view, let wall):
             "read \(token & 0xFFFF_FFFF) at \(wall.milliseconds)"
                 + "\(view == nil ? "" : " of a view"): \(read.shown)"

@@ -1,10 +1,11 @@
 /// Decides what a store may still write when its disk fills up; the one place that does.
 ///
 /// Three marks, from the bottom: what the engine needs to write out and compact all that it has
-/// taken; above that a reserve for deletes, which are what brings space back; above that room for
-/// writes. A store that has become full is well again only some way above the last mark, so that it
-/// does not flap with each request. Between two looks at the disk everything admitted is
-/// subtracted, so that the engine may look seldom while there is plenty.
+/// taken; above that a reserve for deletes, which are what brings space back, also while a
+/// compaction takes up room; above that room for writes. A store that has become full is well again
+/// only some way above the last mark, so that it does not flap with each request. Between two looks
+/// at the disk everything admitted is subtracted, so that the engine may look seldom while there is
+/// plenty.
 
 /// Space on the file system that holds the data, and what the guard says to it.
 package struct DiskSpace: Hashable, Sendable {
@@ -76,11 +77,11 @@ package struct DiskGuard: Hashable, Sendable {
     /// Memtables full of deletes that fit above the engine's needs: the log of one, the table made
     /// of it, and the same for the next.
     private static let memtablesOfDeletes: UInt64 = 4
-    /// A stored byte is written to the log, to a table, and once more by a compaction before the
-    /// first two are gone.
-    private static let bytesPerStoredByte: UInt64 = 3
-    /// A deleted key is written to the log and to a table; compacting it gives space back.
-    private static let bytesPerDeletedByte: UInt64 = 2
+    /// A stored byte is written to the log's own log and to the log, to a table, and once more by
+    /// a compaction of either before anything is gone.
+    private static let bytesPerStoredByte: UInt64 = 5
+    /// A deleted key is written to the same places; compacting it gives space back.
+    private static let bytesPerDeletedByte: UInt64 = 4
 
     package private(set) var isFull = false
     private var freeBytes: UInt64 = 0
@@ -100,8 +101,7 @@ package struct DiskGuard: Hashable, Sendable {
             neededBytes: isFull ? resumeMark : writeFloor, isFull: isFull)
     }
 
-    /// So far from full that nobody can use it up before the next look, not in a tenth of a second
-    /// and at ten gigabytes a second.
+    /// So far from full that hardly anybody uses it up in half a second.
     package var hasPlenty: Bool { freeBytes >= writeFloor + Self.plentyBytes }
 
     /// Full, or soon: deletes from here on are worth remembering.
@@ -109,6 +109,9 @@ package struct DiskGuard: Hashable, Sendable {
 
     /// Whether a flush finds room. RocksDB does not survive one that finds none.
     package var mayFlush: Bool { freeBytes >= flushFloor }
+
+    /// Whether a compaction finds room that writes so much before its input is deleted.
+    package func mayCompact(_ byteCount: UInt64) -> Bool { freeBytes >= flushFloor + byteCount }
 
     /// Above it a full store takes writes again.
     package var resumeMark: UInt64 {
@@ -120,11 +123,16 @@ package struct DiskGuard: Hashable, Sendable {
         self.capacityBytes = capacityBytes
         flushFloor = min(Self.spareBytesMax, capacityBytes / 16) + needs.flushBytes
         deleteFloor = flushFloor + needs.compactionBytes
+        // The compaction twice: while one is under way its output is no longer free, and deletes
+        // still find room for what may follow it.
         writeFloor = max(
             capacityBytes / 100 * Self.floorPercent,
-            deleteFloor + Self.memtablesOfDeletes * needs.memtableBytes)
+            deleteFloor + needs.compactionBytes + Self.memtablesOfDeletes * needs.memtableBytes)
         isFull = freeBytes < (isFull ? resumeMark : writeFloor)
     }
+
+    /// A look in between, with needs that have not changed much.
+    package mutating func observe(freeBytes: UInt64) { self.freeBytes = freeBytes }
 
     /// Admits a batch and subtracts what it will take, or says what is missing.
     /// - Parameter byteCount: of the batch as it goes into the log.

@@ -43,15 +43,13 @@ package struct ReclaimSchedule: Sendable {
         }
     }
 
-    /// What to compact now; nil for nothing. One attempt at a time: it ends with `succeeded` or
-    /// `failed`.
-    /// - Parameter isTight: not full, and a large write may have been refused: what was deleted is
-    ///   worth compacting, all the rest is not.
-    package mutating func start(at now: Instant, isFull: Bool, isTight: Bool = false) -> KeyRange? {
-        let isUrgent = isFull || hasRefused
-        guard !isUnderWay, isUrgent || isTight, mayStartAt <= now else { return nil }
-        let takesAll = isUrgent && mayTakeAllAt <= now
-        guard takesAll || !deleted.isEmpty else { return nil }
+    /// What to compact now, after a flush, and nil if there is no reason for either. After a
+    /// refusal the range may be empty: what was in memory counted as taken, and is smaller once it
+    /// is a table. One attempt at a time: it ends with `succeeded` or `failed`.
+    package mutating func start(at now: Instant, isFull: Bool) -> KeyRange? {
+        guard !isUnderWay, isFull || hasRefused, mayStartAt <= now else { return nil }
+        let takesAll = mayTakeAllAt <= now
+        guard takesAll || !deleted.isEmpty || hasRefused else { return nil }
         defer {
             isUnderWay = true
             hasRefused = false
@@ -83,6 +81,7 @@ package struct ReclaimSchedule: Sendable {
 extension KeyRange {
     /// The least range that holds both.
     fileprivate mutating func extend(to other: KeyRange) {
+        guard !other.isEmpty else { return }
         guard !isEmpty else {
             self = other
             return

@@ -129,7 +129,8 @@ struct NodeHost: ~Copyable {
 
     private mutating func execute(_ effect: Effect) {
         switch effect {
-        case .append, .apply, .compact, .damaged: _ = store.take(effect)
+        case .append, .apply, .compact, .damaged, .refusedForSpace:
+            _ = store.take(effect)
         case .read(let token, let read, let view, let wall):
             reads.append((token, read, view, wall))
         case .send(let envelope): events.append((envelope.to.unit, .received(envelope)))

@@ -118,7 +118,8 @@ struct ShardHost: ~Copyable {
             case .send(let envelope):
                 if case .reply(let reply) = envelope.body { replies[reply.number] = reply.outcomes }
             case .stopRead(let token): stopped.insert(token)
-            case .append, .apply, .compact, .damaged: _ = store.take(effect)
+            case .append, .apply, .compact, .damaged, .refusedForSpace:
+                _ = store.take(effect)
             case .respond, .released, .scrape, .commandFailpoints: break
             }
         }

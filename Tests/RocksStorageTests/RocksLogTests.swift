@@ -34,6 +34,8 @@ private final class RocksLogSubject: LogSubject {
 
     var log: any RaftLogStore { open! }
 
+    func reclaim() throws { try open!.reclaim() }
+
     func close() { open = nil }
 
     func reopen() throws {
@@ -128,6 +130,36 @@ private struct NumberedLogs: Codable {
         try subject.log.write(LogBatch())
         #expect(try stored() == 1)
         try LogSuite.check(subject, [model], "after the last deletion")
+    }
+
+    /// What entries have left on the disk goes, in the write-ahead log and in tables, without
+    /// another write: on a full disk there is none.
+    @Test func whatIsCompactedGivesItsSpaceBack() throws {
+        let subject = try RocksLogSubject()
+        let path = subject.folder.path + "/log"
+        func takenBytes() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: path)
+                .filter { $0.hasSuffix(".log") || $0.hasSuffix(".sst") }
+                .reduce(0) { sum, name in
+                    let facts = try FileManager.default.attributesOfItem(atPath: path + "/" + name)
+                    return sum + (facts[.size] as? Int ?? 0)
+                }
+        }
+        var generator = SeededGenerator(seed: 9)
+        var batch = LogBatch()
+        var model = LogModel(GroupID(1), in: &batch)
+        // More than several memtables, so that there are tables.
+        while batch.byteCount < 512 << 10 {
+            model.make(.appendThree, &generator, in: &batch)
+        }
+        try subject.log.write(batch)
+        #expect(try takenBytes() > 256 << 10)
+        batch.removeAll(keepingCapacity: true)
+        model.make(.compact, &generator, in: &batch)
+        try subject.log.write(batch)
+        try subject.reclaim()
+        #expect(try takenBytes() < 64 << 10)
+        try LogSuite.check(subject, [model], "after the space was given back")
     }
 
     /// The write-ahead log of a store, cut off at every byte: a prefix of the writes, longer with

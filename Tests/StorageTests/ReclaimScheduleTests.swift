@@ -39,6 +39,23 @@ import Testing
         #expect(schedule.start(at: at(100), isFull: false) == nil)
     }
 
+    /// History: (1) everything was compacted, (2) a delete is refused because of what is in memory,
+    /// (3) nothing is flushed for half a minute, since nothing was deleted.
+    @Test func aRefusalSoonAfterwardsFlushes() throws {
+        var schedule = ReclaimSchedule()
+        #expect(schedule.start(at: at(1), isFull: true) == .all)
+        schedule.succeeded(.all, at: at(1), after: .zero)
+        #expect(schedule.start(at: at(3), isFull: true) == nil)
+        schedule.noteRefusal()
+        let started = schedule.start(at: at(3), isFull: true)
+        let nothing = try #require(started)
+        #expect(nothing.isEmpty)
+        schedule.noteDeletes(of: deleting(3))
+        schedule.failed(nothing, at: at(3))
+        let span = KeyRange(start: Key([3]), end: Key([3, 0]))
+        #expect(schedule.start(at: at(5), isFull: true) == span, "an empty range adds nothing")
+    }
+
     /// History: a flush fails, and what was deleted before it is never compacted.
     @Test func aFailureKeepsWhatWasNoted() {
         var schedule = ReclaimSchedule()
