@@ -1,4 +1,9 @@
-/// The one thing that passes between cores, and later between nodes.
+/// The one thing that passes between cores, and between nodes.
+///
+/// Within a node it travels as it is; to another store as the bytes of `PeerEnvelope`. Raft's
+/// messages may be lost, doubled and overtaken on the way. A request arrives once at most, and when
+/// its connection has broken the host says `peerLost`, and no answer to it comes any more.
+package import Base
 package import Regions
 
 package struct UnitAddress: Hashable, Sendable {
@@ -7,15 +12,22 @@ package struct UnitAddress: Hashable, Sendable {
         case shard
     }
 
+    /// As the one who holds the address sees it; nil is its own store.
+    package var store: StoreID?
+    /// Of a requester on another store: the host's number of the connection that its request came
+    /// by. The answer goes back that way or not at all, for a later life of that store would take
+    /// it for an answer to a request of its own.
+    package var connection: UInt32 = 0
     private var coreNumber: UInt16
     package var unit: Unit
 
     /// `0 ..< cores`
     package var core: Int { Int(coreNumber) }
 
-    package init(core: Int, unit: Unit) {
+    package init(core: Int, unit: Unit, store: StoreID? = nil) {
         coreNumber = UInt16(core)
         self.unit = unit
+        self.store = store
     }
 }
 
@@ -26,9 +38,15 @@ package struct Envelope: Sendable {
         /// The requester's deadline has passed, or its client has left: what has not begun need not
         /// begin, and a reply says at once what is known.
         case expire(RegionRequest.Number)
-        /// From the shard that leads to those of other cores: whether they may read from the store
-        /// that all cores share.
-        case serving(Bool)
+        case raft(PeerMessage)
+        /// From the shard with the replica to the gateways of its node: who takes commands.
+        case leader(LeaderPlace)
+        /// From that shard to those of other cores: whether they may read from the store that all
+        /// cores share without asking, because the group is one replica, or whether they pass reads
+        /// on. Each has a higher number than the one before it.
+        case serving(Bool, number: UInt64)
+        /// Back: nothing is read any more as an earlier one said.
+        case servingSeen(number: UInt64)
     }
 
     package var from: UnitAddress
@@ -42,16 +60,26 @@ package struct Envelope: Sendable {
     }
 }
 
+/// Where a group's commands are taken, as far as a node knows.
+package enum LeaderPlace: Hashable, Sendable {
+    case here
+    case store(StoreID)
+    case unknown
+}
+
 /// Commands for one region, all reads or all writes.
 package struct RegionRequest: Sendable {
     /// The requester's name for it, unique among its requests.
     package typealias Number = UInt64
 
     package var number: Number
+    /// Nobody waits for the reply after that; between stores it travels as the time that is left.
+    package var deadline: Instant
     package var commands: [RawCommand]
 
-    package init(number: Number, commands: [RawCommand]) {
+    package init(number: Number, deadline: Instant, commands: [RawCommand]) {
         self.number = number
+        self.deadline = deadline
         self.commands = commands
     }
 }

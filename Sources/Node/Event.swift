@@ -24,6 +24,11 @@ package enum Event: Sendable {
     case applied(GroupID, through: LogIndex)
     /// The data has every entry of the group up to that index on disk.
     case flushed(GroupID, through: LogIndex)
+    /// The connection to that store is gone: what was on its way there or back is lost.
+    case peerLost(StoreID)
+    case change(GroupID, GroupChangeID, GroupChange)
+    /// A snapshot for that replica was handed over, at that index; nil: it was not.
+    case snapshotEnded(GroupID, to: ReplicaID, at: LogIndex?)
     case readFinished(ReadToken, Result<RawOutcome, StorageError>)
     case request(ExchangeID, Request)
     /// A failpoint of the host wants it refused so, before anything is done.
@@ -46,7 +51,8 @@ package enum Event: Sendable {
 
 package enum Effect: Sendable {
     /// Write it to the log, with what others append, in one sync; then `logged`. A failure is the
-    /// node's end.
+    /// node's end. If it takes a snapshot, that has to be in place in the data before, and behind
+    /// every `apply` before it.
     case append(LogAppend)
     /// Write it to the data, atomically and in order; then `applied`. A failure is the node's end.
     case apply(LogApply)
@@ -62,6 +68,16 @@ package enum Effect: Sendable {
     /// Nobody waits for that read any more: it may end early. It is reported all the same.
     case stopRead(ReadToken)
     case send(Envelope)
+    /// An append to another store whose entries' records are in the log only: read them there, then
+    /// send it, or lose it.
+    case sendFromLog(GroupID, RaftMessage)
+    /// Build a snapshot of the group's data, at that index or behind, hand it to that replica with
+    /// a `snapshot` message of this term, and report `snapshotEnded`.
+    case sendSnapshot(GroupID, to: ReplicaID, term: Term, beat: Beat, atLeast: LogIndex)
+    /// What became of a `change`.
+    case changed(GroupChangeID, GroupChangeResult)
+    /// A staged snapshot of that place is of no use.
+    case discardSnapshot(GroupID, LogPosition)
     case respond(ExchangeID, Response, AccessRecord)
     /// The work for an exchange that was cancelled has ended; there is no answer.
     case released(ExchangeID)

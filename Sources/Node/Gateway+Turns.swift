@@ -19,6 +19,7 @@ extension Gateway {
         let name = exchange.context.exchange
         let deadline = exchange.deadline
         let isDeferred = turnWeight >= turnWeightLimit
+        exchange.leaderlessSince = nil
         exchange.deferredRun = isDeferred ? run : nil
         let handle = exchanges.insert(exchange)
         places[name] = .raw(handle)
@@ -27,7 +28,7 @@ extension Gateway {
             deferred.append(handle)
             deferredAt = now.instant
         } else {
-            send(run, of: handle, into: &effects)
+            send(run, of: handle, until: deadline, into: &effects)
         }
     }
 
@@ -35,8 +36,10 @@ extension Gateway {
     mutating func sendDeferred(into effects: inout Effects) {
         while turnWeight < turnWeightLimit, let handle = deferred.popFirst() {
             // nil: its time was over, or its client left.
-            guard let run = exchanges[handle]?.deferredRun.take() else { continue }
-            send(run, of: handle, into: &effects)
+            guard let run = exchanges[handle]?.deferredRun.take(),
+                let deadline = exchanges[handle]?.deadline
+            else { continue }
+            send(run, of: handle, until: deadline, into: &effects)
         }
     }
 }

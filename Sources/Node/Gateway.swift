@@ -18,8 +18,13 @@ internal import Telemetry
 
 package struct Gateway: ~Copyable {
     let address: UnitAddress
-    /// The one region's leader; a map of regions takes its place when there are several.
+    /// The one region's replica; a map of regions takes its place when there are several.
     let shard: UnitAddress
+    /// Where its commands are taken.
+    var leader = LeaderPlace.here
+    /// What waits for a leader, oldest first, and when it is tried again without a word of one.
+    var parked: Deque<RawExchange.Handle> = []
+    var retryAt = Instant.distantFuture
     let facts: NodeFacts
     let router: Router
 
@@ -68,6 +73,7 @@ package struct Gateway: ~Copyable {
     /// When the gateway wants `deadlineReached`; nil if nothing waits for a time.
     package var nextDeadline: Instant? {
         if isIdle { return nil }
+        let earliestDeadline = min(earliestDeadline, parked.isEmpty ? .distantFuture : retryAt)
         return deferred.isEmpty ? earliestDeadline : min(earliestDeadline, deferredAt)
     }
 
@@ -83,16 +89,18 @@ package struct Gateway: ~Copyable {
         case .request(let exchange, let request):
             begin(request, exchange, at: now, into: &effects)
         case .received(let envelope):
-            guard case .reply(let reply) = envelope.body else {
-                invariant(false, "a gateway is sent replies only")
-                return
+            switch envelope.body {
+            case .reply(let reply):
+                received(reply, from: envelope.from.store, at: now, into: &effects)
+            case .leader(let place): follow(place, at: now, into: &effects)
+            default: invariant(false, "a gateway is sent replies, and who leads")
             }
-            received(reply, at: now, into: &effects)
         case .refused(let exchange, let request, let problem):
             refuse(request, exchange, problem, at: now, into: &effects)
         case .cancelled(let exchange): cancel(exchange, at: now, into: &effects)
         case .deadlineReached:
             expireDue(at: now, into: &effects)
+            if retryAt <= now.instant { sendParked(at: now, into: &effects) }
             sendDeferred(into: &effects)
         case .diskSpace(let disk): self.disk = disk.space
         case .storeFailed(let error): storeFailure = error
@@ -101,8 +109,9 @@ package struct Gateway: ~Copyable {
             failpoints(token, states, at: now, into: &effects)
         case .stopping: isStopping = true
         case .turnEnded: turnWeight = 0
-        case .logged, .applied, .flushed, .readFinished:
-            invariant(false, "a gateway gets nothing from the disk")
+        case .peerLost(let store): lost(store, at: now, into: &effects)
+        case .logged, .applied, .flushed, .readFinished, .snapshotEnded, .change:
+            invariant(false, "a gateway gets nothing that is a replica's")
         }
     }
 
@@ -172,34 +181,43 @@ package struct Gateway: ~Copyable {
             RawExchange(context: context, request: request, batch: batch, deadline: deadline))
         places[context.exchange] = .raw(handle)
         noteDeadline(deadline)
-        send(run, of: handle, into: &effects)
+        send(run, of: handle, until: deadline, into: &effects)
     }
 
     mutating func send(
-        _ run: [RawCommand], of handle: RawExchange.Handle, into effects: inout Effects
+        _ run: [RawCommand], of handle: RawExchange.Handle, until deadline: Instant,
+        into effects: inout Effects
     ) {
         let target = owner(of: run)
-        exchanges[handle]?.target = target
+        exchanges[handle]?.sent(run, to: target)
         if run.count > 1 { turnWeight += BatchCoordinator.weight(of: run) }
-        let request = RegionRequest(number: handle.number, commands: run)
+        let request = RegionRequest(number: handle.number, deadline: deadline, commands: run)
         effects.append(.send(Envelope(from: address, to: target, body: .request(request))))
     }
 
     /// Writes are ordered in one place. A read needs none: what was acknowledged before it began is
     /// in the store that all cores read from, so it stays on the core that has its connection.
     private func owner(of run: [RawCommand]) -> UnitAddress {
-        run[0].isWrite ? shard : UnitAddress(core: address.core, unit: .shard)
+        if case .store(let store) = leader {
+            return UnitAddress(core: 0, unit: .shard, store: store)
+        }
+        return run[0].isWrite ? shard : UnitAddress(core: address.core, unit: .shard)
     }
 
     // Hot path: taken out and, if the batch goes on, put back under a new name, so that nothing is
     // copied.
-    private mutating func received(
-        _ reply: RegionReply, at now: Now, into effects: inout Effects
+    mutating func received(
+        _ reply: RegionReply, from store: StoreID?, at now: Now, into effects: inout Effects
     ) {
-        // nil: the request has been answered already.
-        guard var exchange = exchanges.remove(RawExchange.Handle(number: reply.number)) else {
+        let handle = RawExchange.Handle(number: reply.number)
+        if case .refused(.noLeader)? = reply.outcomes.first,
+            parks(reply, handle, from: store, at: now)
+        {
             return
         }
+        // nil: the request has been answered already, or is with another store by now.
+        guard exchanges[handle]?.target?.store == store, var exchange = exchanges.remove(handle)
+        else { return }
         turnWeight += exchange.batch.received(reply.outcomes)
         if exchange.isExpired { exchange.batch.abandon(.deadlineExceeded) }
         if let run = exchange.batch.nextRun() {
@@ -287,7 +305,8 @@ package struct Gateway: ~Copyable {
     private mutating func giveUp(
         _ handle: RawExchange.Handle, at now: Now, into effects: inout Effects
     ) {
-        if exchanges[handle]?.deferredRun != nil, var exchange = exchanges.remove(handle) {
+        let isWaiting = exchanges[handle]?.deferredRun != nil || exchanges[handle]?.target == nil
+        if isWaiting, var exchange = exchanges.remove(handle) {
             exchange.batch.abandon(.deadlineExceeded)
             finish(exchange, at: now, into: &effects)
             return
@@ -296,6 +315,10 @@ package struct Gateway: ~Copyable {
         exchanges[handle]?.isExpired = true
         let body = Envelope.Body.expire(handle.number)
         effects.append(.send(Envelope(from: address, to: target, body: body)))
+        // The answer of another store may never come.
+        if target.store != nil { 
+            answerUnknown(handle, reads: .deadlineExceeded, at: now, into: &effects)
+        }
     }
 
     private mutating func cancel(
@@ -339,8 +362,11 @@ struct RawExchange: Sendable {
     var request: RawRequest
     var batch: BatchCoordinator
     var deadline: Instant
-    /// Who has the commands that are under way.
+    /// The commands that are under way, and who has them; nil while nobody does.
+    var run: [RawCommand] = []
     var target: UnitAddress?
+    /// Since when it has looked for a leader; nil if it has not.
+    var leaderlessSince: Instant?
     /// The commands that go out in the next turn; nil while some are under way.
     var deferredRun: [RawCommand]?
     /// The shard has been told to give up; its reply ends the request.
@@ -355,6 +381,11 @@ struct RawExchange: Sendable {
         self.request = request
         self.batch = batch
         self.deadline = deadline
+    }
+
+    mutating func sent(_ run: [RawCommand], to target: UnitAddress) {
+        self.run = run
+        self.target = target
     }
 }
 

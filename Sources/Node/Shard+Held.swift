@@ -11,6 +11,8 @@ extension Shard {
         if !writes.isEmpty { return "\(writes.count) writes" }
         if !reads.isEmpty { return "\(reads.count) reads" }
         if !proposals.isEmpty || !turnBatch.isEmpty { return "writes that are not applied" }
+        if !indexReads.isEmpty { return "\(indexReads.count) reads that wait for an index" }
+        if changeUnderWay != nil { return "a change of the group" }
         if !ranges.isIdle { return "a closed range" }
         if !latches.areFree { return "a latch" }
         return nil

@@ -43,7 +43,7 @@ extension Shard {
         for effect in made { execute(effect, at: now, into: &effects) }
         made.removeAll(keepingCapacity: true)
         swap(&made, &replicaEffects)
-        noteServing(into: &effects)
+        noteLeader(into: &effects)
     }
 
     private mutating func execute(
@@ -56,26 +56,29 @@ extension Shard {
             guard let group = replica?.group else { return }
             effects.append(.compact(group, base))
         case .settled(let id, let fate):
+            guard !settleChange(id, fate, into: &effects) else { return }
             settle(Slab.Handle(number: id.number), fate, at: now, into: &effects)
         case .failed(let error): effects.append(.damaged(error))
         case .roleChanged(let report):
             if report.leader != leader { counters.leaderChanges += 1 }
             leader = report.leader
-        case .send, .sendFromLog, .sendSnapshot, .discardSnapshot:
-            invariant(false, "a group of one has nobody to talk to")
-        }
-    }
-
-    /// Tells the shards that only read, when it changes.
-    private mutating func noteServing(into effects: inout Effects) {
-        let isServing =
-            settings.mutations.has(.servesTooEarly)
-            ? replica?.raft.role == .leader : replica?.isServing ?? false
-        guard isServing != self.isServing else { return }
-        self.isServing = isServing
-        for core in 0..<settings.cores where core != address.core {
-            let reader = UnitAddress(core: core, unit: .shard)
-            effects.append(.send(Envelope(from: address, to: reader, body: .serving(isServing))))
+            if report.role != .leader { leadershipEnded(into: &effects) }
+        case .send(let message): send(message, into: &effects)
+        case .sendFromLog(let message):
+            guard let group = replica?.group else { return }
+            effects.append(.sendFromLog(group, message))
+        case .sendSnapshot(let id, let term, let beat, let index):
+            guard let group = replica?.group else { return }
+            effects.append(
+                .sendSnapshot(group, to: id, term: term, beat: beat, atLeast: index))
+        case .discardSnapshot(let position):
+            guard let group = replica?.group else { return }
+            effects.append(.discardSnapshot(group, position))
+        case .readReady(let id): readIndexed(id, at: now, into: &effects)
+        case .readRefused(let id, let refusal):
+            refuseIndexed(id, Self.refusal(of: refusal), into: &effects)
+        case .transferFailed(_, let refusal):
+            transferFailed(refusal, into: &effects)
         }
     }
 
@@ -92,6 +95,7 @@ extension Shard {
             switch fate {
             case .applied: nil
             case .superseded: .noLeader
+            case .unknown: .outcomeUnknown("another store leads, and its log begins behind it")
             case .refused(let refusal): Self.refusal(of: refusal)
             }
         if refusal == nil {
@@ -121,9 +125,10 @@ extension Shard {
         }
     }
 
-    private static func refusal(of refusal: RaftRefusal) -> Refusal {
+    static func refusal(of refusal: RaftRefusal) -> Refusal {
         switch refusal {
         case .tooMuchUncommitted: .overloaded(resource: .unsyncedWrites)
+        case .tooManyReads: .overloaded(resource: .readerQueue)
         default: .noLeader
         }
     }
@@ -138,6 +143,7 @@ extension Shard {
             for handle in proposals.handles { settle(handle, .applied, at: now, into: &effects) }
         }
         failure = error
+        refuseAllIndexed(into: &effects)
         let unknown = Refusal.outcomeUnknown("\(error)")
         for handle in proposals.handles {
             guard let proposal = proposals.remove(handle) else { continue }

@@ -31,24 +31,29 @@ extension Shard {
         reads request: RegionRequest, from requester: UnitAddress, at now: Now,
         into effects: inout Effects
     ) {
-        guard isServing else {
-            let refused = request.commands.map { refuse($0, .noLeader) }
-            reply(request.number, refused, to: requester, into: &effects)
+        guard now.instant < leaseEnd else {
+            beginWithoutLease(request, from: requester, into: &effects)
             return
         }
         if request.commands.count == 1, let outcome = readInline(request.commands[0], at: now) {
             reply(request.number, [outcome], to: requester, into: &effects)
             return
         }
-        let handle = requests.insert(
-            PendingRequest(
-                requester: requester, number: request.number,
-                commandCount: request.commands.count))
-        names[RequestName(requester, request.number)] = handle
+        let isCold = request.commands.count == 1
+        read(
+            request, insert(request, from: requester), isCold: isCold, at: now, into: &effects)
+    }
+
+    /// What is here now is what a read is to find.
+    /// - Parameter isCold: memory was asked in vain.
+    mutating func read(
+        _ request: RegionRequest, _ handle: PendingRequest.Handle, isCold: Bool, at now: Now,
+        into effects: inout Effects
+    ) {
         var view: (any EngineView)?
         for (index, command) in request.commands.enumerated() {
             let place = CommandPlace(request: handle, index: index)
-            if request.commands.count > 1, let outcome = readInline(command, of: view, at: now) {
+            if !isCold, let outcome = readInline(command, of: view, at: now) {
                 complete(place, outcome, into: &effects)
                 continue
             }

@@ -40,11 +40,7 @@ extension Shard {
         writes request: RegionRequest, from requester: UnitAddress, at now: Now,
         into effects: inout Effects
     ) {
-        let handle = requests.insert(
-            PendingRequest(
-                requester: requester, number: request.number,
-                commandCount: request.commands.count))
-        names[RequestName(requester, request.number)] = handle
+        let handle = insert(request, from: requester)
         for (index, command) in request.commands.enumerated() {
             let place = CommandPlace(request: handle, index: index)
             if let refusal = refusal(of: command) {

@@ -33,8 +33,18 @@ package struct Shard: ~Copyable {
     var replica: Replica?
     /// As it was heard of last.
     var leader: ReplicaID?
-    /// Whether what a read finds here is everything that was acknowledged.
+    /// What the gateways were told.
+    var leaderPlace = LeaderPlace.here
+    /// Whether this replica leads and has applied everything that was acknowledged.
     var isServing = false
+    /// Until when a read may be answered without asking anyone.
+    var leaseEnd = Instant.origin
+    var readers: ReaderShards
+    var indexReads = IndexReads()
+    var changeUnderWay: ChangeUnderWay?
+    /// Of requests that came from other stores; no earlier than the first one's.
+    var peerDeadline = Instant.distantFuture
+    var peerRequestCount = 0
     var replicaEffects: [ReplicaEffect] = []
     /// The batch of this turn, and who waits for it.
     var turnBatch = WriteBatch()
@@ -60,16 +70,24 @@ package struct Shard: ~Copyable {
         self.engine = engine
         self.replica = replica
         self.settings = settings
+        readers = ReaderShards(cores: settings.cores, own: address.core)
     }
 
-    /// The replica's: the deadlines of requests are the gateway's.
-    package var nextDeadline: Instant? { failure == nil ? replica?.nextDeadline : nil }
+    /// The replica's, and those of requests from other stores: for the others their gateway cares.
+    package var nextDeadline: Instant? {
+        let replicas = failure == nil ? replica?.nextDeadline : nil
+        guard peerDeadline < .distantFuture else { return replicas }
+        return replicas.map { min($0, peerDeadline) } ?? peerDeadline
+    }
 
     /// Whether no request is in hand.
     package var isIdle: Bool { requests.isEmpty && proposals.isEmpty && turnBatch.isEmpty }
 
     /// Whether reads and, where the replica is, writes are taken.
-    package var takesRequests: Bool { isServing }
+    package var takesRequests: Bool {
+        guard let replica else { return readers.isTold }
+        return isServing || !replica.isAlone
+    }
 
     package mutating func step(
         _ event: consuming Event, at now: Now, into effects: inout Effects
@@ -79,6 +97,8 @@ package struct Shard: ~Copyable {
         case .turnEnded:
             conditionBytes = 0
             proposeTurn(at: now, into: &effects)
+            askForIndex(at: now, into: &effects)
+            promoteLearners(at: now, into: &effects)
             stepReplica(.turnEnded, at: now, into: &effects)
         case .logged(_, let token): stepReplica(.persisted(token), at: now, into: &effects)
         case .applied(_, let index):
@@ -88,7 +108,13 @@ package struct Shard: ~Copyable {
         case .readFinished(let token, let result):
             finishRead(token, result, at: now, into: &effects)
         case .diskSpace(let disk): observe(disk)
-        case .deadlineReached: stepReplica(.deadlineReached, at: now, into: &effects)
+        case .deadlineReached:
+            expirePeers(at: now, into: &effects)
+            stepReplica(.deadlineReached, at: now, into: &effects)
+        case .peerLost(let store): lost(store, at: now, into: &effects)
+        case .change(_, let id, let wanted): change(id, wanted, at: now, into: &effects)
+        case .snapshotEnded(_, let id, let index):
+            stepReplica(.snapshotEnded(to: id, at: index), at: now, into: &effects)
         case .storeFailed(let error): fail(error, at: now, into: &effects)
         case .stopping, .request, .refused, .cancelled, .scraped, .failpoints:
             invariant(false, "a shard gets nothing that is a gateway's")
@@ -106,6 +132,9 @@ package struct Shard: ~Copyable {
     ) {
         switch envelope.body {
         case .request(let request):
+            if envelope.from.store != nil, !admits(request, from: envelope.from, into: &effects) {
+                return
+            }
             if request.commands[0].isWrite {
                 begin(writes: request, from: envelope.from, at: now, into: &effects)
             } else {
@@ -113,9 +142,17 @@ package struct Shard: ~Copyable {
             }
         case .expire(let number):
             expire(number, from: envelope.from, into: &effects)
-        case .serving(let isServing): self.isServing = isServing
-        case .reply:
-            invariant(false, "a shard sends no requests, so no reply can come")
+        case .raft(let message): stepReplica(.received(message), at: now, into: &effects)
+        case .serving(let isServing, let number):
+            leaseEnd = isServing ? .distantFuture : .origin
+            readers.isTold = true
+            let seen = Envelope.Body.servingSeen(number: number)
+            effects.append(.send(Envelope(from: address, to: envelope.from, body: seen)))
+        case .servingSeen(let number):
+            readers.saw(number, core: envelope.from.core)
+            goOnWithChange(at: now, into: &effects)
+        case .reply, .leader:
+            invariant(false, "a shard is sent nothing that is a gateway's")
         }
     }
 
@@ -144,8 +181,7 @@ package struct Shard: ~Copyable {
         requests[place.request]?.commands[place.index] = .done(outcome)
         requests[place.request]?.missing -= 1
         guard let request = requests[place.request], request.missing == 0 else { return }
-        requests.remove(place.request)
-        names[RequestName(request.requester, request.number)] = nil
+        remove(place.request, request)
         let outcomes = request.commands.map { command -> RawOutcome in
             guard case .done(let outcome) = command else {
                 invariant(false, "a request is answered when each command has its outcome")
@@ -157,12 +193,16 @@ package struct Shard: ~Copyable {
     }
 
     /// Replies at once with what is known of a request whose time is over.
-    private mutating func expire(
+    mutating func expire(
         _ number: RegionRequest.Number, from requester: UnitAddress, into effects: inout Effects
     ) {
-        guard let handle = names.removeValue(forKey: RequestName(requester, number)),
-            let request = requests.remove(handle)
-        else { return }
+        guard let handle = names[RequestName(requester, number)], let request = requests[handle]
+        else {
+            // It may have been passed on.
+            if replica == nil { passOn(.expire(number), from: requester, into: &effects) }
+            return
+        }
+        remove(handle, request)
         var outcomes: [RawOutcome] = []
         outcomes.reserveCapacity(request.commands.count)
         for command in request.commands {
@@ -225,14 +265,16 @@ struct PendingRequest: Sendable {
 
     var requester: UnitAddress
     var number: RegionRequest.Number
+    var deadline: Instant
     var commands: [CommandState]
     var missing: Int
 
-    init(requester: UnitAddress, number: RegionRequest.Number, commandCount: Int) {
+    init(_ request: RegionRequest, from requester: UnitAddress) {
         self.requester = requester
-        self.number = number
-        commands = Array(repeating: .begun, count: commandCount)
-        missing = commandCount
+        number = request.number
+        deadline = request.deadline
+        commands = Array(repeating: .begun, count: request.commands.count)
+        missing = request.commands.count
     }
 }
 

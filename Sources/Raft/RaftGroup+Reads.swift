@@ -8,7 +8,7 @@
 /// The lease: a majority answered a beat, each of them will vote for nobody for an election timeout
 /// from when it heard it, and the leader counts a shorter time from when it sent it. Only the rates
 /// of the clocks matter.
-internal import Base
+package import Base
 
 extension RaftGroup {
     mutating func begin(_ read: ReadID, at now: Instant, into effects: inout RaftEffects) {
@@ -52,22 +52,27 @@ extension RaftGroup {
         leadership!.reads.append(read)
     }
 
-    /// Whether nobody else can lead now: by the lease, or for want of anyone else.
-    private func isConfirmed(at now: Instant) -> Bool {
-        guard let leadership else { return false }
-        if leadership.followers.isEmpty { return membership.isVoter(id) }
+    /// Until when nobody else can lead, as far as is known now: by the lease, or for want of anyone
+    /// else. Nil: this replica has to ask before it reads. What it reads at once, without
+    /// `.read`, is complete only if it has applied an entry of its own term.
+    package var leaseEnd: Instant? {
+        guard let leadership else { return nil }
+        if leadership.followers.isEmpty { return membership.isVoter(id) ? .distantFuture : nil }
         let mutations = settings.mutations
         guard
             leadership.transfer == nil && !leadership.isLeaseGivenUp
                 || mutations.has(.keepsLeaseInTransfer)
-        else { return false }
+        else { return nil }
         let promised = membership.reached { voter in
-            voter == id ? now : leadership.progress(of: voter)?.promisedSince ?? .origin
+            voter == id ? .distantFuture : leadership.progress(of: voter)?.promisedSince ?? .origin
         }
-        guard let promised, promised > .origin else { return false }
+        guard let promised, promised > .origin else { return nil }
+        if promised == .distantFuture { return promised }
         let isLate = mutations.has(.overstaysLease)
-        return now < promised + (isLate ? settings.electionTimeout * 3 : settings.leaseDuration)
+        return promised + (isLate ? settings.electionTimeout * 3 : settings.leaseDuration)
     }
+
+    private func isConfirmed(at now: Instant) -> Bool { leaseEnd.map { now < $0 } ?? false }
 
     /// This term has committed something: the reads that waited for it begin.
     mutating func beginHeldReads(at now: Instant, into effects: inout RaftEffects) {

@@ -132,12 +132,14 @@ package enum Refusal: Error, Hashable, Sendable {
     package enum Resource: String, CaseIterable, Hashable, Sendable {
         case unsyncedWrites = "unsynced writes"
         case readerQueue = "reader queue"
+        case peerRequests = "requests of other stores"
 
         /// Frozen: dashboards and alerts name it.
         package var label: String {
             switch self {
             case .unsyncedWrites: "unsynced_writes"
             case .readerQueue: "reader_queue"
+            case .peerRequests: "peer_requests"
             }
         }
     }

@@ -8,9 +8,6 @@ package import Raft
 package import Storage
 
 package struct RecoveredReplica: Sendable {
-    /// Of a store that has never lost its data.
-    private static let first = ReplicaID(1)
-
     package let group: GroupID
     package let id: ReplicaID
     private let state: RecoveredState
@@ -44,13 +41,17 @@ package struct RecoveredReplica: Sendable {
         id = found.replica
     }
 
-    /// Makes the log of a new store: a group of one. Does nothing where it is made already.
-    package static func begin(_ group: GroupID, _ log: any RaftLogStore) throws(StorageError) {
+    /// Makes the log of a new replica: one of the group's first voters, all of which begin with the
+    /// same membership, or, with none, one that has joined and waits for a snapshot or for entries.
+    /// Does nothing where it is made already.
+    package static func begin(
+        _ group: GroupID, _ log: any RaftLogStore, replica: ReplicaID = ReplicaID(1),
+        membership: Membership = Membership(voters: [ReplicaID(1)])
+    ) throws(StorageError) {
         guard try !log.recover().contains(where: { $0.group == group }) else { return }
-        let snapshot = SnapshotIdentity(
-            position: .start, membership: Membership(voters: [first]))
+        let snapshot = SnapshotIdentity(position: .start, membership: membership)
         var batch = LogBatch()
-        batch.setBase(GroupBase(replica: first, snapshot: snapshot), of: group)
+        batch.setBase(GroupBase(replica: replica, snapshot: snapshot), of: group)
         try log.write(batch)
     }
 

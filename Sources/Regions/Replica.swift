@@ -23,6 +23,15 @@ package enum ReplicaEvent: Sendable {
     /// The data has every entry up to that index on disk.
     case flushed(through: LogIndex)
     case received(PeerMessage)
+    /// A linearizable read, on whatever replica; then `readReady` or `readRefused`.
+    case read(ReadID)
+    /// Settled like a proposal.
+    case changeMembership(ProposalID, [MembershipChange])
+    case transferLeadership(to: ReplicaID)
+    /// What was sent there may be lost, and nobody knows whether the replica lives.
+    case unreachable(ReplicaID)
+    /// See `RaftEvent`.
+    case snapshotEnded(to: ReplicaID, at: LogIndex?)
     /// Everything that arrived in this turn of the loop has been handed over.
     case turnEnded
     /// `nextDeadline` has come.
@@ -30,7 +39,8 @@ package enum ReplicaEvent: Sendable {
 }
 
 package enum ReplicaEffect: Sendable {
-    /// Write it to the log and sync; then `persisted`, in order.
+    /// Write it to the log and sync; then `persisted`, in order. If the write takes a snapshot, put
+    /// that in place of the data first, behind every `apply` before it.
     case append(LogAppend)
     /// Write it to the data, in order; then `applied`.
     case apply(LogApply)
@@ -43,6 +53,11 @@ package enum ReplicaEffect: Sendable {
     /// Let the log begin behind that base: nobody reads again what is before it.
     case compact(GroupBase)
     case settled(ProposalID, ProposalFate)
+    /// The data has everything that was committed when the read came.
+    case readReady(ReadID)
+    case readRefused(ReadID, RaftRefusal)
+    /// This replica leads on.
+    case transferFailed(to: ReplicaID, RaftRefusal)
     case roleChanged(RoleReport)
     /// A committed entry cannot be read: this replica's log is damaged, and the node has to end.
     case failed(StorageError)
@@ -66,46 +81,52 @@ package enum ProposalFate: Hashable, Sendable {
     case applied
     /// Certain not to have happened: another entry stands in its place.
     case superseded
+    /// A snapshot has taken its place in the log, and does not tell.
+    case unknown
     /// Not in any log.
     case refused(RaftRefusal)
 }
 
 package struct Replica: Sendable {
     package let group: GroupID
-    package private(set) var raft: RaftGroup
+    package internal(set) var raft: RaftGroup
 
-    private let logBytesForFollowers: Int
+    let logBytesForFollowers: Int
 
-    private struct Item: Sendable {
+    struct Item: Sendable {
         var term: Term
         var record: Bytes
         /// Of an entry that was proposed here; of any other it is decoded when it is applied.
         var batch: WriteBatch?
     }
 
-    private struct Proposal: Sendable {
+    struct Proposal: Sendable {
         var id: ProposalID
         var position: LogPosition
     }
 
     /// Entries from `firstItem` on, which is not behind what is to be applied next, to the end of
     /// the log or to where the core has added entries of its own since.
-    private var items: Deque<Item>
-    private var firstItem: LogIndex
-    private var itemBytes = 0
+    var items: Deque<Item>
+    var firstItem: LogIndex
+    var itemBytes = 0
     /// The host was told to apply up to here…
-    private var handedOver: LogIndex
+    var handedOver: LogIndex
     /// …and has done so up to here.
-    package private(set) var applied: LogIndex
+    package internal(set) var applied: LogIndex
     /// Of this replica's present term as leader, by position.
-    private var proposals: Deque<Proposal> = []
+    var proposals: Deque<Proposal> = []
     /// Of terms in which it led before: others may stand in their places.
-    private var doubtful: [Proposal] = []
+    var doubtful: [Proposal] = []
+    /// Reads that wait until the data has that entry, oldest first.
+    var reads: [(id: ReadID, index: LogIndex)] = []
+    /// A snapshot on its way to the disk: its index, and the write that puts it in place.
+    var snapshotUnderWay: (index: LogIndex, token: DurabilityToken?)?
     /// Messages that wait for a write of the log.
-    private var held: Deque<(after: DurabilityToken, message: PeerMessage)> = []
+    var held: Deque<(after: DurabilityToken, message: PeerMessage)> = []
     /// The batch that the core is being asked about.
-    private var proposed: (command: Bytes, batch: WriteBatch)?
-    private var raftEffects: RaftEffects = []
+    var proposed: (command: Bytes, batch: WriteBatch)?
+    var raftEffects: RaftEffects = []
 
     /// - Parameters:
     ///   - records: of the entries behind what is applied, in order.
@@ -143,9 +164,16 @@ package struct Replica: Sendable {
         raft.role == .leader && raft.trail.term(at: applied) == raft.term
     }
 
+    /// Whether the group has no other replica.
+    package var isAlone: Bool { raft.membership.everyone == [raft.id] }
+
+    /// Until when the data here is everything that was ever acknowledged, without asking anyone.
+    package var leaseEnd: Instant? { isServing ? raft.leaseEnd : nil }
+
     /// Whether nothing is under way.
     package var isIdle: Bool {
-        proposals.isEmpty && doubtful.isEmpty && applied == raft.trail.lastIndex
+        proposals.isEmpty && doubtful.isEmpty && reads.isEmpty
+            && applied == raft.trail.lastIndex
     }
 
     package mutating func step(
@@ -159,11 +187,21 @@ package struct Replica: Sendable {
         case .persisted(let token):
             raft.step(.persisted(token), at: now, into: &raftEffects)
             release(through: token, into: &effects)
+            finishSnapshot(through: token, into: &effects)
         case .applied(let index): settle(through: index, into: &effects)
         case .flushed(let index): compact(through: index, at: now, into: &effects)
-        case .received(let message):
-            raft.step(.received(message.message), at: now, into: &raftEffects)
-            if case .append(let append) = message.message.body { keep(message.entries, append) }
+        case .received(let message): receive(message, at: now)
+        case .read(let id): raft.step(.read(id), at: now, into: &raftEffects)
+        case .changeMembership(let id, let changes):
+            raft.step(.changeMembership(id, changes), at: now, into: &raftEffects)
+        case .transferLeadership(let target):
+            raft.step(.transferLeadership(to: target), at: now, into: &raftEffects)
+        case .unreachable(let id):
+            raft.step(.unreachable(id), at: now, into: &raftEffects)
+            // It may have led a group that sleeps.
+            raft.step(.wake, at: now, into: &raftEffects)
+        case .snapshotEnded(let id, let index):
+            raft.step(.snapshotEnded(to: id, at: index), at: now, into: &raftEffects)
         case .turnEnded: raft.step(.turnEnded, at: now, into: &raftEffects)
         case .deadlineReached: raft.step(.deadlineReached, at: now, into: &raftEffects)
         }
@@ -180,8 +218,7 @@ package struct Replica: Sendable {
         case .refused(let id, let refusal):
             proposed = nil
             effects.append(.settled(id, .refused(refusal)))
-        case .persist(let write):
-            effects.append(.append(LogAppend(group: group, write: write, records: take(write))))
+        case .persist(let write): append(write, into: &effects)
         case .send(let message, let token): send(message, after: token, into: &effects)
         case .apply(let index): apply(through: index, into: &effects)
         case .roleChanged(let report):
@@ -193,195 +230,15 @@ package struct Replica: Sendable {
         case .sendSnapshot(let follower, let term, let beat, let index):
             effects.append(.sendSnapshot(to: follower, term: term, beat: beat, atLeast: index))
         case .discardSnapshot(let position): effects.append(.discardSnapshot(position))
-        case .readReady, .readRefused, .transferFailed:
-            invariant(false, "nobody has asked this group for \(effect)")
-        }
-    }
-
-    // MARK: The log
-
-    private mutating func accepted(_ id: ProposalID, _ position: LogPosition) {
-        guard let proposed else {
-            invariant(false, "what is accepted was proposed just now")
-            return
-        }
-        let entry = Entry(term: position.term, .command(byteCount: proposed.command.count))
-        let record = EntryRecord.encode(entry, command: proposed.command)
-        put(Item(term: position.term, record: record, batch: proposed.batch), at: position.index)
-        proposals.append(Proposal(id: id, position: position))
-        self.proposed = nil
-    }
-
-    /// The records of an append's entries, where the core has taken them and they are not there.
-    private mutating func keep(_ records: [Bytes], _ append: Append) {
-        var index = append.previous.index
-        for (entry, record) in zip(append.entries, records) {
-            index += 1
-            guard index > handedOver, raft.trail.term(at: index) == entry.term else { continue }
-            let place = Int(index - firstItem)
-            if place < items.count, items[place].term == entry.term { continue }
-            put(Item(term: entry.term, record: record), at: index)
-        }
-    }
-
-    private mutating func take(_ write: LogWrite) -> [Bytes] {
-        guard !write.entries.isEmpty else { return [] }
-        let records = records(from: write.firstIndex, count: write.entries.count)
-        invariant(records != nil, "what is written to the log is not forgotten before it is")
-        return records ?? []
-    }
-
-    /// nil if they are in the log only.
-    private mutating func records(from index: LogIndex, count: Int) -> [Bytes]? {
-        guard index >= firstItem else { return nil }
-        fill(before: index + LogIndex(count))
-        let place = Int(index - firstItem)
-        return items[place..<place + count].map(\.record)
-    }
-
-    /// Whatever stood there and behind it was overwritten.
-    private mutating func put(_ item: Item, at index: LogIndex) {
-        invariant(index > handedOver, "what is committed is not overwritten")
-        fill(before: index)
-        let count = items.count - Int(index - firstItem)
-        itemBytes -= items.suffix(count).reduce(0) { $0 + $1.record.count }
-        items.removeLast(count)
-        add(item)
-    }
-
-    private mutating func add(_ item: Item) {
-        itemBytes += item.record.count
-        items.append(item)
-    }
-
-    /// What is applied and no follower lacks, or more than is kept for followers that lag.
-    private mutating func forget() {
-        let needed = raft.followers.map(\.match).min() ?? handedOver
-        while firstItem <= handedOver, firstItem <= needed || itemBytes > Limits.entryCacheBytes {
-            guard let item = items.popFirst() else { return }
-            itemBytes -= item.record.count
-            firstItem += 1
-        }
-    }
-
-    /// Adds the entries that the core has made by itself: a blank one, a membership.
-    private mutating func fill(before index: LogIndex) {
-        while firstItem + LogIndex(items.count) < index {
-            let next = firstItem + LogIndex(items.count)
-            guard let entry = raft.trail.entry(at: next), entry.byteCount == 0 else {
-                invariant(false, "entry \(next) was put in its place when it came")
-                return
+        case .readReady(let id, let index):
+            if index <= applied {
+                effects.append(.readReady(id))
+            } else {
+                reads.append((id, index))
             }
-            add(Item(term: entry.term, record: EntryRecord.encode(entry)))
+        case .readRefused(let id, let refusal): effects.append(.readRefused(id, refusal))
+        case .transferFailed(let target, let refusal):
+            effects.append(.transferFailed(to: target, refusal))
         }
-    }
-
-    /// Keeps what a follower lacks, as long as that is less to send than a snapshot.
-    ///
-    /// The data may be ahead of what is known here. History: (1) a worker applies an entry, (2) a
-    /// flush takes it along and is reported, (3) the worker reports. What comes with the third is
-    /// left for the next flush.
-    private mutating func compact(
-        through flushed: LogIndex, at now: Instant, into effects: inout [ReplicaEffect]
-    ) {
-        let flushed = min(flushed, applied)
-        let needed = raft.followers.map(\.match).min() ?? flushed
-        let isLarge =
-            raft.trail.byteCount(after: min(needed, flushed), through: flushed)
-            > logBytesForFollowers
-        let index = isLarge ? flushed : min(needed, flushed)
-        guard index > raft.trail.base.index else { return }
-        effects.append(.compact(GroupBase(replica: raft.id, snapshot: identity(at: index))))
-        raft.step(.compacted(through: index), at: now, into: &raftEffects)
-    }
-
-    private func identity(at index: LogIndex) -> SnapshotIdentity {
-        guard let term = raft.trail.term(at: index) else {
-            invariant(false, "\(index) is in the log")
-            return SnapshotIdentity(position: .start, membership: Membership())
-        }
-        return SnapshotIdentity(
-            position: LogPosition(index: index, term: term),
-            membership: raft.trail.membership(at: index))
-    }
-
-    // MARK: Messages
-
-    private mutating func send(
-        _ message: RaftMessage, after token: DurabilityToken?, into effects: inout [ReplicaEffect]
-    ) {
-        var records: [Bytes]? = []
-        if case .append(let append) = message.body, !append.entries.isEmpty {
-            records = self.records(
-                from: append.previous.index + 1, count: append.entries.count)
-        }
-        guard let records else {
-            invariant(token == nil, "a leader's appends wait for no write of its own")
-            effects.append(.sendFromLog(message))
-            return
-        }
-        let peer = PeerMessage(group: group, message: message, entries: records)
-        if let token { held.append((token, peer)) } else { effects.append(.send(peer)) }
-    }
-
-    private mutating func release(
-        through token: DurabilityToken, into effects: inout [ReplicaEffect]
-    ) {
-        while let first = held.first, first.after <= token {
-            effects.append(.send(first.message))
-            held.removeFirst()
-        }
-    }
-
-    // MARK: The data
-
-    /// Hands over what is committed: whole entries, not much more at once than one write may be.
-    private mutating func apply(through end: LogIndex, into effects: inout [ReplicaEffect]) {
-        while handedOver < end {
-            var batch = WriteBatch()
-            repeat {
-                handedOver += 1
-                do throws(DecodeError) {
-                    try take(Int(handedOver - firstItem), into: &batch)
-                } catch {
-                    let place = "entry \(handedOver) of group \(group)"
-                    effects.append(.failed(.corrupt("\(place) cannot be read: \(error)")))
-                    return
-                }
-            } while handedOver < end && batch.byteCount < Limits.mergedWriteBytes
-            let record = AppliedRecord(group: group, snapshot: identity(at: handedOver))
-            batch.put(.meta, AppliedRecord.key(of: group), record.encoded)
-            effects.append(.apply(LogApply(group: group, through: handedOver, batch: batch)))
-        }
-        forget()
-    }
-
-    private mutating func take(_ place: Int, into batch: inout WriteBatch) throws(DecodeError) {
-        if let own = items[place].batch {
-            items[place].batch = nil
-            if batch.isEmpty { batch = own } else { batch.append(own) }
-            return
-        }
-        guard let command = try CommandRecord.batch(ofEntry: items[place].record) else { return }
-        batch.append(command)
-    }
-
-    private mutating func settle(through index: LogIndex, into effects: inout [ReplicaEffect]) {
-        invariant(index > applied && index <= handedOver, "entries are applied in order")
-        applied = index
-        while let first = proposals.first, first.position.index <= index {
-            effects.append(.settled(first.id, fate(of: first)))
-            proposals.removeFirst()
-        }
-        guard !doubtful.isEmpty else { return }
-        for proposal in doubtful where proposal.position.index <= index {
-            effects.append(.settled(proposal.id, fate(of: proposal)))
-        }
-        doubtful.removeAll { $0.position.index <= index }
-    }
-
-    private func fate(of proposal: Proposal) -> ProposalFate {
-        let term = raft.trail.term(at: proposal.position.index)
-        return term == proposal.position.term ? .applied : .superseded
     }
 }

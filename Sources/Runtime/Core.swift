@@ -183,6 +183,9 @@ final class Core: Serving, @unchecked Sendable {
 
     private func execute(_ effect: consuming Effect) {
         switch consume effect {
+        // No other store is connected: as if it were lost on the way.
+        case .send(let envelope) where envelope.to.store != nil: break
+        case .sendFromLog, .sendSnapshot, .discardSnapshot, .changed: break
         case .send(let envelope):
             if let reply = services.failpoints.reply(to: envelope) {
                 queue.append(Delivery(to: .gateway, .received(reply)))

@@ -107,6 +107,7 @@ final class SimCore {
             }
             output.responses.append((exchange, response))
             if bug == .respondedTwice { output.responses.append((exchange, response)) }
+        case .sendFromLog, .sendSnapshot, .discardSnapshot, .changed: break
         case .stopRead(let token): stoppedReads.insert(token)
         case .released: break  // a simulated client holds no stream
         case .refusedForSpace: break  // `World` decides when a simulated disk has room again

@@ -130,6 +130,9 @@ struct TraceHash {
         case .logged(_, let token): mix(1, token.number)
         case .applied(_, let index): mix(2, index)
         case .flushed(_, let index): mix(12, index)
+        case .peerLost(let store): mix(13, UInt64(store.number))
+        case .change(_, let id, _): mix(14, id.number)
+        case .snapshotEnded(_, let id, let index): mix(15, id.number << 32 ^ (index ?? .max))
         case .readFinished(let token, let result):
             mix(3, token)
             if case .success(let outcome) = result { mix(outcome) }
@@ -168,6 +171,10 @@ struct TraceHash {
             mix(22, UInt64(exchange.slot) << 32 | UInt64(UInt32(bitPattern: exchange.stream)))
             mix(UInt64(response.status))
             mix(response.body)
+        case .sendFromLog(_, let message): mix(29, message.term)
+        case .sendSnapshot(_, let id, let term, _, _): mix(60, id.number << 32 ^ term)
+        case .discardSnapshot(_, let position): mix(61, position.index)
+        case .changed(let id, _): mix(62, id.number)
         case .scrape(let token): mix(23, token)
         case .commandFailpoints(let token, _): mix(29, token)
         case .stopRead(let token): mix(25, token)
@@ -183,6 +190,7 @@ struct TraceHash {
 
     private mutating func mix(_ envelope: Envelope) {
         mix(UInt64(envelope.from.core) << 16 | UInt64(envelope.to.core))
+        mix(UInt64(envelope.from.store?.number ?? 0) << 32 | UInt64(envelope.to.store?.number ?? 0))
         switch envelope.body {
         case .request(let request):
             mix(30, request.number)
@@ -191,7 +199,12 @@ struct TraceHash {
             mix(31, reply.number)
             for outcome in reply.outcomes { mix(outcome) }
         case .expire(let number): mix(32, number)
-        case .serving(let isServing): mix(33, isServing ? 1 : 0)
+        case .serving(let isServing, let number): mix(33, number << 1 | (isServing ? 1 : 0))
+        case .servingSeen(let number): mix(34, number)
+        case .leader(.here): mix(35)
+        case .leader(.unknown): mix(36)
+        case .leader(.store(let store)): mix(37, UInt64(store.number))
+        case .raft(let message): mix(message.encoded)
         }
     }
 

@@ -13,6 +13,10 @@ extension Event {
         case .logged(_, let token): "logged \(token)"
         case .applied(_, let index): "applied up to entry \(index)"
         case .flushed(_, let index): "flushed up to entry \(index)"
+        case .peerLost(let store): "store \(store) is lost"
+        case .change(_, let id, let change): "change \(id.number): \(change)"
+        case .snapshotEnded(_, let id, let index):
+            "snapshot for replica \(id) ended \(index.map { "at \($0)" } ?? "in vain")"
         case .readFinished(let token, let result):
             switch result {
             case .success(let outcome): "read \(token & 0xFFFF_FFFF): \(outcome.shown)"
@@ -47,6 +51,11 @@ extension Effect {
         case .read(let token, let read, let view, let wall):
             "read \(token & 0xFFFF_FFFF) at \(wall.milliseconds)"
                 + "\(view == nil ? "" : " of a view"): \(read.shown)"
+        case .sendFromLog(_, let message): "→ from the log: \(message.shown)"
+        case .sendSnapshot(_, let id, let term, _, let index):
+            "term \(term): send a snapshot of \(index) or later to replica \(id)"
+        case .discardSnapshot(_, let position): "discard the snapshot of \(position)"
+        case .changed(let id, let result): "change \(id.number): \(result)"
         case .send(let envelope): "→ \(envelope.shown)"
         case .respond(let exchange, let response, _):
             "respond \(exchange.shown) \(response.status)"
@@ -62,9 +71,38 @@ extension ExchangeID {
     var shown: String { "c\(slot).\(stream)" }
 }
 
+extension UnitAddress {
+    fileprivate var shown: String { (store.map { "store \($0) " } ?? "") + "\(unit)\(core)" }
+}
+
+extension RaftMessage {
+    var shown: String {
+        let said =
+            switch body {
+            case .preVote(let candidacy): "pre-vote? \(candidacy.last)"
+            case .preVoteReply(let answer): "pre-vote \(answer)"
+            case .vote(let candidacy): "vote? \(candidacy.last)"
+            case .voteReply(let isGranted): "vote \(isGranted ? "granted" : "refused")"
+            case .append(let append):
+                "append \(append.entries.count) behind \(append.previous), commit \(append.commit)"
+            case .appendReply(let reply): "\(reply.outcome)"
+            case .heartbeat(let heartbeat):
+                "heartbeat \(heartbeat.beat.round), commit \(heartbeat.commit)"
+            case .heartbeatReply(let beat, let isAsleep):
+                "heartbeat \(beat.round) heard\(isAsleep ? ", asleep" : "")"
+            case .snapshot(let snapshot, _): "snapshot \(snapshot.position)"
+            case .timeoutNow: "campaign now"
+            case .readIndex(let context): "read index? \(context.number)"
+            case .readIndexReply(let reply): "read index \(reply.context.number): \(reply.index)"
+            case .wakeUp: "wake up"
+            }
+        return "term \(term): \(said)"
+    }
+}
+
 extension Envelope {
     var shown: String {
-        let route = "\(from.unit)\(from.core)→\(to.unit)\(to.core)"
+        let route = "\(from.shown)→\(to.shown)"
         switch body {
         case .request(let request):
             let commands = request.commands.map(\.shown).joined(separator: "; ")
@@ -73,7 +111,10 @@ extension Envelope {
             let outcomes = reply.outcomes.map(\.shown).joined(separator: "; ")
             return "\(route) reply \(reply.number & 0xFFFF_FFFF): \(outcomes)"
         case .expire(let number): return "\(route) expire \(number & 0xFFFF_FFFF)"
-        case .serving(let isServing): return "\(route) serving: \(isServing)"
+        case .serving(let isServing, _): return "\(route) serving: \(isServing)"
+        case .servingSeen: return "\(route) serving seen"
+        case .leader(let place): return "\(route) leader: \(place)"
+        case .raft(let message): return "\(route) \(message.message.shown)"
         }
     }
 }

@@ -47,7 +47,8 @@ struct ShardHost: ~Copyable {
 
     mutating func sendAll(_ commands: [RawCommand]) -> UInt64 {
         next += 1
-        let request = RegionRequest(number: next, commands: commands)
+        let request = RegionRequest(
+            number: next, deadline: .distantFuture, commands: commands)
         deliver(.request(request))
         return next
     }
@@ -120,7 +121,9 @@ struct ShardHost: ~Copyable {
             case .stopRead(let token): stopped.insert(token)
             case .append, .apply, .compact, .damaged, .refusedForSpace:
                 _ = store.take(effect)
-            case .respond, .released, .scrape, .commandFailpoints: break
+            case .respond, .released, .scrape, .sendFromLog, .sendSnapshot, .discardSnapshot,
+                .changed, .commandFailpoints:
+                break
             }
         }
     }

@@ -62,7 +62,7 @@ struct ReplicaHost {
                 sent.append(PeerMessage(group: GroupID(1), message: message, entries: records))
             case .compact(let base): bases.append(base)
             case .sendSnapshot(let follower, _, _, let index): lagging.append((follower, index))
-            case .discardSnapshot: break
+            case .discardSnapshot, .readReady, .readRefused, .transferFailed: break
             case .settled(let id, let fate): settled.append((id, fate))
             case .roleChanged: break
             case .failed(let error): Issue.record("\(error)")

@@ -1,0 +1,67 @@
+/// Where a gateway sends commands when several stores have the group, and what it does when nobody
+/// takes them.
+///
+/// Commands go to whoever leads, here or on another store, and never from there to a third. A run
+/// that was refused as a whole, because nobody led there, has not happened: it waits a little for a
+/// leader and is sent again, and its client notices nothing of an election. What is not known to
+/// have been refused is answered as unknown.
+internal import Base
+internal import DequeModule
+internal import Regions
+
+extension Gateway {
+    mutating func follow(
+        _ place: LeaderPlace, at now: Now, into effects: inout Effects
+    ) {
+        leader = place
+        if place != .unknown { sendParked(at: now, into: &effects) }
+    }
+
+    /// Everything that waits, to whoever leads now; whoever does not refuses it again.
+    mutating func sendParked(at now: Now, into effects: inout Effects) {
+        retryAt = .distantFuture
+        var waiting: Deque<RawExchange.Handle> = []
+        swap(&waiting, &parked)
+        for handle in waiting {
+            // nil: its time was over, or its client left.
+            guard let exchange = exchanges[handle], exchange.target == nil else { continue }
+            send(exchange.run, of: handle, until: exchange.deadline, into: &effects)
+        }
+    }
+
+    /// Whether the reply says that nothing has happened, and a leader may yet be found in time.
+    mutating func parks(
+        _ reply: RegionReply, _ handle: RawExchange.Handle, from store: StoreID?, at now: Now
+    ) -> Bool {
+        guard let exchange = exchanges[handle], exchange.target?.store == store,
+            !exchange.isExpired, reply.outcomes.allSatisfy({ $0 == .refused(.noLeader) })
+        else { return false }
+        let since = exchange.leaderlessSince ?? now.instant
+        guard now.instant < since + Limits.leaderWait else { return false }
+        exchanges[handle]?.leaderlessSince = since
+        exchanges[handle]?.target = nil
+        retryAt = min(retryAt, now.instant + Limits.leaderRetry)
+        parked.append(handle)
+        return true
+    }
+
+    /// What is on its way there and back does not arrive.
+    mutating func lost(_ store: StoreID, at now: Now, into effects: inout Effects) {
+        for handle in exchanges.handles where exchanges[handle]?.target?.store == store {
+            answerUnknown(handle, reads: .noLeader, at: now, into: &effects)
+        }
+    }
+
+    /// Goes on as if the other store had said that it does not know.
+    mutating func answerUnknown(
+        _ handle: RawExchange.Handle, reads: Refusal, at now: Now, into effects: inout Effects
+    ) {
+        guard let exchange = exchanges[handle], let target = exchange.target,
+            let store = target.store
+        else { return }
+        let writes = Refusal.outcomeUnknown("store \(store) had the write and did not answer")
+        let outcomes = exchange.run.map { RawOutcome.refused($0.isWrite ? writes : reads) }
+        let reply = RegionReply(number: handle.number, outcomes: outcomes)
+        received(reply, from: store, at: now, into: &effects)
+    }
+}

@@ -1,0 +1,104 @@
+/// Reads that have to ask first whether this replica still leads: all of one turn ask together, and
+/// are carried out when the data has everything that was committed when they came (ReadIndex).
+internal import Base
+internal import Raft
+internal import Regions
+
+struct IndexReads: Sendable {
+    struct Waiting: Sendable {
+        var handle: PendingRequest.Handle
+        var request: RegionRequest
+    }
+
+    /// Of this turn.
+    var turn: [Waiting] = []
+    /// Asked for, in order.
+    var asked: [(id: ReadID, reads: [Waiting])] = []
+    var count = 0
+    private var lastID: UInt64 = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    mutating func ask() -> ReadID? {
+        guard !turn.isEmpty else { return nil }
+        lastID += 1
+        asked.append((ReadID(lastID), turn))
+        turn = []
+        return ReadID(lastID)
+    }
+
+    mutating func take(_ id: ReadID) -> [Waiting] {
+        guard let place = asked.firstIndex(where: { $0.id == id }) else { return [] }
+        let reads = asked.remove(at: place).reads
+        count -= reads.count
+        return reads
+    }
+
+    mutating func takeAll() -> [Waiting] {
+        defer { self = IndexReads(after: lastID) }
+        return asked.flatMap(\.reads) + turn
+    }
+
+    init() {}
+
+    private init(after id: UInt64) { lastID = id }
+}
+
+extension Shard {
+    mutating func beginWithoutLease(
+        _ request: RegionRequest, from requester: UnitAddress, into effects: inout Effects
+    ) {
+        guard let replica else {
+            passOn(.request(request), from: requester, into: &effects)
+            return
+        }
+        let refusal: Refusal? =
+            if failure != nil || replica.raft.role != .leader {
+                .noLeader
+            } else if indexReads.count >= Limits.readsForIndex {
+                .overloaded(resource: .readerQueue)
+            } else {
+                nil
+            }
+        if let refusal {
+            let refused = request.commands.map { refuse($0, refusal) }
+            reply(request.number, refused, to: requester, into: &effects)
+            return
+        }
+        let handle = insert(request, from: requester)
+        indexReads.turn.append(IndexReads.Waiting(handle: handle, request: request))
+        indexReads.count += 1
+    }
+
+    mutating func askForIndex(at now: Now, into effects: inout Effects) {
+        guard let id = indexReads.ask() else { return }
+        stepReplica(.read(id), at: now, into: &effects)
+    }
+
+    mutating func readIndexed(_ id: ReadID, at now: Now, into effects: inout Effects) {
+        for waiting in indexReads.take(id) where requests.contains(waiting.handle) {
+            read(waiting.request, waiting.handle, isCold: false, at: now, into: &effects)
+        }
+    }
+
+    mutating func refuseIndexed(
+        _ id: ReadID, _ refusal: Refusal, into effects: inout Effects
+    ) {
+        refuse(indexReads.take(id), refusal, into: &effects)
+    }
+
+    mutating func refuseAllIndexed(into effects: inout Effects) {
+        refuse(indexReads.takeAll(), .noLeader, into: &effects)
+    }
+
+    private mutating func refuse(
+        _ reads: [IndexReads.Waiting], _ refusal: Refusal, into effects: inout Effects
+    ) {
+        for waiting in reads {
+            for (index, command) in waiting.request.commands.enumerated() {
+                let place = CommandPlace(request: waiting.handle, index: index)
+                complete(place, refuse(command, refusal), into: &effects)
+            }
+        }
+    }
+}

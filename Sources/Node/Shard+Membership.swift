@@ -1,0 +1,172 @@
+/// Changes of a group's members, as a leader takes them: one at a time.
+///
+/// A new replica begins as a learner; any leader makes it a voter once it has caught up, so that an
+/// election in between leaves nothing half done. A store that was removed comes back under a new
+/// name: its replica's id is spent.
+internal import Base
+internal import Raft
+package import Regions
+
+package enum GroupChange: Hashable, Sendable {
+    /// A replica on that store, which begins as a learner.
+    case add(StoreID)
+    case remove(StoreID)
+    /// Let the replica there lead.
+    case transfer(to: StoreID)
+}
+
+package struct GroupChangeID: Hashable, Sendable {
+    package var number: UInt64
+    package init(_ number: UInt64) { self.number = number }
+}
+
+/// What became of a change. Of a transfer `done` says that this store leads no longer.
+package enum GroupChangeResult: Hashable, Sendable {
+    case done
+    /// Ask that store, if it is known. Nothing was done.
+    case notLeader(StoreID?)
+    /// Another one is not over. Nothing was done.
+    case underWay
+    /// It leads to no membership, or to nobody. Nothing was done.
+    case impossible(String)
+    /// A transfer whose target did not get so far in time.
+    case timedOut
+    /// This replica lost its leadership meanwhile.
+    case unknown
+}
+
+/// The change that a leader has in hand.
+struct ChangeUnderWay: Sendable {
+    /// nil: nobody asked for it.
+    var id: GroupChangeID?
+    var action: Action
+    /// The shards of other cores have to know first that the group will be more than one replica.
+    var waitsForReaders: Bool
+
+    enum Action: Sendable {
+        case membership([MembershipChange])
+        case transfer(ReplicaID)
+    }
+}
+
+extension Shard {
+    /// No slab of writes ever gets so far.
+    private static let proposal = ProposalID(.max)
+
+    mutating func change(
+        _ id: GroupChangeID, _ change: GroupChange, at now: Now, into effects: inout Effects
+    ) {
+        guard let replica, isServing else {
+            effects.append(.changed(id, .notLeader(leader?.store)))
+            return
+        }
+        guard changeUnderWay == nil else {
+            effects.append(.changed(id, .underWay))
+            return
+        }
+        let members = replica.raft.membership.everyone
+        switch change {
+        case .add(let store):
+            begin(id, .membership([.addLearner(ReplicaID(on: store))]), at: now, into: &effects)
+        case .remove(let store):
+            guard let member = members.first(where: { $0.store == store }) else {
+                effects.append(.changed(id, .impossible("store \(store) has no replica")))
+                return
+            }
+            begin(id, .membership([.remove(member)]), at: now, into: &effects)
+        case .transfer(let store):
+            guard let member = members.first(where: { $0.store == store }) else {
+                effects.append(.changed(id, .impossible("store \(store) has no replica")))
+                return
+            }
+            guard member != replica.raft.id else {
+                effects.append(.changed(id, .impossible("store \(store) leads already")))
+                return
+            }
+            begin(id, .transfer(member), at: now, into: &effects)
+        }
+    }
+
+    private mutating func begin(
+        _ id: GroupChangeID?, _ action: ChangeUnderWay.Action, at now: Now,
+        into effects: inout Effects
+    ) {
+        changeUnderWay = ChangeUnderWay(id: id, action: action, waitsForReaders: true)
+        noteLeader(into: &effects)
+        goOnWithChange(at: now, into: &effects)
+    }
+
+    /// Once no shard of another core reads without asking.
+    mutating func goOnWithChange(at now: Now, into effects: inout Effects) {
+        guard let change = changeUnderWay, change.waitsForReaders, readers.haveSeen else { return }
+        changeUnderWay?.waitsForReaders = false
+        switch change.action {
+        case .membership(let changes):
+            stepReplica(.changeMembership(Self.proposal, changes), at: now, into: &effects)
+        case .transfer(let target):
+            stepReplica(.transferLeadership(to: target), at: now, into: &effects)
+        }
+    }
+
+    /// False if the proposal is one of writes.
+    mutating func settleChange(
+        _ id: ProposalID, _ fate: ProposalFate, into effects: inout Effects
+    ) -> Bool {
+        guard id == Self.proposal else { return false }
+        switch fate {
+        case .applied: finishChange(.done, into: &effects)
+        case .superseded, .unknown: finishChange(.unknown, into: &effects)
+        case .refused(.notLeader(let leader)):
+            finishChange(.notLeader(leader?.store), into: &effects)
+        case .refused(.membership(let error)):
+            finishChange(.impossible("\(error)"), into: &effects)
+        case .refused: finishChange(.underWay, into: &effects)
+        }
+        return true
+    }
+
+    mutating func transferFailed(_ refusal: RaftRefusal, into effects: inout Effects) {
+        switch refusal {
+        case .timedOut: finishChange(.timedOut, into: &effects)
+        case .notLeader(let leader): finishChange(.notLeader(leader?.store), into: &effects)
+        case .noTransferTarget:
+            finishChange(.impossible("that replica is no voter"), into: &effects)
+        default: finishChange(.underWay, into: &effects)
+        }
+    }
+
+    /// The replica has another role: a transfer is over, and so is what had not begun. What is in
+    /// the log is settled there.
+    mutating func leadershipEnded(into effects: inout Effects) {
+        guard let change = changeUnderWay else { return }
+        if case .transfer = change.action {
+            finishChange(.done, into: &effects)
+        } else if change.waitsForReaders {
+            finishChange(.notLeader(nil), into: &effects)
+        }
+    }
+
+    private mutating func finishChange(
+        _ result: GroupChangeResult, into effects: inout Effects
+    ) {
+        guard let change = changeUnderWay else { return }
+        changeUnderWay = nil
+        if let id = change.id { effects.append(.changed(id, result)) }
+    }
+
+    /// Learners that have nearly everything become voters, all of them at once: a group of two
+    /// voters is worth less than either one or three.
+    mutating func promoteLearners(at now: Now, into effects: inout Effects) {
+        guard let replica, isServing, changeUnderWay == nil,
+            !replica.raft.membership.learners.isEmpty, !replica.raft.membership.isJoint
+        else { return }
+        let enough = replica.raft.trail.lastIndex
+        let learners = replica.raft.membership.learners
+        let ready = replica.raft.followers.filter {
+            learners.contains($0.id) && $0.state == .replicating
+                && $0.match + Limits.entriesLackingOfVoter >= enough
+        }
+        guard !ready.isEmpty else { return }
+        begin(nil, .membership(ready.map { .addVoter($0.id) }), at: now, into: &effects)
+    }
+}
