@@ -136,8 +136,8 @@ package enum Limits {
     /// Bytes of entries that a leader keeps in memory after it has applied them, for followers that
     /// lag; what is further back is read from the log.
     package static let entryCacheBytes = 16 << 20
-    /// For how long a command that nobody takes waits for a leader: an election, and the time in which
-    /// its winner applies what is committed.
+    /// For how long a command that nobody takes waits for a leader: an election, and the time in
+    /// which its winner applies what is committed.
     package static let leaderWait = Duration.seconds(3)
     /// Between two tries, if nobody is heard to lead.
     package static let leaderRetry = Duration.milliseconds(50)
@@ -149,8 +149,8 @@ package enum Limits {
     package static let readsForIndex = 16_384
     /// Entries that a learner may lack when it becomes a voter: what it gets in a moment.
     package static let entriesLackingOfVoter: UInt64 = 1_024
-    /// Messages of a replica that wait for a write of its log: many times what arrives during a slow
-    /// sync, and a few megabytes.
+    /// Messages of a replica that wait for a write of its log: many times what arrives during a
+    /// slow sync, and a few megabytes.
     package static let messagesHeldForLog = 16_384
     /// Reads of a node that wait for a reader thread, in equal shares for its cores. Past it a cold
     /// read is refused instead of queued for ever.
