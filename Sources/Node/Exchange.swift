@@ -1,0 +1,66 @@
+/// What a gateway keeps of a request until it is answered.
+internal import API
+internal import Base
+internal import Coordination
+internal import Failpoints
+internal import Regions
+internal import Telemetry
+
+/// What every answer needs of its request.
+struct ExchangeContext: Sendable {
+    var exchange: ExchangeID
+    var method: Method
+    var route: Route
+    var requestID: Bytes
+    var startedAt: Instant
+}
+
+/// A request for keys that is with the shard.
+struct RawExchange: Sendable {
+    typealias Handle = Slab<RawExchange>.Handle
+
+    var context: ExchangeContext
+    var request: RawRequest
+    var batch: BatchCoordinator
+    var deadline: Instant
+    /// The commands that are under way, and who has them; nil while nobody does.
+    var run: [RawCommand] = []
+    var target: UnitAddress?
+    /// Since when it has looked for a leader; nil if it has not.
+    var leaderlessSince: Instant?
+    /// The commands that go out in the next turn; nil while some are under way.
+    var deferredRun: [RawCommand]?
+    /// The shard has been told to give up; its reply ends the request.
+    var isExpired = false
+    /// Nobody waits for the answer.
+    var isCancelled = false
+
+    init(
+        context: ExchangeContext, request: RawRequest, batch: BatchCoordinator, deadline: Instant
+    ) {
+        self.context = context
+        self.request = request
+        self.batch = batch
+        self.deadline = deadline
+    }
+
+    mutating func sent(_ run: [RawCommand], to target: UnitAddress) {
+        self.run = run
+        self.target = target
+    }
+}
+
+/// A request for what the host has to gather: metrics, while all units are asked for theirs, or how
+/// its failpoints stand.
+struct ScrapeExchange: Sendable {
+    typealias Handle = Slab<ScrapeExchange>.Handle
+
+    enum Question: Sendable {
+        case metrics(ExpositionFormat)
+        case failpoints(FailpointCommand, pretty: Bool)
+    }
+
+    var context: ExchangeContext
+    var question: Question
+    var deadline: Instant
+}
