@@ -123,8 +123,9 @@ package enum Limits {
     /// Bytes of a core's share at the least: two bodies of the largest size, or two pages and
     /// batches, else a legal request could never be taken.
     package static let heldBytesPerCoreMin = 32 << 20
-    /// Bytes of writes handed to the disk worker and not yet durable: more than all request
-    /// bodies, so that a slow disk first pauses the clients by flow control.
+    /// Bytes of writes that a shard has proposed and nobody has applied yet: more than all request
+    /// bodies, so that a slow disk first pauses the clients by flow control, and refuses only what
+    /// small requests make large, like range deletes.
     package static let unsyncedBytes = 320 << 20
     /// Bytes of writes that one sync may serve: the batch is in memory twice while it is written.
     package static let mergedWriteBytes = 16 << 20

@@ -119,10 +119,13 @@ extension Connection {
         readWithheld = true
         front.state.counters.connectionsPaused += 1
         front.state.counters.pauses += 1
-        if !front.state.requestBytesFit, !isQueued {
-            isQueued = true
-            front.pause(self)
-        }
+        queueForMemory()
+    }
+
+    private func queueForMemory() {
+        guard !front.state.requestBytesFit, !isQueued else { return }
+        isQueued = true
+        front.pause(self)
     }
 
     func endPause() {
@@ -132,7 +135,10 @@ extension Connection {
     }
 
     func resumeReading() {
-        guard readWithheld, mayRead, let context else { return }
+        guard readWithheld, let context else { return }
+        // History: (1) reading stops because the output is full, (2) memory gets short, (3) the
+        // output drains, (4) memory is free again, and nobody knows of this connection.
+        guard mayRead else { return queueForMemory() }
         endPause()
         context.read()
     }

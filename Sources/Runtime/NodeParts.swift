@@ -1,5 +1,5 @@
-/// The parts of a node, made and connected: event loops, fronts, cores, the disk worker, the
-/// readers.
+/// The parts of a node, made and connected: event loops, fronts, cores, the two threads that write,
+/// the readers.
 internal import API
 internal import Base
 internal import Failpoints

@@ -1,8 +1,8 @@
 /// A node that runs: its data directory, its engine, its threads, its cores, its listeners.
 ///
 /// Built once, in the order in which things need each other, and taken down in the opposite order:
-/// listeners, requests in flight, disk worker, engine, directory. It leaves out everything that a
-/// person sees while it starts, which is the command line's.
+/// listeners, requests in flight, the writers of log and data, both databases, directory. It leaves
+/// out everything that a person sees while it starts, which is the command line's.
 internal import Base
 internal import CMalloc
 internal import Failpoints

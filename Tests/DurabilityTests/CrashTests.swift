@@ -64,10 +64,14 @@ import Testing
                 "PUT /v1/raw/kv/in-flight HTTP/1.1\r\nHost: localhost\r\n"
                     + "Content-Length: 4\r\n\r\n12"
             )
+            // Each core has some of them, and closes them when it has been told to drain.
+            let idle = try (0..<32).map { _ in try node.connect() }
+            for wire in idle { #expect(try wire.request("GET", "/livez").isSuccess) }
             try wait(for: 100, ledger, from: ledger.acknowledgements)
             node.send(SIGTERM)
             let isDraining = poll(.seconds(20)) { node.messages.contains(#""event":"draining""#) }
             try #require(isDraining, "\(node.messages)")
+            for wire in idle { try #require(wire.untilClosed() != nil) }
             wire.send("34")
             let answer = try wire.answer()
             #expect(answer.isSuccess, "\(answer.head)")
