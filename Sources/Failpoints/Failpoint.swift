@@ -6,17 +6,16 @@
 /// no place to wait in. The table in docker/failpoints.md is compared with this file by a test.
 
 package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
-    case acceptConnection, tlsHandshake, tlsReload
-    case httpReceive, httpHead, httpBody, httpAnswer, httpSend
-    case gatewayAdmit, shardWrite, shardRead, coreInbox, accessWrite
-    case logTake, logSync, logSynced
-    case dataWrite, dataApplied
-    case readBegin, readEnd, viewOpen, viewClose
-    case compactionExpired
-    case diskLook, diskReclaim, diskFlushed
-    case metricsCollect
-    case startLock, startIdentity, startOpen, startMade, startListen
-    case drainBegin, drainClose
+    case acceptConnection, connectionGone, tlsHandshake, tlsReload, httpReceive, httpUpgrade
+    case httpHead, httpBody, httpInflate, httpAnswer, httpDeflate, httpSend
+    case gatewayAdmit, gatewayCancel, shardWrite, shardRead, coreInbox, corePost, coreDeadline
+    case accessWrite
+    case logQueue, logTake, logCut, logSync, logSynced, dataQueue, dataWrite, dataApplied
+    case storeFailed, flushBegin, flushDone, compactionBegin, compactionExpired, readQueue
+    case readStop, readBegin, readEnd, viewOpen, viewClose
+    case diskLook, diskReclaim, diskFlushed, metricsCollect, startLock, startIdentity, startOpen
+    case startData, startEmpty, startMade, startRecover, startListen, startReady, drainBegin
+    case drainQuiet, drainClose, drainEnd
 
     /// Who waits while an action waits.
     package enum Ground: String, CaseIterable, Hashable, Sendable {
@@ -39,39 +38,53 @@ package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
         name: String, place: String, ground: Ground, faults: [InjectedFault]
     )
 
-    private var facts: Facts { isOfServing ? servingFacts : storingFacts }
+    private var facts: Facts {
+        guard let facts = frontFacts ?? unitFacts ?? storeFacts ?? lifeFacts else {
+            fatalError("every failpoint is in one of these tables")
+        }
+        return facts
+    }
 
-    private var isOfServing: Bool { rawValue <= Failpoint.accessWrite.rawValue }
-
-    private var servingFacts: Facts {
+    private var frontFacts: Facts? {
         switch self {
         case .acceptConnection:
             ("accept.connection", "a connection was accepted and has no slot yet", .loop, [.closed])
+        case .connectionGone:
+            ("connection.gone", "a connection has ended and nobody was told", .loop, [])
         case .tlsHandshake:
             ("tls.handshake", "a first byte said TLS; no handshake yet", .loop, [.closed])
         case .tlsReload:
             ("tls.reload", "before the certificate's files are read again", .thread, [.unreadable])
         case .httpReceive:
             ("http.receive", "bytes were read from a socket and not looked at", .loop, [.closed])
+        case .httpUpgrade:
+            ("http.upgrade", "a client asked for HTTP/2 and still has no answer", .loop, [.closed])
         case .httpHead:
             ("http.head", "a request's head is complete and not judged", .loop, [.overloaded])
-        case .httpBody:
-            ("http.body", "a part of a request's body came", .loop, [.overloaded])
+        case .httpBody: ("http.body", "a part of a request's body came", .loop, [.overloaded])
+        case .httpInflate:
+            ("http.inflate", "before a part of a body is undone from gzip", .loop, [.overloaded])
         case .httpAnswer:
             (
                 "http.answer", "an answer was decided and counted, its connection has none of it",
-                .loop, [.closed]
+                .loop,
+                [.closed]
             )
-        case .httpSend:
-            ("http.send", "before bytes are handed to the kernel", .loop, [.closed])
+        case .httpDeflate: ("http.deflate", "before an answer is put into gzip", .loop, [.kept])
+        case .httpSend: ("http.send", "before bytes are handed to the kernel", .loop, [.closed])
+        default: nil
+        }
+    }
+
+    private var unitFacts: Facts? {
+        switch self {
         case .gatewayAdmit:
             (
                 "gateway.admit", "a whole request, before the gateway has seen it", .loop,
-                [
-                    .overloaded, .notReady, .noLeader, .deadlineExceeded, .outcomeUnknown,
-                    .internal,
-                ]
+                [.overloaded, .notReady, .noLeader, .deadlineExceeded, .outcomeUnknown, .internal]
             )
+        case .gatewayCancel:
+            ("gateway.cancel", "a client has gone and the gateway was not told", .loop, [])
         case .shardWrite:
             (
                 "shard.write", "before a shard gets writes", .loop,
@@ -83,18 +96,23 @@ package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
                 [.unreadable, .overloaded, .noLeader]
             )
         case .coreInbox:
-            (
-                "core.inbox", "before a core takes what other threads have for it", .loop, []
-            )
-        default:
-            ("access.write", "before the line of the access log", .loop, [.lost])
+            ("core.inbox", "before a core takes what other threads have for it", .loop, [])
+        case .corePost:
+            ("core.post", "before another core gets what this one has for it", .loop, [])
+        case .coreDeadline: ("core.deadline", "a deadline has come and no unit was told", .loop, [])
+        case .accessWrite: ("access.write", "before the line of the access log", .loop, [.lost])
+        default: nil
         }
     }
 
-    private var storingFacts: Facts {
+    private var storeFacts: Facts? {
         switch self {
+        case .logQueue:
+            ("log.queue", "entries were proposed, the log thread has none of them", .loop, [])
         case .logTake:
             ("log.take", "the log thread has taken what queued and written nothing", .thread, [])
+        case .logCut:
+            ("log.cut", "before the log is cut behind what the data has on disk", .thread, [])
         case .logSync:
             (
                 "log.sync", "before a batch goes into the log with its sync", .thread,
@@ -105,13 +123,35 @@ package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
                 "log.synced", "the batch is on disk and nobody has been told", .thread,
                 [.ioError, .corrupt]
             )
+        case .dataQueue:
+            ("data.queue", "entries were committed, the data thread has none of them", .loop, [])
         case .dataWrite:
             (
                 "data.write", "before what is committed goes into the data", .thread,
                 [.ioError, .corrupt]
             )
-        case .dataApplied:
-            ("data.applied", "the data has it and nobody has been told", .thread, [])
+        case .dataApplied: ("data.applied", "the data has it and nobody has been told", .thread, [])
+        case .storeFailed:
+            ("store.failed", "a write has failed for good and nobody has been told", .thread, [])
+        case .flushBegin:
+            (
+                "flush.begin", "before the data's memory is written out on demand", .thread,
+                [.ioError]
+            )
+        case .flushDone:
+            (
+                "flush.done", "it is written out, and who demanded it was not told", .thread,
+                [.ioError]
+            )
+        case .compactionBegin: ("compaction.begin", "before a compaction on demand", .thread, [])
+        case .compactionExpired:
+            (
+                "compaction.expired", "a compaction is about to drop an expired value", .thread,
+                [.kept]
+            )
+        case .readQueue: ("read.queue", "before a read goes to the reader threads", .loop, [])
+        case .readStop:
+            ("read.stop", "nobody waits for a read any more; it was not told", .loop, [])
         case .readBegin:
             (
                 "read.begin", "before a reader thread reads", .thread,
@@ -124,11 +164,12 @@ package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
             )
         case .viewOpen: ("view.open", "before a consistent view is opened", .loop, [])
         case .viewClose: ("view.close", "before a consistent view is closed", .loop, [])
-        case .compactionExpired:
-            (
-                "compaction.expired", "a compaction is about to drop an expired value", .thread,
-                [.kept]
-            )
+        default: nil
+        }
+    }
+
+    private var lifeFacts: Facts? {
+        switch self {
         case .diskLook:
             ("disk.look", "before free space is looked at", .thread, [.unreadable, .ioError])
         case .diskReclaim:
@@ -145,23 +186,40 @@ package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
         case .startIdentity:
             ("start.identity", "locked; before a new identity is written", .thread, [.ioError])
         case .startOpen:
+            ("start.open", "before the log is opened", .thread, [.ioError, .corrupt, .diskFull])
+        case .startData:
             (
-                "start.open", "before the log and the data are opened", .thread,
+                "start.data", "the log is open; before the data is opened", .thread,
                 [.ioError, .corrupt, .diskFull]
             )
+        case .startEmpty:
+            ("start.empty", "both were made, and the log has no group yet", .thread, [.ioError])
         case .startMade:
             (
-                "start.made", "both were made, and the identity does not say so yet", .thread,
+                "start.made", "the log has its group, and the identity does not say so yet",
+                .thread,
                 [.ioError]
             )
-        case .startListen:
-            ("start.listen", "before an address is bound", .thread, [.addressInUse])
-        case .drainBegin: ("drain.begin", "before requests are refused", .thread, [])
-        default:
+        case .startRecover:
             (
-                "drain.close", "all is answered; before threads end and the store closes", .thread,
+                "start.recover", "both are open; before the log and the data are brought together",
+                .thread,
+                [.ioError, .corrupt]
+            )
+        case .startListen: ("start.listen", "before an address is bound", .thread, [.addressInUse])
+        case .startReady:
+            ("start.ready", "requests are taken, and nobody has been told", .thread, [])
+        case .drainBegin: ("drain.begin", "before requests are refused", .thread, [])
+        case .drainQuiet:
+            (
+                "drain.quiet", "no connection is taken any more; before the answers are waited for",
+                .thread,
                 []
             )
+        case .drainClose:
+            ("drain.close", "all is answered; before threads end and the store closes", .thread, [])
+        case .drainEnd: ("drain.end", "threads have ended, and nobody has been told", .thread, [])
+        default: nil
         }
     }
 }

@@ -36,14 +36,14 @@ package struct FailpointTable: Sendable {
 
     package init(_ settings: [FailpointSetting] = [], generator: SeededGenerator) {
         var generator = generator
-        invariant(Failpoint.allCases.count <= 64, "a word has a bit for each point")
+        invariant(Failpoint.allCases.count <= 128, "the mask has a bit for each point")
         slots = Failpoint.allCases.map { _ in Slot(generator: generator.split()) }
         for setting in settings { slots[Int(setting.point.rawValue)].program = setting.program }
     }
 
     /// A bit for each point that is set, by its raw value.
-    package var mask: UInt64 {
-        slots.enumerated().reduce(0) { $1.element.program == nil ? $0 : $0 | 1 << $1.offset }
+    package var mask: UInt128 {
+        slots.indices.reduce(0) { slots[$1].program == nil ? $0 : $0 | 1 << UInt128($1) }
     }
 
     /// What happens at `point` now; nil: nothing.

@@ -1,6 +1,8 @@
 /// What the front does to bodies on their way: gzip undone in requests, done in answers.
 internal import API
 internal import Base
+internal import Failpoints
+internal import Injection
 
 extension FrontState {
     /// The answer as this client is to have it; before it is counted as held. Answers whose form
@@ -9,7 +11,7 @@ extension FrontState {
         guard response.mayBeCoded else { return response }
         var answer = response
         answer.vary(on: .acceptEncoding)
-        guard takesGzip else { return answer }
+        guard takesGzip, failpoints.reached(.httpDeflate) != .kept else { return answer }
         let coded = gzipEncoder.encode(response.body)
         if coded.count < response.body.count { answer.encode(coded, as: "gzip") }
         return answer
@@ -21,6 +23,7 @@ extension FrontState {
         _ piece: UnsafeRawBufferPointer, by decoder: GzipDecoder, onto body: inout Bytes?,
         held: inout Int
     ) -> Problem? {
+        if let problem = failure(at: .httpInflate) { return problem }
         let sent = decoder.received + piece.count
         guard sent <= Limits.bodyBytes else { return Refusal.bodyTooLarge(sent) }
         var problem: Problem?

@@ -70,6 +70,7 @@ final class Connection: ChannelDuplexHandler {
     /// The channel is closed: nothing is owed to anybody any more.
     private func gone() {
         guard context != nil else { return }
+        front.state.failpoints.reached(.connectionGone)
         context = nil
         var streams: [Int32] = []
         switch mode {

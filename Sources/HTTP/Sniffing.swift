@@ -116,6 +116,7 @@ extension Connection {
     /// The client asked to go on in HTTP/2 (RFC 7540 §3.2), and may have done so already.
     func takeUpgrade(_ http1: HTTP1Session, followedBy bytes: ByteBuffer) {
         guard let context, let upgrade = http1.upgrade else { return }
+        if front.state.failpoints.reached(.httpUpgrade) == .closed { return close(.failed) }
         let session = HTTP2Session(state: front.state)
         waiting = nil
         guard session.upgrade(settings: upgrade.settings, request: upgrade.request) else {

@@ -23,8 +23,9 @@ package final class FailpointRegistry: Sendable {
         package var action: FailpointAction
     }
 
-    /// A bit for each point that is set, by its raw value.
-    private let armed: Atomic<UInt64>
+    /// A bit for each point that is set, by its raw value: the first 64, and the rest.
+    private let armed = Atomic<UInt64>(0)
+    private let armedAbove = Atomic<UInt64>(0)
     private let state: Mutex<State>
     private let tell: @Sendable (Report) -> Void
 
@@ -35,9 +36,9 @@ package final class FailpointRegistry: Sendable {
         tell: @escaping @Sendable (Report) -> Void
     ) {
         let table = FailpointTable(settings, generator: generator)
-        armed = Atomic(table.mask)
         state = Mutex(State(table: table))
         self.tell = tell
+        arm(table.mask)
     }
 
     /// Nothing is set, and nothing is said.
@@ -56,7 +57,15 @@ package final class FailpointRegistry: Sendable {
 
     /// Whether something is set there, which is not done.
     package func isSet(_ point: Failpoint) -> Bool {
-        armed.load(ordering: .relaxed) & 1 << UInt64(point.rawValue) != 0
+        let word =
+            point.rawValue < 64
+            ? armed.load(ordering: .relaxed) : armedAbove.load(ordering: .relaxed)
+        return word & 1 << UInt64(point.rawValue & 63) != 0
+    }
+
+    private func arm(_ mask: UInt128) {
+        armed.store(UInt64(truncatingIfNeeded: mask), ordering: .relaxed)
+        armedAbove.store(UInt64(truncatingIfNeeded: mask >> 64), ordering: .relaxed)
     }
 
     /// `reached` for code of an executor whose threads must not wait.
@@ -82,13 +91,13 @@ package final class FailpointRegistry: Sendable {
             for point in changed {
                 for waiter in state.paused.removeValue(forKey: point) ?? [] { waiter.signal() }
             }
-            armed.store(state.table.mask, ordering: .relaxed)
+            arm(state.table.mask)
             return result
         }
     }
 
     /// How many points are set.
-    package var setCount: Int { armed.load(ordering: .relaxed).nonzeroBitCount }
+    package var setCount: Int { state.withLock { $0.table.mask.nonzeroBitCount } }
 
     @inline(never)
     private func act(at point: Failpoint) -> InjectedFault? {

@@ -4,6 +4,8 @@
 /// does not survive that.
 package import Base
 private import CRocksDB
+internal import Failpoints
+internal import Injection
 package import Storage
 private import Synchronization
 
@@ -13,6 +15,7 @@ extension RocksEngine {
     /// left when compactions are stopped or the store has failed.
     package func compact(_ family: ColumnFamily, _ range: KeyRange) {
         guard !range.isEmpty, let options = rocksdb_compactoptions_create() else { return }
+        self.options.failpoints.reached(.compactionBegin)
         defer { rocksdb_compactoptions_destroy(options) }
         // 3: the last level too, which RocksDB otherwise skips unless a filter is set, but not what
         // this very call has written there.

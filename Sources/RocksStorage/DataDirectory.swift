@@ -116,10 +116,12 @@ package final class DataDirectory: Sendable {
         let log = try RocksLog(
             path: path + "/" + Self.logName, options: RocksLogOptions(beside: options),
             creating: creating, lease: self)
+        try failpoints.check(.startData)
         let engine = try RocksEngine(
             path: path + "/" + Self.databaseName, options: options, creating: creating,
             lease: self)
         guard creating else { return (log, engine) }
+        try failpoints.check(.startEmpty)
         try begin(log)
         try failpoints.check(.startMade)
         var made = identity

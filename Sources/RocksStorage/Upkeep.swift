@@ -1,6 +1,8 @@
 /// What an operator, a metric or a test asks of the engine beside reading and writing.
 internal import Base
 private import CRocksDB
+internal import Failpoints
+internal import Injection
 package import Storage
 private import Synchronization
 
@@ -77,6 +79,12 @@ extension RocksEngine {
 
     /// Writes the memtables of all families out as tables; without a log, as one step. Blocks.
     package func flush() throws(StorageError) {
+        try options.failpoints.check(.flushBegin)
+        try writeOut()
+        try options.failpoints.check(.flushDone)
+    }
+
+    private func writeOut() throws(StorageError) {
         guard options.hasLog else { return try flushTogether() }
         guard let options = rocksdb_flushoptions_create() else { fatalError("out of memory") }
         defer { rocksdb_flushoptions_destroy(options) }

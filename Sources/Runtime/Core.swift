@@ -126,6 +126,7 @@ final class Core: Serving, @unchecked Sendable {
     }
 
     func cancel(_ exchange: ExchangeID) {
+        services.failpoints.reached(.gatewayCancel)
         handle(.gateway, .cancelled(exchange))
     }
 
@@ -208,10 +209,13 @@ final class Core: Serving, @unchecked Sendable {
         case .read(let token, let read, let view, let wall):
             let stop = StopFlag()
             stopFlags[token] = stop
+            services.failpoints.reached(.readQueue)
             services.readers.run(read, view, at: wall, until: stop) { [self] result in
                 post([Delivery(to: .shard, .readFinished(token, result))])
             }
-        case .stopRead(let token): stopFlags[token]?.set()
+        case .stopRead(let token):
+            services.failpoints.reached(.readStop)
+            stopFlags[token]?.set()
         case .scrape(let token):
             services.scrape(index, token)
         case .commandFailpoints(let token, let command):
@@ -240,6 +244,7 @@ final class Core: Serving, @unchecked Sendable {
         isRunning = false
         submit()
         for core in outgoing.indices where !outgoing[core].isEmpty {
+            services.failpoints.reached(.corePost)
             services.post(core, outgoing[core].map { Delivery(to: $0.to.unit, .received($0)) })
             outgoing[core].removeAll(keepingCapacity: true)
         }
@@ -249,10 +254,12 @@ final class Core: Serving, @unchecked Sendable {
 
     private func submit() {
         if !applied.isEmpty {
+            services.failpoints.reached(.dataQueue)
             services.data.submit(applied)
             applied.removeAll(keepingCapacity: true)
         }
         if !logged.isEmpty {
+            services.failpoints.reached(.logQueue)
             services.log.submit(logged)
             logged.removeAll(keepingCapacity: true)
         }
@@ -275,6 +282,7 @@ final class Core: Serving, @unchecked Sendable {
         let delay = max(.nanoseconds(Int64(clamping: rest)), Self.restMin)
         let task = loop.scheduleTask(in: delay) {
             self.deadline = nil
+            self.services.failpoints.reached(.coreDeadline)
             self.handle(.gateway, .deadlineReached)
             self.handle(.shard, .deadlineReached)
         }

@@ -69,6 +69,7 @@ package final class RunningNode: Sendable {
                 ).get()
                 listeners.append(channel)
             }
+            await failpoints.reachedAside(.startReady)
             return try RunningNode(
                 parts, directory: directory, tls: tls, listeners: listeners, diskWatch: watch,
                 failpoints: failpoints)
@@ -104,6 +105,7 @@ package final class RunningNode: Sendable {
         await failpoints.reachedAside(.drainBegin)
         for core in parts.cores { core.post([Delivery(to: .gateway, .stopping)]) }
         for listener in listeners { try await listener.close() }
+        await failpoints.reachedAside(.drainQuiet)
         // All at once: a core that waited for another would go on taking requests.
         let drains = parts.cores.map { core in
             let empty = core.loop.makePromise(of: Void.self)
@@ -117,6 +119,7 @@ package final class RunningNode: Sendable {
         await failpoints.reachedAside(.drainClose)
         await diskWatch.stop()
         try await parts.shutDown()
+        await failpoints.reachedAside(.drainEnd)
     }
 
     /// Returns once each loop has taken a turn: while one of them hangs, it does not.

@@ -1,6 +1,8 @@
 /// What a node finds on its disk and stands on: the log, the data, and the replica that they were
 /// left by.
 internal import Base
+internal import Failpoints
+internal import Injection
 internal import Raft
 internal import Regions
 internal import RocksStorage
@@ -22,6 +24,7 @@ struct Store: Sendable {
         let (log, engine) = try directory.openStore(options) { log throws(StorageError) in
             try RecoveredReplica.begin(group, log)
         }
+        try options.failpoints.check(.startRecover)
         let recovered = try RecoveredReplica(of: group, log: log, data: engine)
         let store = Store(engine: engine, log: log, memoryBound: options.storeMemoryBound)
         return (store, recovered)

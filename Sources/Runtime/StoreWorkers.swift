@@ -104,6 +104,7 @@ final class StoreWorkers: Sendable {
             }
             events[core, default: []].append(.logged(append.group, append.write.token))
         case .compact(let group, let base):
+            failpoints.reached(.logCut)
             batch.setBase(base, of: group)
             state.withLock { state in
                 state.statistics.logBytes = 0
@@ -176,7 +177,9 @@ final class StoreWorkers: Sendable {
             state.statistics.failures[WriteFailure(error), default: 0] += 1
             return state.failure == nil
         }
-        if isFirst { failed(error) }
+        guard isFirst else { return }
+        failpoints.reached(.storeFailed)
+        failed(error)
     }
 }
 

@@ -13,7 +13,7 @@ import Testing
         #expect(Set(names).count == names.count)
         for name in names { #expect(name.wholeMatch(of: /[a-z]+\.[a-z]+/) != nil, "\(name)") }
         for point in Failpoint.allCases { #expect(!point.place.isEmpty, "\(point)") }
-        #expect(names.count >= 30)
+        #expect(names.count >= 40)
     }
 
     /// Rows of the form | `name` | where it stands | what waits | `fault` `fault` |.

@@ -2,6 +2,7 @@
 // made reads back as itself.
 import Base
 import Failpoints
+import RegexBuilder
 import Testing
 
 @Suite struct ParserTests {
@@ -87,7 +88,7 @@ import Testing
     @Test(arguments: [
         ("log.sink=off", 0, "there is no such failpoint; did you mean log.sync?"),
         ("off", 0, "there is no such failpoint; there are accept.connection, "),
-        ("log.everything=off", 0, "there are log.take, log.sync, log.synced"),
+        ("log.everything=off", 0, "there are log.queue, log.take, log.cut, log.sync"),
         ("log.sync", 8, "= and actions follow the name, as in log.sync=panic"),
         ("log.sync=off;log.sync=panic", 13, "it is there twice; chain its actions with ->"),
         ("log.sync=off,log.take=off", 12, "after an action comes ->, ; or the end"),
@@ -143,6 +144,40 @@ import Testing
         )
     }
 
+    /// All that up to four pieces of the grammar can make: read exactly if a pattern written
+    /// another way takes it, and else refused with a place that lies within.
+    @Test func everythingShortIsReadOrRefused() {
+        let pieces = ["->", "off", "sleep", "(1)", "(", "5%", "2*", "%", " "]
+        let step = #/ *(?:5%)?(?:2\*)?(?:off|sleep\(1\)) */#
+        let chain = Regex {
+            step
+            ZeroOrMore {
+                "->"
+                step
+            }
+        }
+        var texts = [""]
+        var wrong: [String] = []
+        var readCount = 0
+        for _ in 0..<4 {
+            texts = texts.flatMap { text in pieces.map { text + $0 } }
+            for text in texts {
+                let isRight = text.wholeMatch(of: chain) != nil
+                do throws(FailpointMistake) {
+                    let program = try FailpointProgram(text, for: .logSync)
+                    let again = try FailpointProgram(program.description, for: .logSync)
+                    readCount += 1
+                    if !isRight || again != program { wrong.append(text) }
+                } catch {
+                    let isWithin = (0...text.utf8.count).contains(error.offset)
+                    if isRight || !isWithin || error.reason.isEmpty { wrong.append(text) }
+                }
+            }
+        }
+        #expect(wrong.isEmpty)
+        #expect(readCount > 20)
+    }
+
     /// Any bytes give a program or a mistake that lies within them.
     @Test(arguments: [UInt64(1), .random(in: 2 ... .max)])
     func anythingIsReadOrRefused(seed: UInt64) {
@@ -151,16 +186,15 @@ import Testing
             "log.sync", "http.answer", "=", ";", "->", "off", "return", "sleep", "(", ")", "%", "*",
             "1", "0", ".", "9999999999999999999999", " ", "é", "\u{0}", "pause", "io_error",
         ]
-        for _ in 0..<20_000 {
+        for _ in 0..<2_000 {
             let text = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
                 pieces.randomElement(using: &generator) ?? ""
             }.joined()
             do throws(FailpointMistake) {
-                let list = try FailpointSetting.list(text)
-                #expect(list.allSatisfy { !$0.program.steps.isEmpty })
+                _ = try FailpointSetting.list(text)
             } catch {
-                #expect((0...text.utf8.count).contains(error.offset), "seed \(seed): \(text)")
-                #expect(!error.reason.isEmpty)
+                let isWithin = (0...text.utf8.count).contains(error.offset)
+                if !isWithin || error.reason.isEmpty { Issue.record("seed \(seed): \(text)") }
             }
         }
     }

@@ -61,7 +61,7 @@ import Testing
     @Test func commandsChangeWhatTheyName() throws {
         var table = try table("log.sync=return;http.answer=return")
         let bits = { (points: Failpoint...) in
-            points.reduce(UInt64(0)) { $0 | 1 << UInt64($1.rawValue) }
+            points.reduce(UInt128(0)) { $0 | 1 << UInt128($1.rawValue) }
         }
         #expect(table.mask == bits(.logSync, .httpAnswer))
         #expect(table.perform(.list).count == Failpoint.allCases.count)

@@ -37,6 +37,19 @@ import Testing
         #expect(registry.setCount == 0)
     }
 
+    @Test func offAndYieldLetPass() throws {
+        let registry = try registry("log.sync=1*off->yield")
+        for _ in 0..<3 { #expect(registry.reached(.logSync) == nil) }
+        #expect(registry.perform(.show(.logSync))[0].hits == 2)
+    }
+
+    @Test func everyPointIsSetByItself() throws {
+        for point in Failpoint.allCases {
+            let registry = try registry("\(point.name)=print")
+            #expect(Failpoint.allCases.filter(registry.isSet) == [point])
+        }
+    }
+
     @Test func printIsTold() throws {
         let told = Mutex<[String]>([])
         let registry = try registry("log.sync=print(here)") { report in

@@ -16,37 +16,6 @@ import Testing
         }
     }
 
-    // MARK: All of them
-
-    /// Each says that it was reached, from the start to the end of a node that does a bit of
-    /// everything. Dropping an expired value takes a compaction, which is `CompactionTests`' to ask
-    /// for.
-    @Test func everyPointIsReached() throws {
-        try withFolder { folder in
-            let files = try TestCertificate(in: folder)
-            let all = Failpoint.allCases.map { "\($0.name)=print" }.joined(separator: ";")
-            let node = try FaultyNode(
-                in: folder, failpoints: all, "--tls-cert", files.certificate, "--tls-key",
-                files.key, "--log-level", "debug")
-            defer { node.program.kill() }
-            #expect(try node.put("k", "v")?.status == 200)
-            #expect(try node.value("k") == "v")
-            let secure = node.url.replacing("http:", with: "https:")
-            #expect(try node.ask("GET", secure + "/v1/raw/kv/k", "-k")?.body == "v")
-            let scans = #"{"ops":[{"op":"scan","limit":1000},{"op":"scan","limit":1000}]}"#
-            #expect(try node.ask("POST", "/v1/raw/batch", "--json", scans)?.status == 200)
-            #expect(try node.ask("GET", "/metrics")?.status == 200)
-            node.program.send(SIGHUP)
-            #expect(node.program.line(with: "certificate_kept") != nil)
-            try node.waitForHit(of: "disk.reclaim")
-            node.program.send(SIGTERM)
-            let ended = node.program.wait(.seconds(20))
-            #expect(ended?.status == 0, "\(node.program.messages.suffix(2000))")
-            let missing = Set(Failpoint.allCases.map(\.name)).subtracting(node.reached)
-            #expect(missing == ["compaction.expired"])
-        }
-    }
-
     // MARK: The switch
 
     @Test func theyAreServedOnlyIfAskedFor() throws {
@@ -169,6 +138,26 @@ import Testing
                 #expect(answer?.status == 429 && answer?.code == "overloaded", "\(point)")
                 #expect(try node.put("k", "v", version)?.status == 200)
             }
+        }
+    }
+
+    @Test func codingsFail() throws {
+        try withNode { node in
+            let gzip = ["-H", "Accept-Encoding: gzip"]
+            try node.set("http.deflate", "1*return(kept)")
+            #expect(try node.ask("GET", "/openapi.yaml", gzip)?.body.hasPrefix("#") == true)
+            #expect(try node.ask("GET", "/openapi.yaml", gzip)?.body.hasPrefix("#") == false)
+            try node.set("http.inflate", "1*return")
+            #expect(try node.batchInGzip()?.code == "overloaded")
+            #expect(try node.batchInGzip()?.status == 200)
+        }
+    }
+
+    @Test func anUpgradeFails() throws {
+        try withNode { node in
+            try node.set("http.upgrade", "1*return(closed)")
+            #expect(try node.ask("GET", "/livez", "--http2") == nil)
+            #expect(try node.ask("GET", "/livez", "--http2")?.status == 200)
         }
     }
 

@@ -49,6 +49,10 @@ struct FaultyNode {
 
     /// Nil: the connection ended without an answer.
     func ask(_ method: String, _ path: String, _ more: String...) throws -> Answer? {
+        try ask(method, path, more)
+    }
+
+    func ask(_ method: String, _ path: String, _ more: [String]) throws -> Answer? {
         let outcome = try curl(method, path, more).run(within: .seconds(30))
         guard outcome.status == 0 else { return nil }
         let text = outcome.text
@@ -63,6 +67,19 @@ struct FaultyNode {
         guard outcome.status == 0, let cut = outcome.text.lastIndex(of: " ") else { return nil }
         let status = Int(outcome.text[outcome.text.index(after: cut)...]) ?? 0
         return status == 0 ? nil : Answer(status: status, body: String(outcome.text[..<cut]))
+    }
+
+    /// `{"ops":[{"op":"get","key":"k"}]}`, packed.
+    func batchInGzip() throws -> Answer? {
+        try withFolder { folder in
+            let plain = folder.appending(path: "body")
+            try Data(#"{"ops":[{"op":"get","key":"k"}]}"#.utf8).write(to: plain)
+            let packed = try Tool.system("gzip", package: "gzip").with([plain.path]).run()
+            try #require(packed.status == 0, "\(packed.messages)")
+            return try ask(
+                "POST", "/v1/raw/batch", "-H", "Content-Type: application/json", "-H",
+                "Content-Encoding: gzip", "--data-binary", "@\(plain.path).gz")
+        }
     }
 
     func value(_ key: String) throws -> String? {

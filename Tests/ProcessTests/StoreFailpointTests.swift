@@ -70,6 +70,40 @@ import Testing
         }
     }
 
+    /// The same where a loop hands over: nobody can hold it there, but the process can end.
+    @Test(arguments: [("log.queue", false), ("data.queue", true), ("http.answer", true)])
+    func endedBeforeTheAnswer(name: String, isThere: Bool) throws {
+        try withFolder { folder in
+            let node = try FaultyNode(in: folder)
+            defer { node.program.kill() }
+            #expect(try node.put("before", "v")?.status == 200)
+            try node.set(name, name == "http.answer" ? "1*off->panic" : "panic")
+            #expect(try node.put("k", "v") == nil)
+            #expect(node.program.wait(.seconds(20))?.signal != nil)
+
+            let next = try FaultyNode(in: folder)
+            defer { next.program.kill() }
+            #expect(try next.value("before") == "v")
+            #expect(try next.value("k") == (isThere ? "v" : nil))
+        }
+    }
+
+    /// The log is about to be cut behind what the data has on disk, which it has.
+    @Test func endedBeforeTheLogIsCut() throws {
+        try withFolder { folder in
+            let first = try FaultyNode(in: folder)
+            defer { first.program.kill() }
+            #expect(try first.put("k", "v")?.status == 200)
+            first.program.send(SIGTERM)
+            #expect(first.program.wait(.seconds(20))?.status == 0)
+            let cut = try FaultyNode.serve(in: folder, "log.cut=panic(cut)").run()
+            #expect(cut.signal != nil && cut.messages.contains("failpoint log.cut: cut"))
+            let next = try FaultyNode(in: folder)
+            defer { next.program.kill() }
+            #expect(try next.value("k") == "v")
+        }
+    }
+
     /// `outcome_unknown` is the truth: what timed out in the log was written after all.
     @Test func aWriteThatTimedOutHappensLater() throws {
         try withFolder { folder in
@@ -147,7 +181,12 @@ import Testing
         ("start.open", "return(io_error)", 74, "disk_failed"),
         ("start.open", "return(disk_full)", 74, "disk_full"),
         ("start.open", "return(corrupt)", 65, "data_corrupt"),
+        ("start.data", "return(io_error)", 74, "disk_failed"),
+        ("start.data", "return(corrupt)", 65, "data_corrupt"),
+        ("start.empty", "return", 74, "disk_failed"),
         ("start.made", "return", 74, "disk_failed"),
+        ("start.recover", "return", 74, "disk_failed"),
+        ("start.recover", "return(corrupt)", 65, "data_corrupt"),
         ("start.listen", "return", 69, "port_in_use"),
     ])
     func aStartThatFailsSaysSoAndTheNextSucceeds(
@@ -162,7 +201,8 @@ import Testing
     }
 
     /// Ended between two steps of making a store.
-    @Test(arguments: ["start.lock", "start.identity", "start.open", "start.made", "start.listen"])
+    @Test(
+        arguments: Failpoint.allCases.map(\.name).filter { $0.hasPrefix("start.") })
     func aStartThatCrashesLeavesNothingInTheWay(name: String) throws {
         try withFolder { folder in
             let outcome = try FaultyNode.serve(in: folder, "\(name)=panic(gone)").run()
@@ -195,9 +235,10 @@ import Testing
     }
 
     /// All was answered, the store was never closed: as good as a clean end.
-    @Test func aCrashAtTheEndCostsNothing() throws {
+    @Test(arguments: ["drain.quiet", "drain.close", "drain.end"])
+    func aCrashAtTheEndCostsNothing(name: String) throws {
         try withFolder { folder in
-            let node = try FaultyNode(in: folder, failpoints: "drain.close=panic")
+            let node = try FaultyNode(in: folder, failpoints: "\(name)=panic")
             defer { node.program.kill() }
             #expect(try node.put("k", "v")?.status == 200)
             node.program.send(SIGTERM)
