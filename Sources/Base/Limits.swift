@@ -127,6 +127,9 @@ package enum Limits {
     /// bodies, so that a slow disk first pauses the clients by flow control, and refuses only what
     /// small requests make large, like range deletes.
     package static let unsyncedBytes = 320 << 20
+    /// Bytes of a batch that a core may write to memory on its event loop: some 0.1 ms, less than
+    /// waking another thread for it and being woken by it on a busy machine.
+    package static let appliedAtOnceBytes = 32 << 10
     /// Bytes of writes that one sync may serve: the batch is in memory twice while it is written.
     package static let mergedWriteBytes = 16 << 20
     /// Bytes of the log that are kept for followers that lag. Past it a snapshot is less to send.

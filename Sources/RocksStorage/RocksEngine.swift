@@ -22,6 +22,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         var batch: OpaquePointer
         let synced: OpaquePointer
         let unsynced: OpaquePointer
+        let unhindered: OpaquePointer
         var refusal: StorageError?
     }
 
@@ -46,14 +47,21 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         database = try RocksDatabase(
             path: path, options: options, creating: creating, lease: lease)
         guard let batch = rocksdb_writebatch_create(), let synced = rocksdb_writeoptions_create(),
-            let unsynced = rocksdb_writeoptions_create()
+            let unsynced = rocksdb_writeoptions_create(),
+            let unhindered = rocksdb_writeoptions_create()
         else { fatalError("out of memory") }
         if options.hasLog {
             rocksdb_writeoptions_set_sync(synced, 1)
         } else {
-            for each in [synced, unsynced] { rocksdb_writeoptions_disable_WAL(each, 1) }
+            for each in [synced, unsynced, unhindered] {
+                rocksdb_writeoptions_disable_WAL(each, 1)
+            }
         }
-        writer = Mutex(Writer(batch: batch, synced: synced, unsynced: unsynced))
+        // Refused instead of held up while RocksDB waits for flushes or compactions.
+        rocksdb_writeoptions_set_no_slowdown(unhindered, 1)
+        writer = Mutex(
+            Writer(
+                batch: batch, synced: synced, unsynced: unsynced, unhindered: unhindered))
     }
 
     deinit {
@@ -61,6 +69,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
             rocksdb_writebatch_destroy(writer.batch)
             rocksdb_writeoptions_destroy(writer.synced)
             rocksdb_writeoptions_destroy(writer.unsynced)
+            rocksdb_writeoptions_destroy(writer.unhindered)
         }
     }
 
@@ -76,15 +85,57 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
 
     package func write(_ batch: WriteBatch, sync: Bool) throws(StorageError) {
         try writer.withLock { writer throws(StorageError) in
-            if let refusal = writer.refusal { throw refusal }
-            do throws(StorageError) {
+            try writing(&writer) { writer throws(StorageError) in
                 try write(batch, sync: sync, &writer)
-            } catch {
-                guard error.endsWrites else { throw error }
-                writer.refusal = error
-                database.abandon()
-                throw error
             }
+        }
+    }
+
+    /// The same without a sync, for a thread that must not wait.
+    /// - Returns: false if it would have to, and nothing is written: another thread writes, RocksDB
+    ///   slows writes down, or the batch deletes ranges, which reads.
+    package func writeAtOnce(_ batch: WriteBatch) throws(StorageError) -> Bool {
+        guard !options.hasLog, !batch.operations.contains(where: { $0.kind == .deleteRange })
+        else { return false }
+        do {
+            return try writer.withLockIfAvailable { writer in
+                try writing(&writer) { writer throws(StorageError) in
+                    try writeAtOnce(batch, &writer)
+                }
+            } ?? false
+        } catch let error as StorageError {
+            throw error
+        } catch {
+            fatalError("only storage fails here: \(error)")
+        }
+    }
+
+    private func writeAtOnce(
+        _ batch: WriteBatch, _ writer: inout Writer
+    ) throws(StorageError) -> Bool {
+        defer { rocksdb_writebatch_clear(writer.batch) }
+        try fill(writer.batch, from: batch)
+        space.note(batch)
+        var text: ErrorText = nil
+        rocksdb_write(database.pointer, writer.unhindered, writer.batch, &text)
+        guard let text else { return true }
+        switch RocksStatus(consuming: text) {
+        case .incomplete: return false
+        case .error(let error): throw error
+        }
+    }
+
+    private func writing<Result>(
+        _ writer: inout Writer, _ body: (inout Writer) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        if let refusal = writer.refusal { throw refusal }
+        do throws(StorageError) {
+            return try body(&writer)
+        } catch {
+            guard error.endsWrites else { throw error }
+            writer.refusal = error
+            database.abandon()
+            throw error
         }
     }
 

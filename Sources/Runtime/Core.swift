@@ -53,6 +53,8 @@ final class Core: Serving, @unchecked Sendable {
     private var turnWall = Clocks.wall()
     private var logged: [StoreWorkers.LogItem] = []
     private var applied: [StoreWorkers.ApplyItem] = []
+    /// Handed over, in `applied` or with the worker, and not reported yet.
+    private var appliesUnderWay = 0
     /// Of the reads that are with reader threads.
     private var stopFlags: [ReadToken: StopFlag] = [:]
     private var outgoing: [[Envelope]]
@@ -90,6 +92,8 @@ final class Core: Serving, @unchecked Sendable {
         var data: BatchWorker<StoreWorkers.ApplyItem>
         /// A replica has found its log damaged.
         var damaged: @Sendable (StorageError) -> Void
+        /// Applies it now, or returns nil.
+        var applyAtOnce: @Sendable (LogApply) -> Event?
         /// A write found no room on the disk.
         var refusedForSpace: @Sendable () -> Void
         var readers: ReaderPool
@@ -150,7 +154,11 @@ final class Core: Serving, @unchecked Sendable {
             return events
         }
         for delivery in events {
-            if case .readFinished(let token, _) = delivery.event { stopFlags[token] = nil }
+            switch delivery.event {
+            case .readFinished(let token, _): stopFlags[token] = nil
+            case .applied: appliesUnderWay -= 1
+            default: break
+            }
         }
         queue.append(contentsOf: events)
         run()
@@ -203,7 +211,12 @@ final class Core: Serving, @unchecked Sendable {
         case .append(let append): logged.append(.append(core: index, append))
         case .compact(let group, let base): logged.append(.compact(group, base))
         case .apply(let apply):
-            applied.append(StoreWorkers.ApplyItem(core: index, apply: apply))
+            if appliesUnderWay == 0, let done = services.applyAtOnce(apply) {
+                queue.append(Delivery(to: .shard, done))
+            } else {
+                appliesUnderWay += 1
+                applied.append(StoreWorkers.ApplyItem(core: index, apply: apply))
+            }
         case .damaged(let error): services.damaged(error)
         case .refusedForSpace: services.refusedForSpace()
         case .read(let token, let read, let view, let wall):

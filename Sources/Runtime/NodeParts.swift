@@ -63,6 +63,7 @@ struct NodeParts {
             failpoints: failpoints)
         let services = Core.Services(
             log: workers.makeLogWorker(), data: workers.makeDataWorker(), damaged: workers.fail,
+            applyAtOnce: workers.applyAtOnce,
             refusedForSpace: { engine.noteRefusal() },
             readers: ReaderPool(threads: readers, engine: engine, failpoints: failpoints),
             coreCount: coreCount, failpoints: failpoints,

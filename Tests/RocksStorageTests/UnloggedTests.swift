@@ -85,6 +85,36 @@ extension RocksOptions {
         #expect(try engine.persistedGet(.raw, Key([0xEE])) == .found([2]))
     }
 
+    /// What cannot be written without waiting is not written at all; in between there is no gap.
+    /// Four memtables of 64 KiB take some of it, and then the flushes are behind.
+    @Test func whatIsWrittenAtOnceIsWrittenWholeOrNotAtAll() throws {
+        let folder = TemporaryFolder()
+        let path = folder.path + "/db"
+        let engine = try RocksEngine(
+            path: path, options: .unlogged, creating: true, lease: folder)
+        var refusals = 0
+        for number in 1...600 as ClosedRange<UInt64> {
+            let batch = history.batch(number).batch
+            if try engine.writeAtOnce(batch) { continue }
+            refusals += 1
+            try engine.write(batch, sync: false)
+        }
+        #expect((1..<600).contains(refusals))
+        #expect(try history.verify(engine) == 600)
+    }
+
+    @Test func aRangeIsNotDeletedAtOnce() throws {
+        let folder = TemporaryFolder()
+        let engine = try RocksEngine(
+            path: folder.path + "/db", options: .unlogged, creating: true, lease: folder)
+        var batch = WriteBatch()
+        batch.put(.raw, Key([1]), [1])
+        #expect(try engine.writeAtOnce(batch))
+        batch.deleteRange(.raw, .all)
+        #expect(try !engine.writeAtOnce(batch))
+        #expect(try engine.get(.raw, Key([1]), tier: .disk) == .found([1]))
+    }
+
     /// A compaction by hand may flush as well, and must not take one family alone.
     @Test func aCompactionTakesAllFamilies() throws {
         let folder = TemporaryFolder()
