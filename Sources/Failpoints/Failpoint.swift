@@ -124,7 +124,7 @@ package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
                 [.ioError, .corrupt]
             )
         case .dataQueue:
-            ("data.queue", "entries were committed, the data thread has none of them", .loop, [])
+            ("data.queue", "entries were committed, nothing of them is in the data", .loop, [])
         case .dataWrite:
             (
                 "data.write", "before what is committed goes into the data", .thread,

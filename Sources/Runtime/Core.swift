@@ -211,6 +211,7 @@ final class Core: Serving, @unchecked Sendable {
         case .append(let append): logged.append(.append(core: index, append))
         case .compact(let group, let base): logged.append(.compact(group, base))
         case .apply(let apply):
+            services.failpoints.reached(.dataQueue)
             if appliesUnderWay == 0, let done = services.applyAtOnce(apply) {
                 queue.append(Delivery(to: .shard, done))
             } else {
@@ -267,7 +268,6 @@ final class Core: Serving, @unchecked Sendable {
 
     private func submit() {
         if !applied.isEmpty {
-            services.failpoints.reached(.dataQueue)
             services.data.submit(applied)
             applied.removeAll(keepingCapacity: true)
         }

@@ -29,6 +29,7 @@ final class DiskWatch: Sendable {
 
     private enum Topic: Hashable, Sendable {
         case look
+        case flushed
         case reclaim
     }
 
@@ -137,15 +138,24 @@ final class DiskWatch: Sendable {
     private func noteFlushed(_ mayFlush: Bool) {
         guard !state.withLock({ $0.isStopped }), !workers.hasFailed else { return }
         do throws(StorageError) {
-            try failpoints.check(.diskFlushed)
             let isLong = workers.statistics.logBytes > Limits.logBytesUnflushed
             if isLong, mayFlush { try store.engine.flush() }
+        } catch {
+            return workers.fail(error)
+        }
+        do throws(StorageError) {
+            try failpoints.check(.diskFlushed)
             let told = flushed.load(ordering: .relaxed)
             guard let index = try Store.flushed(store.engine), index > told else { return }
             flushed.store(index, ordering: .relaxed)
             cores[0].post([Delivery(to: .shard, .flushed(Store.group, through: index))])
+            if change(.flushed, to: nil) { logger.notice("the log can be cut again") }
         } catch {
-            workers.fail(error)
+            // Nothing is lost by what could not be read: the log is kept for longer.
+            guard change(.flushed, to: "\(error)") else { return }
+            logger.error(
+                "what the data has on disk cannot be read, so the log grows; it is tried again",
+                metadata: ["event": "flush_unknown", "error": "\(error)"])
         }
     }
 
