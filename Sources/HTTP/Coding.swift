@@ -28,8 +28,11 @@ extension FrontState {
         guard sent <= Limits.bodyBytes else { return Refusal.bodyTooLarge(sent) }
         var problem: Problem?
         let outcome = decoder.feed(piece) { bytes in
-            if (body?.count ?? 0) + bytes.count > Limits.bodyBytes {
+            let size = (body?.count ?? 0) + bytes.count
+            if size > Limits.bodyBytes {
                 problem = Refusal.decodedBodyTooLarge()
+            } else if size > max(Limits.gunzipBytesAlways, Limits.gunzipGrowth * sent) {
+                problem = Refusal.bodyGrowsTooMuch()
             } else if !holdRequestBytes(bytes.count) {
                 problem = Refusal.requestsTakeTooMuchMemory()
             } else {

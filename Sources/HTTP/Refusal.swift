@@ -30,6 +30,15 @@ enum Refusal {
             limit: Limits.bodyBytes)
     }
 
+    static func bodyGrowsTooMuch() -> Problem {
+        Problem(
+            .requestTooLarge,
+            """
+            The request body, once gzip is undone, is more than \(Limits.gunzipGrowth) times \
+            what was sent. Send it in parts, or without Content-Encoding.
+            """)
+    }
+
     static func notGzip(_ failure: GzipDecoder.Failure) -> Problem {
         let what =
             switch failure {

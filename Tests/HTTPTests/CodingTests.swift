@@ -216,12 +216,19 @@ import Testing
 
     @Test(arguments: [false, true])
     func aBombIsRefused(http2: Bool) throws {
-        let fits = Self.gzip(Bytes(repeating: 0x20, count: Limits.bodyBytes))
-        #expect(fits.count < 128 << 10)
+        // Some forty times smaller.
+        var generator = SeededGenerator(seed: 3)
+        var text = Bytes(repeating: 0x20, count: Limits.bodyBytes)
+        for _ in 0..<text.count / 96 { text[Int(generator.next() % UInt64(text.count))] = 0x31 }
+        let fits = Self.gzip(text)
+        #expect(fits.count > Limits.bodyBytes / Limits.gunzipGrowth && fits.count < 1 << 20)
         let sent = try send(fits, http2: http2)
         #expect(sent.core.first?.body?.count == Limits.bodyBytes && sent.held == 0)
-        let over = Self.gzip(Bytes(repeating: 0x20, count: Limits.bodyBytes + 1))
-        for bomb in [over, Self.gibibyteOfZeros()] {
+        let always = Self.gzip(Bytes(repeating: 0x20, count: Limits.gunzipBytesAlways))
+        #expect(try send(always, http2: http2).core.first?.body?.count == 1 << 20)
+        let dense = Self.gzip(Bytes(repeating: 0x20, count: Limits.gunzipBytesAlways + 1))
+        let over = Self.gzip(text + [0x20])
+        for bomb in [dense, over, Self.gibibyteOfZeros()] {
             for chunked in [false, true] where !chunked || !http2 {
                 let refused = try send(bomb, http2: http2, chunked: chunked)
                 #expect(refused.statuses == (http2 ? ["413", "200"] : ["413"]))
