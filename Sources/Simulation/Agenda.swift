@@ -36,6 +36,14 @@ enum WorldEvent: Sendable {
     case diskHasRoom(node: Int, incarnation: Int)
     case stops(node: Int, incarnation: Int)
     case restarts(node: Int)
+    /// Something reaches the other end of a link.
+    case carries(Cargo, Link)
+    /// A node learns that its connection to a peer is gone.
+    case learnsLoss(node: Int, incarnation: Int, peer: Int)
+    /// That partition is over.
+    case mends(Int)
+    /// No faults from here on.
+    case heals
     case looksAtSpace(node: Int, incarnation: Int)
 }
 

@@ -139,6 +139,7 @@ package struct History: Sendable {
 package enum CheckerName: String, CaseIterable, Hashable, Sendable {
     case linearizability, order, durability
     case atomicity, expiry, scans, counts, answers, bounds, liveness
+    case electionSafety, logMatching, leaderCompleteness, stateMachineSafety, replicasEqual
 }
 
 /// A property that does not hold.

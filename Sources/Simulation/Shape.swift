@@ -12,6 +12,13 @@ package enum Fault: String, CaseIterable, Hashable, Sendable {
     case diskFailure
     /// The engine drops what has expired, as a compaction does.
     case compaction
+    /// Some nodes do not hear some others.
+    case partition
+    /// A whole node stands still, for longer than an election takes.
+    case freeze
+
+    /// Whether it takes several nodes.
+    var isOfClusters: Bool { self == .partition || self == .freeze }
 }
 
 package enum OperationKind: String, CaseIterable, Hashable, Sendable {
@@ -20,6 +27,7 @@ package enum OperationKind: String, CaseIterable, Hashable, Sendable {
 }
 
 package struct Shape: Sendable {
+    package var nodes = 1
     package var cores = 1
     package var clients = 4
     package var keys = 6
@@ -50,6 +58,16 @@ package struct Shape: Sendable {
     package var unsyncedBytesLimit = 1 << 20
     package var readsWaitingLimit = 64
     package var entriesScannedInline = 4
+    /// The longest that a message between nodes usually takes.
+    package var networkMicroseconds: UInt64 = 500
+    /// One message of so many takes a hundred times as long; 0: none.
+    package var slowEvery: UInt64 = 0
+    package var lossOfThousand: UInt64 = 0
+    package var doubledOfThousand: UInt64 = 0
+    /// The longest that a node stays down after a crash.
+    package var downMilliseconds: UInt64 = 100
+    /// Every request has a time-out below it; 0: what the node takes by itself.
+    package var timeoutMilliseconds: UInt64 = 0
 
     package init() {}
 
@@ -72,7 +90,7 @@ package struct Shape: Sendable {
             .diskFull: pick(200...1_500), .diskFailure: pick(400...2_000),
             .compaction: pick(50...500),
         ]
-        for fault in Fault.allCases where generator.chance(1, in: 2) {
+        for fault in Fault.allCases where !fault.isOfClusters && generator.chance(1, in: 2) {
             shape.faults.append((fault, intervals[fault] ?? 1_000))
         }
         shape.weights = OperationKind.allCases.map { kind in
@@ -103,11 +121,50 @@ package struct Shape: Sendable {
         return shape
     }
 
+    /// Several nodes: less of everything, because an election takes as long as a thousand writes.
+    package static func drawn(
+        nodes: Int, from generator: inout SeededGenerator, duration: Duration
+    ) -> Shape {
+        var shape = drawn(from: &generator, duration: duration)
+        guard nodes > 1 else { return shape }
+        func pick(_ range: ClosedRange<UInt64>) -> UInt64 {
+            UInt64.random(in: range, using: &generator)
+        }
+        shape.nodes = nodes
+        shape.cores = Int(pick(1...2))
+        shape.clients = Int(pick(3...10))
+        shape.thinkMicroseconds = pick(1_000...40_000)
+        shape.networkMicroseconds = pick(50...5_000)
+        let intervals: [Fault: UInt64] = [
+            .crash: pick(500...4_000), .pause: pick(100...1_000), .wallJump: pick(500...4_000),
+            .diskFull: pick(1_000...5_000), .diskFailure: pick(2_000...8_000),
+            .compaction: pick(200...2_000), .partition: pick(500...5_000),
+            .freeze: pick(1_000...6_000),
+        ]
+        shape.faults = Fault.allCases.filter { _ in generator.chance(1, in: 2) }.compactMap {
+            fault in intervals[fault].map { (fault, $0) }
+        }
+        func sometimes(_ value: UInt64) -> UInt64 { generator.chance(1, in: 2) ? value : 0 }
+        shape.slowEvery = sometimes(pick(5...100))
+        shape.lossOfThousand = sometimes(pick(1...150))
+        shape.doubledOfThousand = sometimes(pick(1...150))
+        shape.downMilliseconds = pick(50...4_000)
+        shape.timeoutMilliseconds = pick(500...4_000)
+        // Leases are made for a fifth.
+        shape.driftPartsPerMillion = Int64(sometimes(pick(0...80_000)))
+        return shape
+    }
+
     /// One line for people.
     package var summary: String {
         let faults = faults.map { "\($0.fault)/\($0.everyMilliseconds)ms" }
         let kinds = weights.filter { $0.weight > 0 }.map { "\($0.kind)×\($0.weight)" }
-        return """
+        let network = """
+            \(nodes) nodes, network \(networkMicroseconds) µs, slow 1/\(slowEvery), \
+            loss \(lossOfThousand)/1000, doubled \(doubledOfThousand)/1000, \
+            drift \(driftPartsPerMillion) ppm,
+            """
+        return (nodes > 1 ? network + " " : "") + """
             \(cores) cores, \(clients) clients, \(keys) keys, sync \(syncMicroseconds) µs, \
             cold \(coldOfTen)/10, ttl \(timeToLiveOfTen)/10, \
             short time-outs 1/\(shortTimeoutEvery), leaves 1/\(leavesEvery), \

@@ -39,9 +39,9 @@ struct SimClock: Sendable {
         let shown = self.now(at: now).instant
         guard deadline > shown else { return now }
         let wait = deadline.nanoseconds - shown.nanoseconds
-        // A slow clock needs longer; one part in a thousand covers every drift that is drawn.
-        let longer = Int64(clamping: wait).addingReportingOverflow(
-            Int64(clamping: wait / 1_000) + 1)
+        // A slow clock needs longer; twice its drift, which is below a tenth, covers it.
+        let more = wait / 1_000 + wait / 1_000_000 * UInt64(2 * drift.magnitude) + 1
+        let longer = Int64(clamping: wait).addingReportingOverflow(Int64(clamping: more))
         return longer.overflow ? .distantFuture : now + .nanoseconds(longer.partialValue)
     }
 

@@ -28,6 +28,8 @@ final class SimCore {
         var damage: StorageError?
         var reads: [Read] = []
         var envelopes: [Envelope] = []
+        /// Appends whose entries' bytes are in the log only.
+        var fromLog: [RaftMessage] = []
         var responses: [(exchange: ExchangeID, response: Response)] = []
     }
 
@@ -96,7 +98,7 @@ final class SimCore {
     private func execute(_ effect: Effect, _ output: inout Output) {
         switch effect {
         case .send(let envelope):
-            if envelope.to.core == index {
+            if envelope.to.store == nil, envelope.to.core == index {
                 queue.append((envelope.to.unit, .received(envelope)))
             } else {
                 output.envelopes.append(envelope)
@@ -107,7 +109,8 @@ final class SimCore {
             }
             output.responses.append((exchange, response))
             if bug == .respondedTwice { output.responses.append((exchange, response)) }
-        case .sendFromLog, .sendSnapshot, .discardSnapshot, .changed: break
+        case .sendFromLog(_, let message): output.fromLog.append(message)
+        case .sendSnapshot, .discardSnapshot, .changed: break
         case .stopRead(let token): stoppedReads.insert(token)
         case .released: break  // a simulated client holds no stream
         case .refusedForSpace: break  // `World` decides when a simulated disk has room again

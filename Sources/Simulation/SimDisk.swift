@@ -45,9 +45,13 @@ struct SimDisk {
     /// Lets the next write there fail for good.
     var failsNext: Part?
     private var writeCount = 0
+    private let replica: ReplicaID
     let bug: HostBug?
 
-    init(bug: HostBug?) { self.bug = bug }
+    init(replica: ReplicaID, bug: HostBug?) {
+        self.replica = replica
+        self.bug = bug
+    }
 
     var isIdle: Bool { logQueue.isIdle && dataQueue.isIdle }
 
@@ -66,7 +70,7 @@ struct SimDisk {
         for item in logQueue.underWay {
             switch item {
             case .append(_, let append):
-                batch.add(append.write, of: append.group, replica: SimNode.replica) { index in
+                batch.add(append.write, of: append.group, replica: replica) { index in
                     append.records[Int(index - append.write.firstIndex)]
                 }
             case .compact(let group, let base): batch.setBase(base, of: group)

@@ -8,9 +8,12 @@ internal import Storage
 
 final class SimNode {
     static let group = GroupID(1)
-    static let replica = ReplicaID(1)
 
     let id: Int
+    let store: StoreID
+    let replica: ReplicaID
+    /// Of the group when it began.
+    private let membership: Membership
     var clock: SimClock
     var disk: SimDisk
     private(set) var cores: [SimCore] = []
@@ -18,6 +21,13 @@ final class SimNode {
     private(set) var isUp = false
     private(set) var crashedAt: Instant?
 
+    /// By index: what was handed to the log there last, in any life. The simulator's own memory:
+    /// what a crash takes is overwritten before it is applied.
+    var entries: [LogIndex: Bytes] = [:]
+    /// What was compared with what others applied, in this life.
+    var checkedApplied: LogIndex = 0
+    /// How the replica stood after its last turn in this life.
+    var status: GroupStatus?
     /// The last entry handed to the log, and the last that the node was told is applied.
     var logged: LogIndex = 0
     var applied: LogIndex = 0
@@ -46,10 +56,14 @@ final class SimNode {
         case ofRangeDelete
     }
 
-    init(id: Int, clock: SimClock, bug: HostBug?) {
+    init(id: Int, of nodes: Int, clock: SimClock, bug: HostBug?) {
         self.id = id
+        store = StoreID(UInt32(id + 1))
+        replica = ReplicaID(on: store)
+        membership = Membership(
+            voters: (1...nodes).map { ReplicaID(on: StoreID(UInt32($0))) })
         self.clock = clock
-        disk = SimDisk(bug: bug)
+        disk = SimDisk(replica: replica, bug: bug)
     }
 
     /// So small that batches of a few operations are put off to a next turn.
@@ -98,7 +112,10 @@ final class SimNode {
     }
 
     private func openStore() throws(StorageError) -> RecoveredReplica {
-        if incarnation == 1 { try RecoveredReplica.begin(Self.group, disk.log) }
+        if incarnation == 1 {
+            try RecoveredReplica.begin(
+                Self.group, disk.log, replica: replica, membership: membership)
+        }
         let store = try RecoveredReplica(of: Self.group, log: disk.log, data: disk.engine)
         guard disk.bug == .logIsForgotten, incarnation > 1 else { return store }
         let applied = try RecoveredReplica.applied(of: Self.group, in: disk.engine)
@@ -107,7 +124,7 @@ final class SimNode {
             token: DurabilityToken(number: 0), firstIndex: applied.snapshot.position.index + 1,
             truncates: true)
         var batch = LogBatch()
-        batch.add(rest, of: Self.group, replica: Self.replica) { _ in [] }
+        batch.add(rest, of: Self.group, replica: replica) { _ in [] }
         try disk.log.write(batch)
         return try RecoveredReplica(of: Self.group, log: disk.log, data: disk.engine)
     }
@@ -116,6 +133,8 @@ final class SimNode {
         isUp = false
         crashedAt = instant
         crashesAtSync = nil
+        status = nil
+        checkedApplied = 0
         disk.crash(&generator, tail: tail)
         logged = 0
         applied = 0
@@ -135,6 +154,7 @@ final class SimNode {
         for core in cores where !core.inbox.isEmpty || !core.gateway.isIdle || !core.shard.isIdle {
             return false
         }
-        return disk.isIdle && readsOut == 0 && logged == applied
+        // A node of several begins a life without a word from its log.
+        return disk.isIdle && readsOut == 0 && (logged == applied || membership.voters.ids.count > 1)
     }
 }

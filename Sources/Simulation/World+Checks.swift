@@ -42,7 +42,8 @@ extension World {
         // The limit is looked at when a write comes: one may pass it. What then waits for a latch
         // or a range delete is not looked at again: where anything waits the limit says nothing.
         let slack = Workload.largestWriteBytes
-        guard !history.hasWaiters, node.unappliedBytes > shape.unsyncedBytesLimit + slack else {
+        // A follower has what its leader took.
+        guard nodes.count == 1, !history.hasWaiters, node.unappliedBytes > shape.unsyncedBytesLimit + slack else {
             return
         }
         violate(
@@ -53,8 +54,11 @@ extension World {
 
     /// What the node's wall clock showed while a call can have had its effect.
     func wall(_ call: Call) -> ClosedRange<WallTime> {
-        nodes[call.node].clock.wallRange(
-            from: call.invokedAt, to: min(call.effectBefore, agenda.now))
+        // Whoever leads may have looked at its clock.
+        let end = max(call.invokedAt, min(call.effectBefore, agenda.now))
+        let ranges = nodes.map { $0.clock.wallRange(from: call.invokedAt, to: end) }
+        let low = ranges.map(\.lowerBound).min() ?? ranges[0].lowerBound
+        return low...(ranges.map(\.upperBound).max() ?? low)
     }
 
     /// Looks into the store of a node that starts: what did the crash leave?
@@ -71,9 +75,10 @@ extension World {
         }
         let durability = DurabilityChecker(history: history, stored: stored) { [self] call in
             guard let ttl = call.command.storedValue?.timeToLive else { return false }
-            let clock = nodes[call.node].clock
-            let until = clock.wallRange(from: call.invokedAt, to: agenda.now).upperBound
-            return until >= wall(call).lowerBound.adding(seconds: ttl)
+            let until = nodes.map {
+                $0.clock.wallRange(from: call.invokedAt, to: agenda.now).upperBound
+            }.max()
+            return until ?? WallTime(milliseconds: 0) >= wall(call).lowerBound.adding(seconds: ttl)
         }
         if let found = durability.violation() { violate(found.checker, found.message) }
         guard let crashedAt else { return }
@@ -83,10 +88,13 @@ extension World {
 
     /// Everything that can be said when all is over.
     func checkHistory() -> [Violation] {
-        let clock = nodes[0].clock
+        let clocks = nodes.map(\.clock)
         let checkers = HistoryCheckers(
             history: history, order: effectOrder, wall: wall,
-            wallMax: { from, to in clock.wallRange(from: from, to: max(from, to)).upperBound })
+            wallMax: { from, to in
+                let latest = clocks.map { $0.wallRange(from: from, to: max(from, to)).upperBound }
+                return latest.max() ?? WallTime(milliseconds: 0)
+            })
         let found = checkers.violations()
         undecidedCount += found.undecided
         return found.violations

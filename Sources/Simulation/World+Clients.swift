@@ -6,9 +6,14 @@ internal import Node
 internal import Regions
 
 extension World {
+    /// Any node will do; the verifier asks all of them.
+    private func choice(of client: Int) -> Int {
+        Int(clients.generator.next() % UInt64(nodes.count))
+    }
+
     func clientActs(_ client: Int) {
         guard clients.clients[client].waiting == nil else { return }
-        let node = nodes[client % nodes.count]
+        let node = nodes.count == 1 ? nodes[0] : nodes[choice(of: client)]
         guard node.isListening else {
             // The connection is refused; the client tries again.
             agenda.schedule(.clientActs(client), after: 5_000_000)
@@ -34,6 +39,11 @@ extension World {
         {
             let milliseconds = 1 + clients.generator.next() % 60
             writer.timeout = "0." + (milliseconds < 10 ? "00" : "0") + String(milliseconds)
+        }
+        if !isVerifier, writer.timeout == nil, shape.timeoutMilliseconds > 0 {
+            let milliseconds = 100 + clients.generator.next() % shape.timeoutMilliseconds
+            let rest = String(1_000 + milliseconds % 1_000).dropFirst()
+            writer.timeout = "\(milliseconds / 1_000).\(rest)"
         }
         let request = writer.request(for: commands, lane: lane, cursor: cursor)
         let calls = history.begin(
@@ -127,6 +137,8 @@ extension World {
             finish(client, waiting, waiting.calls.map { _ in .unknown("connection broken") })
             agenda.schedule(.clientActs(client), after: 1_000_000)
         }
+        // Of several nodes another one may have it.
+        guard nodes.count == 1 else { return }
         for call in history.calls
         where call.settledAt == nil && call.node == node.id && call.answer?.isUnknown == true {
             history.settle(call.id, at: agenda.now)
@@ -136,7 +148,7 @@ extension World {
     /// Notes which unknown outcomes can change nothing from now on.
     func settle(_ node: SimNode) {
         // What a failing disk was given may come to light at the next start.
-        guard node.disk.failure == nil else { return }
+        guard node.disk.failure == nil, nodes.count == 1 else { return }
         while let first = node.unsettled.first, first.through <= node.applied {
             history.settle(first.call, at: agenda.now)
             node.unsettled.removeFirst()

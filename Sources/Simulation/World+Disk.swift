@@ -13,12 +13,8 @@ extension World {
                 let index = append.write.firstIndex + LogIndex(offset)
                 node.logged = index
                 node.firstLogged = min(node.firstLogged, index)
-                do throws(DecodeError) {
-                    entries[index] = try CommandRecord.batch(ofEntry: record)
-                    node.unappliedBytes += entries[index]?.byteCount ?? 0
-                } catch {
-                    violate(.atomicity, "entry \(index) cannot be read: \(error)")
-                }
+                noteEntry(record, at: index, node)
+                node.unappliedBytes += batch(record, index)?.byteCount ?? 0
             }
         }
     }
@@ -43,7 +39,7 @@ extension World {
         case .data:
             let items = node.disk.dataQueue.underWay
             node.disk.writeData()
-            if node.disk.failure == nil { order(through: items.last?.apply.through ?? 0) }
+            if node.disk.failure == nil { notesApplied(items, node) }
         }
         agenda.schedule(
             .reports(part, node: node.id, incarnation: node.incarnation),
@@ -74,7 +70,8 @@ extension World {
     private func deletesRange(_ items: [SimDisk.LogItem]) -> Bool {
         for case .append(_, let append) in items {
             for offset in append.records.indices {
-                let batch = entries[append.write.firstIndex + LogIndex(offset)]
+                let batch = batch(
+                    append.records[offset], append.write.firstIndex + LogIndex(offset))
                 if batch?.operations.contains(where: { $0.kind == .deleteRange }) == true {
                     return true
                 }
@@ -83,14 +80,6 @@ extension World {
         return false
     }
 
-    /// What is applied for the first time gets its place in the order of effects; a restart applies
-    /// some of it again.
-    private func order(through index: LogIndex) {
-        while ordered < index {
-            ordered += 1
-            if let batch = entries[ordered] { effectOrder.note(batch, at: agenda.now) }
-        }
-    }
 
     func reports(_ part: SimDisk.Part, _ node: SimNode, _ incarnation: Int) {
         guard node.isUp, node.incarnation == incarnation else { return }
@@ -115,7 +104,8 @@ extension World {
     }
 
     private func bytesOfThisLife(_ index: LogIndex, _ node: SimNode) -> Int {
-        index >= node.firstLogged ? entries[index]?.byteCount ?? 0 : 0
+        guard index >= node.firstLogged, let record = node.entries[index] else { return 0 }
+        return batch(record, index)?.byteCount ?? 0
     }
 
     /// What `Runtime` does: those who wait are told, and the node stops.

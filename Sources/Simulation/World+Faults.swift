@@ -54,6 +54,15 @@ extension World {
             core.pausedUntil = agenda.now + .nanoseconds(Int64(crashStream.next() % 50_000_000))
             note(node.id, .core(core.index), "is paused")
             agenda.schedule(.resumes(place), at: core.pausedUntil ?? agenda.now)
+        case .partition: cutLinks()
+        case .freeze:
+            let wait = 100_000_000 + crashStream.next() % 3_000_000_000
+            note(node.id, .named("node"), "stands still")
+            for core in node.cores where core.pausedUntil == nil {
+                core.pausedUntil = agenda.now + .nanoseconds(Int64(wait))
+                agenda.schedule(
+                    .resumes(node.place(core.index)), at: core.pausedUntil ?? agenda.now)
+            }
         case .wallJump:
             let jump = Int64(clockStream.next() % 8_000) - 4_000
             node.clock.jump(byMilliseconds: jump, at: agenda.now)
@@ -85,8 +94,9 @@ extension World {
         note(node.id, .named("node"), "crashes")
         node.crash(at: agenda.now, &crashStream, tail: tail)
         connectionsBreak(node)
+        breakConnections(of: node)
         node.disk.space.empty()
-        agenda.schedule(.restarts(node: node.id), after: crashStream.next() % 100_000_000)
+        agenda.schedule(.restarts(node: node.id), after: crashStream.next() % (shape.downMilliseconds * 1_000_000))
     }
 
     func resumes(_ place: CorePlace) {

@@ -58,9 +58,10 @@ extension World {
             trace.note(world, node: node.id, .unit(unit, core: core.index), content)
         }
         leave(output, core, node)
+        if place.core == 0 { checkStatus(node, core.shard.groupStatus) }
         if !node.isListening, node.cores.allSatisfy({ $0.shard.takesRequests }) {
             node.isListening = true
-            checkRestart(node, crashedAt: node.crashedAt)
+            if nodes.count == 1 { checkRestart(node, crashedAt: node.crashedAt) }
         }
         if !core.inbox.isEmpty { scheduleTurn(of: core, place) }
         settle(node)
@@ -80,7 +81,12 @@ extension World {
             let delay = diskStream.next() % (shape.readMicroseconds * 1_000 + 1)
             agenda.schedule(.reads(place, read), after: delay)
         }
+        for message in output.fromLog { shipFromLog(message, node) }
         for envelope in output.envelopes {
+            guard envelope.to.store == nil else {
+                ship(envelope, from: node)
+                continue
+            }
             post(
                 .received(envelope), to: node.place(envelope.to.core), envelope.to.unit,
                 from: core.index, delay: shape.crossCoreMicroseconds * 1_000)

@@ -19,6 +19,7 @@ internal import Storage
 package struct WorldOptions: Sendable {
     package var seed: UInt64
     package var duration: Duration
+    package var nodes = 1
     /// nil: drawn from the seed.
     package var shape: Shape?
     package var script: [[ScriptStep]]?
@@ -46,14 +47,20 @@ package final class World {
     var crashStream: SeededGenerator
     var clockStream: SeededGenerator
     var hostStream: SeededGenerator
+    var networkStream: SeededGenerator
+    var network: SimNetwork
+    package internal(set) var partitionCount = 0
+    var elections = ElectionSafety()
+    var votes = VoteOnce()
+    var logs = LogMatching()
+    var committed = CommittedLog()
     /// No faults from here on.
     let healsAt: Instant
     /// Clients send nothing new from here on.
     let endsAt: Instant
     var syncCount = 0
     var effectOrder = EffectOrder()
-    /// What the log has been given, by its place, and how much of it has its place in the order.
-    var entries: [LogIndex: WriteBatch] = [:]
+    /// How much of what is applied has its place in the order.
     var ordered: LogIndex = 0
     package internal(set) var eventCount = 0
     package internal(set) var crashCount = 0
@@ -69,15 +76,24 @@ package final class World {
         crashStream = root.split()
         clockStream = root.split()
         hostStream = root.split()
+        networkStream = root.split()
         // Worlds that differ in nothing but their crash would all draw the same tail for it.
         for _ in 0..<(options.crashPoint?.sync ?? 0) { _ = crashStream.next() }
-        shape = options.shape ?? .drawn(from: &shapeStream, duration: options.duration)
+        shape =
+            options.shape
+            ?? .drawn(nodes: options.nodes, from: &shapeStream, duration: options.duration)
+        network = SimNetwork(shape: shape)
         healsAt = .origin + shape.duration
         endsAt = healsAt + .milliseconds(500)
         clients = SimClients(shape: shape, script: options.script, generator: workloadStream)
         let wall = WallTime(milliseconds: 1_700_000_000_000 + clockStream.next() % 1_000_000_000)
-        let clock = SimClock(wall: wall, driftPartsPerMillion: shape.driftPartsPerMillion)
-        nodes = [SimNode(id: 0, clock: clock, bug: options.hostBug)]
+        for id in 0..<shape.nodes {
+            // Each to its own side: the largest difference is twice the drift.
+            let drift = shape.driftPartsPerMillion * (id % 2 == 0 ? 1 : -1)
+            let clock = SimClock(wall: wall, driftPartsPerMillion: drift)
+            nodes.append(
+                SimNode(id: id, of: shape.nodes, clock: clock, bug: options.hostBug))
+        }
     }
 
     /// Runs to the end. `true` if nothing was violated.
@@ -87,14 +103,17 @@ package final class World {
             agenda.schedule(.clientActs(client), after: hostStream.next() % 1_000_000)
         }
         for (fault, every) in shape.faults { scheduleNext(fault, every) }
+        agenda.schedule(.heals, at: healsAt)
         drain()
         checkAnswered()
+        checkConverged()
         // The last look: with everything healed, what is there, and can every key still be written?
         clients.beginVerification()
         agenda.schedule(.clientActs(clients.verifier), after: 1_000_000)
         drain()
         checkAnswered()
         checkNothingIsLeft()
+        checkConverged()
         violations += checkHistory()
     }
 
@@ -114,12 +133,12 @@ package final class World {
     /// Whether nothing can happen any more unless a client begins it, and none will.
     var isAtRest: Bool {
         guard agenda.now >= endsAt || options.script != nil else { return false }
-        return clients.areDone && nodes.allSatisfy { $0.isUp && $0.isIdle }
+        return clients.areDone && nodes.allSatisfy { $0.isUp && $0.isIdle } && hasConverged
     }
 
     /// Printed with the hash: equal at the end of two runs that drew equally often.
     package var finalDraws: UInt64 {
-        diskStream.peek ^ crashStream.peek ^ clockStream.peek ^ hostStream.peek
+        networkStream.peek ^ diskStream.peek ^ crashStream.peek ^ clockStream.peek ^ hostStream.peek
             ^ clients.generator.peek
     }
 
@@ -158,6 +177,13 @@ package final class World {
         case .stops(let node, let life):
             if nodes[node].incarnation == life, nodes[node].isUp { crash(nodes[node]) }
         case .restarts(let node): start(nodes[node])
+        case .carries(let cargo, let link): carries(cargo, link)
+        case .learnsLoss(let node, let life, let peer):
+            if nodes[node].incarnation == life, nodes[node].isUp {
+                learnsLoss(nodes[node], of: peer)
+            }
+        case .mends(let partition): mends(partition)
+        case .heals: network.heal()
         case .looksAtSpace(let node, let life): looksAtSpace(nodes[node], life)
         }
     }

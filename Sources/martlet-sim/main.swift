@@ -19,7 +19,12 @@ struct Run: ParsableCommand {
     @Option(help: "Go on with the next seeds until so many minutes have passed.")
     var minutes: Int?
     @Option(help: "Simulated seconds under faults.") var seconds: Int = 2
+    @Option(help: "Nodes that hold the data together.") var nodes: Int = 1
     @Flag(help: "Print every event and effect.") var trace = false
+
+    func validate() throws {
+        guard (1...9).contains(nodes) else { throw ValidationError("--nodes is from 1 to 9") }
+    }
 
     func run() throws {
         var totals = Totals()
@@ -27,12 +32,16 @@ struct Run: ParsableCommand {
         let end = minutes.map { start + .seconds(60 * $0) }
         var next = seed
         while end.map({ ContinuousClock.now < $0 }) ?? (next - seed < seeds) {
-            let options = WorldOptions(seed: next, duration: .seconds(seconds))
+            var options = WorldOptions(seed: next, duration: .seconds(seconds))
+            options.nodes = nodes
             let report = Report.run(options, trace: trace ? { print($0) } : nil)
             totals.add(report)
             if !report.isGood {
+                let cluster = nodes > 1 ? " --nodes \(nodes)" : ""
                 print(
-                    report.text(replay: "martlet-sim --seed \(next) --seconds \(seconds) --trace"))
+                    report.text(
+                        replay: "martlet-sim --seed \(next) --seconds \(seconds)\(cluster) --trace"
+                    ))
             }
             if totals.worlds == 1 { print("seed: \(next)\nshape: \(report.shape)") }
             next += 1

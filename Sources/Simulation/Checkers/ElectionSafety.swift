@@ -1,0 +1,54 @@
+/// At most one leader in a term, at most one vote of a replica in a term, and terms that never
+/// fall, whatever crashes (Raft §5.2, §5.4; reliability.md rows 1, 2 and 4).
+internal import Base
+internal import Raft
+
+/// Who leads in each term, as the replicas themselves see it.
+struct ElectionSafety {
+    private var leaders: [Term: ReplicaID] = [:]
+
+    /// What is wrong with `id` leading in `term`; nil if nothing is.
+    mutating func leads(_ id: ReplicaID, in term: Term) -> String? {
+        guard let other = leaders[term] else {
+            leaders[term] = id
+            return nil
+        }
+        return other == id ? nil : "replicas \(other) and \(id) both lead in term \(term)"
+    }
+
+    var leaderCount: Int { leaders.count }
+}
+
+/// What replicas promise each other, as others can hear it.
+struct VoteOnce {
+    private struct Voter: Hashable {
+        var id: ReplicaID
+        var term: Term
+    }
+
+    private var votes: [Voter: ReplicaID] = [:]
+    private var terms: [ReplicaID: Term] = [:]
+
+    /// What is wrong with a message that leaves; nil if nothing is.
+    mutating func sends(_ message: RaftMessage) -> String? {
+        let last = terms[message.from] ?? 0
+        guard message.term >= last else {
+            return "replica \(message.from) speaks in term \(message.term) and spoke in \(last)"
+        }
+        terms[message.from] = message.term
+        let candidate: ReplicaID? =
+            switch message.body {
+            case .voteReply(isGranted: true): message.to
+            // Who asks for votes has given its own.
+            case .vote: message.from
+            default: nil
+            }
+        guard let candidate else { return nil }
+        let voter = Voter(id: message.from, term: message.term)
+        guard let other = votes[voter], other != candidate else {
+            votes[voter] = candidate
+            return nil
+        }
+        return "replica \(voter.id) votes for \(other) and for \(candidate) in term \(voter.term)"
+    }
+}

@@ -1,0 +1,138 @@
+/// What a world looks at in the replicas of its group: while it runs, and when all have come to the
+/// same place.
+internal import Base
+internal import Node
+internal import Raft
+internal import Regions
+internal import Storage
+
+extension World {
+    // MARK: The log
+
+    func batch(_ record: Bytes, _ index: LogIndex) -> WriteBatch? {
+        do throws(DecodeError) {
+            return try CommandRecord.batch(ofEntry: record)
+        } catch {
+            violate(.atomicity, "entry \(index) cannot be read: \(error)")
+            return nil
+        }
+    }
+
+    /// A node hands an entry to its log.
+    func noteEntry(_ record: Bytes, at index: LogIndex, _ node: SimNode) {
+        node.entries[index] = record
+        do throws(DecodeError) {
+            let term = try EntryRecord.decode(record).entry.term
+            let before = try node.entries[index - 1].map { (bytes) throws(DecodeError) in
+                try EntryRecord.decode(bytes).entry.term
+            }
+            let found = logs.takes(
+                record, at: index, term: term, after: before, by: node.replica)
+            if let found { violate(.logMatching, found) }
+        } catch {
+            violate(.atomicity, "entry \(index) cannot be read: \(error)")
+        }
+    }
+
+    /// What is applied for the first time gets its place in the order of effects; others apply it
+    /// after that, and a restart applies some of it again.
+    func notesApplied(_ items: [SimDisk.ApplyItem], _ node: SimNode) {
+        for item in items {
+            let first = max(node.checkedApplied + 1, 1)
+            for index in first..<max(first, item.apply.through + 1) {
+                guard let record = node.entries[index] else { continue }
+                if let found = committed.applies(record, at: index, by: node.replica) {
+                    violate(.stateMachineSafety, found)
+                }
+            }
+            node.checkedApplied = item.apply.through
+        }
+        while let record = committed.records[ordered + 1] {
+            ordered += 1
+            if let batch = batch(record, ordered) { effectOrder.note(batch, at: agenda.now) }
+        }
+    }
+
+    // MARK: Roles
+
+    func checkStatus(_ node: SimNode, _ status: GroupStatus?) {
+        guard let status else { return }
+        defer { node.status = status }
+        if let last = node.status {
+            if status.term < last.term || status.commit < last.commit
+                || status.applied < last.applied
+            {
+                violate(
+                    .electionSafety,
+                    "node \(node.id) goes back: term \(last.term) to \(status.term), commit "
+                        + "\(last.commit) to \(status.commit), applied \(last.applied) to "
+                        + "\(status.applied)")
+            }
+        }
+        guard status.role == .leader else { return }
+        if node.status?.role == .leader, node.status?.term == status.term { return }
+        note(node.id, .named("node"), "leads in term \(status.term)")
+        if let found = elections.leads(status.replica, in: status.term) {
+            violate(.electionSafety, found)
+        }
+        let missing = committed.missing(
+            from: node.entries, base: status.base, end: status.last)
+        if let missing {
+            violate(
+                .leaderCompleteness,
+                "replica \(status.replica) leads in term \(status.term), and \(missing)")
+        }
+    }
+
+    // MARK: The end
+
+    /// Whether every replica has applied everything, under one leader.
+    var hasConverged: Bool {
+        guard nodes.count > 1 else { return true }
+        let all = nodes.compactMap(\.status)
+        guard all.count == nodes.count, network.underWay == 0,
+            let leader = all.first(where: \.isServing)
+        else { return false }
+        return all.allSatisfy {
+            $0.last == leader.last && $0.applied == leader.last && $0.commit == leader.last
+                && $0.term == leader.term && $0.leader == leader.replica
+        }
+    }
+
+    /// When all is at rest: what is unknown can change nothing any more, and all replicas are equal.
+    func checkConverged() {
+        guard nodes.count > 1, isAtRest else { return }
+        for call in history.calls
+        where call.settledAt == nil && (call.answer == nil || call.answer?.isUnknown == true) {
+            history.settle(call.id, at: agenda.now)
+        }
+        do throws(StorageError) {
+            if let found = try ReplicasEqual.difference(nodes.map(\.disk.engine)) {
+                violate(.replicasEqual, found)
+            }
+        } catch {
+            violate(.replicasEqual, "the data cannot be read: \(error)")
+        }
+        for node in nodes { checkRestart(node, crashedAt: nil) }
+    }
+
+    /// An append from what is in the log only.
+    func shipFromLog(_ message: RaftMessage, _ node: SimNode) {
+        guard case .append(let append) = message.body else { return }
+        let first = append.previous.index + 1
+        let range = first..<first + LogIndex(append.entries.count)
+        do throws(StorageError) {
+            let records = try node.disk.log.entries(
+                of: SimNode.group, in: range, byteLimit: .max)
+            // The log was cut meanwhile: the message is lost.
+            guard records.count == append.entries.count else { return }
+            let peer = PeerMessage(group: SimNode.group, message: message, entries: records)
+            let shard = UnitAddress(core: 0, unit: .shard)
+            var to = shard
+            to.store = message.to.store
+            ship(Envelope(from: shard, to: to, body: .raft(peer)), from: node)
+        } catch {
+            violate(.durability, "node \(node.id) cannot read its log: \(error)")
+        }
+    }
+}
