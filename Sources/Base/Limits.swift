@@ -139,6 +139,12 @@ package enum Limits {
     package static let mergedWriteBytes = 16 << 20
     /// Bytes of the log that are kept for followers that lag. Past it a snapshot is less to send.
     package static let logBytesForFollowers = 256 << 20
+    /// Bytes of the log that a replica that does not lead keeps, should it come to lead: what the
+    /// others may lack then, if no snapshot is to be sent.
+    package static let logBytesOfFollower = 32 << 20
+    /// Bytes of a chunk of a snapshot: a fraction of a second on a slow network, and what a broken
+    /// connection costs at most.
+    package static let snapshotChunkBytes = 1 << 20
     /// Bytes of the log whose entries are not all in flushed tables: what a restart may have to
     /// apply again, and what the log takes on the disk.
     package static let logBytesUnflushed = 64 << 20

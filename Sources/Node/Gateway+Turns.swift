@@ -20,6 +20,7 @@ extension Gateway {
         let deadline = exchange.deadline
         let isDeferred = turnWeight >= turnWeightLimit
         exchange.leaderlessSince = nil
+        exchange.target = nil
         exchange.deferredRun = isDeferred ? run : nil
         let handle = exchanges.insert(exchange)
         places[name] = .raw(handle)

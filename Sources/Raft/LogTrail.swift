@@ -93,6 +93,18 @@ package struct LogTrail: Hashable, Sendable {
         return sizes[Int(index - base.index)..<Int(end - base.index)].reduce(0) { $0 + Int($1) }
     }
 
+    /// The first index, not below the base, behind which up to `end` there are so many bytes at most.
+    package func index(before byteCount: Int, through end: LogIndex) -> LogIndex {
+        var index = end
+        var bytesLeft = byteCount
+        while index > base.index {
+            bytesLeft -= Int(sizes[Int(index - base.index) - 1])
+            if bytesLeft < 0 { break }
+            index -= 1
+        }
+        return max(index, base.index)
+    }
+
     /// The last position up to `index` whose term is at most `term`; a position below the base
     /// keeps its index and has the base's term. Answers one refused append in one round for a whole
     /// term of mismatches.

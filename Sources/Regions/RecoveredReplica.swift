@@ -13,6 +13,8 @@ package struct RecoveredReplica: Sendable {
     private let state: RecoveredState
     /// Of the entries behind what is applied.
     private let records: [Bytes]
+    /// The data still says that a snapshot was put in place.
+    private let hasStagedFact: Bool
 
     /// Reads the log, and mends it where a crash came between the two parts of a write.
     package init(
@@ -23,7 +25,10 @@ package struct RecoveredReplica: Sendable {
         }
         let applied = try Self.applied(of: group, in: data)
         let flushed = applied?.snapshot.position.index ?? 0
-        guard flushed <= found.lastIndex else {
+        let staged = try Self.decode(
+            data.get(.meta, AppliedRecord.stagedKey(of: group), tier: .disk), group)
+        // Ahead of its log only if a crash came between the two parts of a snapshot.
+        guard flushed <= found.lastIndex || staged == applied else {
             throw .corrupt(
                 "the data has come to entry \(flushed), and the Raft log ends at entry "
                     + "\(found.lastIndex): the log lost what it had on disk")
@@ -38,6 +43,7 @@ package struct RecoveredReplica: Sendable {
         }
         self.group = group
         self.state = state
+        hasStagedFact = staged != nil
         id = found.replica
     }
 
@@ -56,11 +62,11 @@ package struct RecoveredReplica: Sendable {
     }
 
     package func start(
-        _ settings: RaftSettings, generator: SeededGenerator, at now: Instant
+        _ settings: RaftSettings, logBytesKept: LogBytesKept = LogBytesKept(), generator: SeededGenerator, at now: Instant
     ) -> Replica {
         Replica(
             group: group, id: id, settings: settings, recovered: state, records: records,
-            generator: generator, at: now)
+            logBytesKept: logBytesKept, hasStagedFact: hasStagedFact, generator: generator, at: now)
     }
 
     // MARK: How far the data has come
@@ -72,7 +78,7 @@ package struct RecoveredReplica: Sendable {
         try decode(data.get(.meta, AppliedRecord.key(of: group), tier: .disk), group)
     }
 
-    package static func decode(
+    static func decode(
         _ found: Lookup, _ group: GroupID
     ) throws(StorageError) -> AppliedRecord? {
         guard case .found(let bytes) = found else { return nil }

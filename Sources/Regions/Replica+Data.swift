@@ -21,6 +21,10 @@ extension Replica {
             } while handedOver < end && batch.byteCount < Limits.mergedWriteBytes
             let record = AppliedRecord(group: group, snapshot: identity(at: handedOver))
             batch.put(.meta, AppliedRecord.key(of: group), record.encoded)
+            if hasStagedFact {
+                batch.delete(.meta, AppliedRecord.stagedKey(of: group))
+                hasStagedFact = false
+            }
             effects.append(.apply(LogApply(group: group, through: handedOver, batch: batch)))
         }
         forget()

@@ -88,7 +88,8 @@ extension Replica {
         }
     }
 
-    /// Keeps what a follower lacks, as long as that is less to send than a snapshot.
+    /// Keeps what a follower lacks, as long as that is less to send than a snapshot; who does not
+    /// lead does not know that and keeps a little.
     ///
     /// The data may be ahead of what is known here. History: (1) a worker applies an entry, (2) a
     /// flush takes it along and is reported, (3) the worker reports. What comes with the third is
@@ -97,11 +98,18 @@ extension Replica {
         through flushed: LogIndex, at now: Instant, into effects: inout [ReplicaEffect]
     ) {
         let flushed = min(flushed, applied)
-        let needed = raft.followers.map(\.match).min() ?? flushed
-        let isLarge =
-            raft.trail.byteCount(after: min(needed, flushed), through: flushed)
-            > logBytesForFollowers
-        let index = isLarge ? flushed : min(needed, flushed)
+        let index: LogIndex
+        if isAlone {
+            index = flushed
+        } else if let needed = raft.followers.map(\.match).min(), needed >= flushed {
+            index = flushed
+        } else if let needed = raft.followers.map(\.match).min(),
+            raft.trail.byteCount(after: needed, through: flushed) <= logBytesKept.byLeader
+        {
+            index = needed
+        } else {
+            index = raft.trail.index(before: logBytesKept.byFollower, through: flushed)
+        }
         guard index > raft.trail.base.index else { return }
         effects.append(.compact(GroupBase(replica: raft.id, snapshot: identity(at: index))))
         raft.step(.compacted(through: index), at: now, into: &raftEffects)

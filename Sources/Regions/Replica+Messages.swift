@@ -34,6 +34,7 @@ extension Replica {
     ) {
         guard let (index, write) = snapshotUnderWay, let write, write <= token else { return }
         snapshotUnderWay = nil
+        hasStagedFact = true
         settle(through: index, into: &effects)
     }
 

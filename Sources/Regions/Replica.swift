@@ -87,11 +87,27 @@ package enum ProposalFate: Hashable, Sendable {
     case refused(RaftRefusal)
 }
 
+/// How much of the log a replica keeps that it has on disk as data.
+package struct LogBytesKept: Sendable {
+    /// A leader, for those that lag; past it they get a snapshot.
+    package var byLeader: Int
+    /// Any other, should it come to lead.
+    package var byFollower: Int
+
+    package init(
+        byLeader: Int = Limits.logBytesForFollowers,
+        byFollower: Int = Limits.logBytesOfFollower
+    ) {
+        self.byLeader = byLeader
+        self.byFollower = byFollower
+    }
+}
+
 package struct Replica: Sendable {
     package let group: GroupID
     package internal(set) var raft: RaftGroup
 
-    let logBytesForFollowers: Int
+    let logBytesKept: LogBytesKept
 
     struct Item: Sendable {
         var term: Term
@@ -122,6 +138,8 @@ package struct Replica: Sendable {
     var reads: [(id: ReadID, index: LogIndex)] = []
     /// A snapshot on its way to the disk: its index, and the write that puts it in place.
     var snapshotUnderWay: (index: LogIndex, token: DurabilityToken?)?
+    /// The next apply takes the fact away that a snapshot was put in place.
+    var hasStagedFact: Bool
     /// Messages that wait for a write of the log.
     var held: Deque<(after: DurabilityToken, message: PeerMessage)> = []
     /// The batch that the core is being asked about.
@@ -130,14 +148,15 @@ package struct Replica: Sendable {
 
     /// - Parameters:
     ///   - records: of the entries behind what is applied, in order.
-    ///   - logBytesForFollowers: kept for those that lag; past it they get a snapshot.
+    ///   - hasStagedFact: the data says that a snapshot was put in place.
     package init(
         group: GroupID, id: ReplicaID, settings: RaftSettings, recovered: RecoveredState,
-        records: [Bytes], logBytesForFollowers: Int = Limits.logBytesForFollowers,
-        generator: SeededGenerator, at now: Instant
+        records: [Bytes], logBytesKept: LogBytesKept = LogBytesKept(),
+        hasStagedFact: Bool = false, generator: SeededGenerator, at now: Instant
     ) {
         self.group = group
-        self.logBytesForFollowers = logBytesForFollowers
+        self.logBytesKept = logBytesKept
+        self.hasStagedFact = hasStagedFact
         let raft = RaftGroup(
             id: id, settings: settings, recovered: recovered, generator: generator, at: now)
         let applied = max(recovered.snapshot.position.index, recovered.applied)

@@ -40,6 +40,8 @@ enum WorldEvent: Sendable {
     case carries(Cargo, Link)
     /// A node learns that its connection to a peer is gone.
     case learnsLoss(node: Int, incarnation: Int, peer: Int)
+    /// The next chunk of a snapshot leaves.
+    case transfers(Int)
     /// That partition is over.
     case mends(Int)
     /// No faults from here on.

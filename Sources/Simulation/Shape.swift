@@ -62,6 +62,8 @@ package struct Shape: Sendable {
     package var networkMicroseconds: UInt64 = 500
     /// One message of so many takes a hundred times as long; 0: none.
     package var slowEvery: UInt64 = 0
+    /// Of the log, that replicas keep for those that lag.
+    package var logBytesKept = 100_000
     package var lossOfThousand: UInt64 = 0
     package var doubledOfThousand: UInt64 = 0
     /// The longest that a node stays down after a crash.
@@ -145,6 +147,7 @@ package struct Shape: Sendable {
             fault in intervals[fault].map { (fault, $0) }
         }
         func sometimes(_ value: UInt64) -> UInt64 { generator.chance(1, in: 2) ? value : 0 }
+        shape.logBytesKept = Int(pick(0...6_000))
         shape.slowEvery = sometimes(pick(5...100))
         shape.lossOfThousand = sometimes(pick(1...150))
         shape.doubledOfThousand = sometimes(pick(1...150))

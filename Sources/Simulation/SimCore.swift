@@ -22,14 +22,23 @@ final class SimCore {
         var wall: WallTime
     }
 
+    struct SnapshotWanted: Sendable {
+        var to: ReplicaID
+        var term: Term
+        var beat: Beat
+        var atLeast: LogIndex
+    }
+
     struct Output {
         var logged: [SimDisk.LogItem] = []
-        var applied: [SimDisk.ApplyItem] = []
+        var applied: [SimDisk.DataItem] = []
         var damage: StorageError?
         var reads: [Read] = []
         var envelopes: [Envelope] = []
         /// Appends whose entries' bytes are in the log only.
         var fromLog: [RaftMessage] = []
+        var snapshots: [SnapshotWanted] = []
+        var discarded: [LogPosition] = []
         var responses: [(exchange: ExchangeID, response: Response)] = []
     }
 
@@ -110,7 +119,11 @@ final class SimCore {
             output.responses.append((exchange, response))
             if bug == .respondedTwice { output.responses.append((exchange, response)) }
         case .sendFromLog(_, let message): output.fromLog.append(message)
-        case .sendSnapshot, .discardSnapshot, .changed: break
+        case .sendSnapshot(_, let id, let term, let beat, let least):
+            output.snapshots.append(
+                SnapshotWanted(to: id, term: term, beat: beat, atLeast: least))
+        case .discardSnapshot(_, let position): output.discarded.append(position)
+        case .changed: break
         case .stopRead(let token): stoppedReads.insert(token)
         case .released: break  // a simulated client holds no stream
         case .refusedForSpace: break  // `World` decides when a simulated disk has room again
@@ -121,7 +134,7 @@ final class SimCore {
             }
         case .compact(let group, let base): output.logged.append(.compact(group, base))
         case .apply(let apply):
-            output.applied.append(SimDisk.ApplyItem(core: index, apply: apply))
+            output.applied.append(.apply(core: index, apply))
         case .damaged(let error): output.damage = error
         case .read(let token, let read, let view, let wall):
             output.reads.append(Read(token: token, read: read, view: view, wall: wall))

@@ -17,9 +17,17 @@ struct SimDisk {
         case compact(GroupID, GroupBase)
     }
 
-    struct ApplyItem: Sendable {
-        var core: Int
-        var apply: LogApply
+    enum DataItem: Sendable {
+        case apply(core: Int, LogApply)
+        /// A staged snapshot, and the log's part of it, which comes after.
+        case install(SnapshotStage, core: Int, LogAppend)
+
+        var batch: WriteBatch {
+            switch self {
+            case .apply(_, let apply): apply.batch
+            case .install(let stage, _, _): stage.batch
+            }
+        }
     }
 
     /// Which of the two a fault hits.
@@ -38,7 +46,16 @@ struct SimDisk {
     let log = MemoryLog()
     let engine = MemoryEngine()
     private(set) var logQueue = SimQueue<LogItem>()
-    private(set) var dataQueue = SimQueue<ApplyItem>()
+    private(set) var dataQueue = SimQueue<DataItem>()
+    /// What comes behind a snapshot that is not in place yet.
+    private var behindSnapshot: [LogItem] = []
+    private var isInstalling = false
+    /// The last that was put in place in this life.
+    private var inPlace: SnapshotIdentity?
+    /// Whole, and waiting for the replica to say whether it wants them.
+    private(set) var staged: [SnapshotStage] = []
+    /// On its way.
+    var arriving: SnapshotStage?
     /// Set by the first write that failed; none is tried after it.
     private(set) var failure: StorageError?
     var space = SimSpace()
@@ -53,12 +70,13 @@ struct SimDisk {
         self.bug = bug
     }
 
-    var isIdle: Bool { logQueue.isIdle && dataQueue.isIdle }
+    var isIdle: Bool { logQueue.isIdle && dataQueue.isIdle && !isInstalling }
 
     // MARK: The log
 
     /// True if the worker was idle and has to be woken.
     mutating func submit(_ items: [LogItem]) -> Bool {
+        invariant(!isInstalling, "what comes behind a snapshot waits for it")
         logQueue.add(items)
         if bug == .visibleBeforeSync { show(items) }
         return logQueue.takeNext()
@@ -103,9 +121,53 @@ struct SimDisk {
 
     // MARK: The data
 
-    mutating func submit(_ items: [ApplyItem]) -> Bool {
+    mutating func submit(_ items: [DataItem]) -> Bool {
         dataQueue.add(items)
         return dataQueue.takeNext()
+    }
+
+    // MARK: Snapshots
+
+    /// Sorts out what has to wait for a snapshot: what may go to the log at once, and to the data.
+    mutating func split(_ items: [LogItem]) -> (log: [LogItem], data: [DataItem]) {
+        var log: [LogItem] = []
+        var data: [DataItem] = []
+        for item in items {
+            if isInstalling {
+                behindSnapshot.append(item)
+            } else if case .append(let core, let append) = item,
+                let snapshot = append.write.snapshot, snapshot != inPlace
+            {
+                isInstalling = true
+                guard let stage = staged.first(where: { $0.snapshot == snapshot }) else {
+                    invariant(false, "a snapshot that a replica takes was staged")
+                    continue
+                }
+                staged.removeAll { $0.snapshot.position.index <= snapshot.position.index }
+                data.append(.install(stage, core: core, append))
+            } else {
+                log.append(item)
+            }
+        }
+        return (log, data)
+    }
+
+    /// A snapshot is in place: its part of the log, and what came behind it.
+    mutating func takeBehindSnapshot(_ append: LogAppend, core: Int) -> [LogItem] {
+        isInstalling = false
+        inPlace = append.write.snapshot
+        defer { behindSnapshot = [] }
+        return [.append(core: core, append)] + behindSnapshot
+    }
+
+    mutating func arrived(_ stage: SnapshotStage) {
+        arriving = nil
+        staged.removeAll { $0.snapshot == stage.snapshot }
+        staged.append(stage)
+    }
+
+    mutating func discard(_ position: LogPosition) {
+        staged.removeAll { $0.snapshot.position == position }
     }
 
     mutating func writeData() {
@@ -113,17 +175,31 @@ struct SimDisk {
         var items = dataQueue.underWay
         if bug == .mergeLosesLast, items.count > 1 { items.removeLast() }
         if bug == .mergeReversed { items.reverse() }
-        for item in items { batch.append(item.apply.batch) }
+        for item in items { batch.append(item.batch) }
+        let installs = items.contains { if case .install = $0 { true } else { false } }
         attempt(.data, batch.byteCount) { disk throws(StorageError) in
             try disk.engine.write(batch, sync: false)
+            // The log must not begin behind what is not on the disk.
+            if installs { disk.engine.flush() }
         }
         dataQueue.isDone = true
     }
 
-    mutating func reportData() -> [(core: Int, event: Event)] {
+    /// What to tell whom, and the log's part of a snapshot that is in place.
+    mutating func reportData() -> (told: [(core: Int, event: Event)], log: [LogItem]) {
         let items = dataQueue.finish()
-        guard failure == nil else { return [] }
-        return items.map { ($0.core, .applied($0.apply.group, through: $0.apply.through)) }
+        guard failure == nil else { return ([], []) }
+        var told: [(core: Int, event: Event)] = []
+        var log: [LogItem] = []
+        for item in items {
+            switch item {
+            case .apply(let core, let apply):
+                told.append((core, .applied(apply.group, through: apply.through)))
+            case .install(_, let core, let append):
+                log += takeBehindSnapshot(append, core: core)
+            }
+        }
+        return (told, log)
     }
 
     mutating func takeNextData() -> Bool { failure == nil && dataQueue.takeNext() }
@@ -185,6 +261,11 @@ struct SimDisk {
         }
         logQueue = SimQueue()
         dataQueue = SimQueue()
+        behindSnapshot = []
+        isInstalling = false
+        inPlace = nil
+        staged = []
+        arriving = nil
         failure = nil
         failsNext = nil
         space.forget()

@@ -79,7 +79,7 @@ final class SimNode {
     }
 
     func start(
-        cores count: Int, settings: ShardSettings, bug: HostBug?, at instant: Instant,
+        cores count: Int, settings: ShardSettings, logBytesKept: LogBytesKept, bug: HostBug?, at instant: Instant,
         generator: inout SeededGenerator
     ) throws(StorageError) {
         incarnation += 1
@@ -93,7 +93,7 @@ final class SimNode {
             try disk.postponeExpiry(byMilliseconds: 500)
         }
         let replica = try openStore().start(
-            RaftSettings(), generator: generator.split(), at: clock.now(at: instant).instant)
+            RaftSettings(), logBytesKept: logBytesKept, generator: generator.split(), at: clock.now(at: instant).instant)
         isUp = true
         let owner = UnitAddress(core: 0, unit: .shard)
         cores = []

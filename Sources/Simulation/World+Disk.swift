@@ -19,6 +19,13 @@ extension World {
         }
     }
 
+    /// A snapshot first goes to the data, and what is behind it waits.
+    func submit(_ items: [SimDisk.LogItem], _ node: SimNode) {
+        let (log, data) = node.disk.split(items)
+        if !log.isEmpty, node.disk.submit(log) { scheduleWrite(.log, node) }
+        if !data.isEmpty, node.disk.submit(data) { scheduleWrite(.data, node) }
+    }
+
     func scheduleWrite(_ part: SimDisk.Part, _ node: SimNode) {
         let latency: UInt64
         switch part {
@@ -83,7 +90,14 @@ extension World {
 
     func reports(_ part: SimDisk.Part, _ node: SimNode, _ incarnation: Int) {
         guard node.isUp, node.incarnation == incarnation else { return }
-        let told = part == .log ? node.disk.reportLog() : node.disk.reportData()
+        var told: [(core: Int, event: Event)]
+        switch part {
+        case .log: told = node.disk.reportLog()
+        case .data:
+            let report = node.disk.reportData()
+            told = report.told
+            if !report.log.isEmpty { submit(report.log, node) }
+        }
         for (core, event) in told {
             if case .applied(_, let index) = event { noteApplied(index, node) }
             if part == .log, options.hostBug == .reportedBeforeWrite { continue }

@@ -36,21 +36,34 @@ extension World {
 
     /// What is applied for the first time gets its place in the order of effects; others apply it
     /// after that, and a restart applies some of it again.
-    func notesApplied(_ items: [SimDisk.ApplyItem], _ node: SimNode) {
+    func notesApplied(_ items: [SimDisk.DataItem], _ node: SimNode) {
         for item in items {
+            guard case .apply(_, let apply) = item else {
+                if case .install(let stage, _, _) = item { notesInstalled(stage, node) }
+                continue
+            }
             let first = max(node.checkedApplied + 1, 1)
-            for index in first..<max(first, item.apply.through + 1) {
+            for index in first..<max(first, apply.through + 1) {
                 guard let record = node.entries[index] else { continue }
                 if let found = committed.applies(record, at: index, by: node.replica) {
                     violate(.stateMachineSafety, found)
                 }
             }
-            node.checkedApplied = item.apply.through
+            node.checkedApplied = apply.through
         }
         while let record = committed.records[ordered + 1] {
             ordered += 1
             if let batch = batch(record, ordered) { effectOrder.note(batch, at: agenda.now) }
         }
+    }
+
+    /// What it had in its log before it is not what it applies.
+    private func notesInstalled(_ stage: SnapshotStage, _ node: SimNode) {
+        let index = stage.snapshot.position.index
+        for old in node.entries.keys.filter({ $0 <= index }) { node.entries[old] = nil }
+        node.checkedApplied = index
+        snapshotCount += 1
+        note(node.id, .named("node"), "has the snapshot of \(stage.snapshot.position) in place")
     }
 
     // MARK: Roles

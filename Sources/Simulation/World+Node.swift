@@ -15,8 +15,10 @@ extension World {
         settings.mutations = options.mutations
         node.disk.engine.setCold(shape.coldOfTen, in: 10, seed: options.seed)
         do throws(StorageError) {
+            let kept = LogBytesKept(
+                byLeader: shape.logBytesKept, byFollower: shape.logBytesKept / 4)
             try node.start(
-                cores: shape.cores, settings: settings, bug: options.hostBug, at: agenda.now,
+                cores: shape.cores, settings: settings, logBytesKept: kept, bug: options.hostBug, at: agenda.now,
                 generator: &clockStream)
         } catch {
             violate(.durability, "node \(node.id) cannot start: \(error)")
@@ -72,8 +74,10 @@ extension World {
         let place = node.place(core.index)
         if !output.logged.isEmpty {
             note(output.logged, node)
-            if node.disk.submit(output.logged) { scheduleWrite(.log, node) }
+            submit(output.logged, node)
         }
+        for position in output.discarded { node.disk.discard(position) }
+        for wanted in output.snapshots { beginTransfer(wanted, node) }
         if !output.applied.isEmpty, node.disk.submit(output.applied) { scheduleWrite(.data, node) }
         if let damage = output.damage { violate(.durability, "the log is damaged: \(damage)") }
         for read in output.reads {

@@ -50,6 +50,9 @@ package final class World {
     var networkStream: SeededGenerator
     var network: SimNetwork
     package internal(set) var partitionCount = 0
+    var transfers: [Int: SnapshotTransfer] = [:]
+    var transferCount = 0
+    package internal(set) var snapshotCount = 0
     var elections = ElectionSafety()
     var votes = VoteOnce()
     var logs = LogMatching()
@@ -121,7 +124,8 @@ package final class World {
     /// the agenda of a
     /// world at rest are deadlines of requests long answered.
     private func drain() {
-        let limit = agenda.now + shape.duration + .seconds(120)
+        // Within that several nodes have to agree again.
+        let limit = agenda.now + shape.duration + .seconds(nodes.count > 1 ? 30 : 120)
         while let next = agenda.nextInstant, next < limit, violations.count < 20, !isAtRest,
             let event = agenda.next()
         {
@@ -182,6 +186,7 @@ package final class World {
             if nodes[node].incarnation == life, nodes[node].isUp {
                 learnsLoss(nodes[node], of: peer)
             }
+        case .transfers(let transfer): goesOn(transfer)
         case .mends(let partition): mends(partition)
         case .heals: network.heal()
         case .looksAtSpace(let node, let life): looksAtSpace(nodes[node], life)
