@@ -181,7 +181,7 @@ let package = Package(
         .testTarget(
             name: "DurabilityTests", dependencies: ["martlet", "Base", "HTTP"],
             swiftSettings: strict),
-        tests(of: "Simulation", ["Base", "Regions"]),
+        tests(of: "Simulation", ["Base", "Storage", "Raft", "Regions"]),
         tests(of: "Regions", ["Base", "Storage", "Raft", "LogSuite"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(

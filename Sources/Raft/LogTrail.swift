@@ -93,12 +93,14 @@ package struct LogTrail: Hashable, Sendable {
         return sizes[Int(index - base.index)..<Int(end - base.index)].reduce(0) { $0 + Int($1) }
     }
 
-    /// The first index, not below the base, behind which up to `end` there are so many bytes at most.
+    /// The first index, not below the base, behind which there are so many bytes at most up to
+    /// `end`.
     package func index(before byteCount: Int, through end: LogIndex) -> LogIndex {
         var index = end
         var bytesLeft = byteCount
         while index > base.index {
-            bytesLeft -= Int(sizes[Int(index - base.index) - 1])
+            // One that holds nothing takes a place all the same.
+            bytesLeft -= max(1, Int(sizes[Int(index - base.index) - 1]))
             if bytesLeft < 0 { break }
             index -= 1
         }

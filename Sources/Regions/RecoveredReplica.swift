@@ -62,7 +62,8 @@ package struct RecoveredReplica: Sendable {
     }
 
     package func start(
-        _ settings: RaftSettings, logBytesKept: LogBytesKept = LogBytesKept(), generator: SeededGenerator, at now: Instant
+        _ settings: RaftSettings, logBytesKept: LogBytesKept = LogBytesKept(),
+        generator: SeededGenerator, at now: Instant
     ) -> Replica {
         Replica(
             group: group, id: id, settings: settings, recovered: state, records: records,
@@ -78,7 +79,7 @@ package struct RecoveredReplica: Sendable {
         try decode(data.get(.meta, AppliedRecord.key(of: group), tier: .disk), group)
     }
 
-    static func decode(
+    package static func decode(
         _ found: Lookup, _ group: GroupID
     ) throws(StorageError) -> AppliedRecord? {
         guard case .found(let bytes) = found else { return nil }

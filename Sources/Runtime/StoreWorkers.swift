@@ -90,7 +90,9 @@ final class StoreWorkers: Sendable {
         while !rest.isEmpty {
             var batch = LogBatch()
             var events: [Int: [Event]] = [:]
-            repeat { add(rest.removeFirst(), to: &batch, &events) } while !rest.isEmpty
+            repeat {
+                add(rest.removeFirst(), to: &batch, &events)
+            } while !rest.isEmpty
                 && batch.byteCount < Limits.mergedWriteBytes
             guard sync(batch) else { return }
             for (core, events) in events { report(core, events) }

@@ -15,6 +15,10 @@ package struct Report: Sendable {
     package var syncs: Int
     package var acknowledgedWrites: Int
     package var undecided: Int
+    /// Of a group of several nodes.
+    package var partitions: Int
+    package var leaders: Int
+    package var snapshots: Int
     /// The last events of each node, and of the world.
     package var lastLines: [(title: String, lines: [String])]
 
@@ -34,6 +38,9 @@ package struct Report: Sendable {
         acknowledgedWrites =
             world.history.calls.filter { $0.isAcknowledged && $0.mayHaveWritten }.count
         undecided = world.undecidedCount
+        partitions = world.partitionCount
+        leaders = world.elections.leaderCount
+        snapshots = world.snapshotCount
         lastLines = []
         guard !violations.isEmpty else { return }
         lastLines = world.nodes.map { node in

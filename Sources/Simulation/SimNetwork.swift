@@ -1,4 +1,4 @@
-/// What lies between the stores of a world: who reaches whom, how long it takes, and what gets lost.
+/// What lies between the stores of a world: who reaches whom, how long it takes, what gets lost.
 ///
 /// Two kinds of things travel. Raft's messages may be lost, doubled and overtaken. Requests and
 /// answers go over connections, one for each pair and direction of asking: they arrive once at

@@ -79,7 +79,8 @@ final class SimNode {
     }
 
     func start(
-        cores count: Int, settings: ShardSettings, logBytesKept: LogBytesKept, bug: HostBug?, at instant: Instant,
+        cores count: Int, settings: ShardSettings, logBytesKept: LogBytesKept, bug: HostBug?,
+        at instant: Instant,
         generator: inout SeededGenerator
     ) throws(StorageError) {
         incarnation += 1
@@ -93,7 +94,8 @@ final class SimNode {
             try disk.postponeExpiry(byMilliseconds: 500)
         }
         let replica = try openStore().start(
-            RaftSettings(), logBytesKept: logBytesKept, generator: generator.split(), at: clock.now(at: instant).instant)
+            RaftSettings(), logBytesKept: logBytesKept, generator: generator.split(),
+            at: clock.now(at: instant).instant)
         isUp = true
         let owner = UnitAddress(core: 0, unit: .shard)
         cores = []
@@ -155,6 +157,7 @@ final class SimNode {
             return false
         }
         // A node of several begins a life without a word from its log.
-        return disk.isIdle && readsOut == 0 && (logged == applied || membership.voters.ids.count > 1)
+        return disk.isIdle && readsOut == 0
+            && (logged == applied || membership.voters.ids.count > 1)
     }
 }

@@ -9,6 +9,9 @@ package struct Totals: Sendable {
     private var calls = 0
     private var crashes = 0
     private var undecided = 0
+    private var partitions = 0
+    private var leaders = 0
+    private var snapshots = 0
     /// One world: its own. Several: a hash of theirs, in order.
     private var traceHash: UInt64 = 0
     private var finalDraws: UInt64 = 0
@@ -23,6 +26,9 @@ package struct Totals: Sendable {
         calls += report.calls
         crashes += report.crashes
         undecided += report.undecided
+        partitions += report.partitions
+        leaders += report.leaders
+        snapshots += report.snapshots
         traceHash = Totals.chain(worlds == 1 ? nil : traceHash, report.traceHash)
         finalDraws ^= report.finalDraws
     }
@@ -40,6 +46,7 @@ package struct Totals: Sendable {
         [
             "\(worlds) worlds, \(bad) bad, \(calls) calls, \(crashes) crashes, \(events) events, "
                 + "\(undecided) undecided",
+            "\(leaders) leaders, \(partitions) partitions, \(snapshots) snapshots",
             "\(simulated) simulated in \(real): \(Int(simulated / real)) times real time",
             "final draws: \(finalDraws.hex)",
             "trace hash: \(traceHash.hex)",

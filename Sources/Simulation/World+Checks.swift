@@ -43,7 +43,9 @@ extension World {
         // or a range delete is not looked at again: where anything waits the limit says nothing.
         let slack = Workload.largestWriteBytes
         // A follower has what its leader took.
-        guard nodes.count == 1, !history.hasWaiters, node.unappliedBytes > shape.unsyncedBytesLimit + slack else {
+        guard nodes.count == 1, !history.hasWaiters,
+            node.unappliedBytes > shape.unsyncedBytesLimit + slack
+        else {
             return
         }
         violate(

@@ -87,7 +87,6 @@ extension World {
         return false
     }
 
-
     func reports(_ part: SimDisk.Part, _ node: SimNode, _ incarnation: Int) {
         guard node.isUp, node.incarnation == incarnation else { return }
         var told: [(core: Int, event: Event)]

@@ -96,7 +96,9 @@ extension World {
         connectionsBreak(node)
         breakConnections(of: node)
         node.disk.space.empty()
-        agenda.schedule(.restarts(node: node.id), after: crashStream.next() % (shape.downMilliseconds * 1_000_000))
+        agenda.schedule(
+            .restarts(node: node.id),
+            after: crashStream.next() % (shape.downMilliseconds * 1_000_000))
     }
 
     func resumes(_ place: CorePlace) {

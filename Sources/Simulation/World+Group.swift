@@ -112,7 +112,8 @@ extension World {
         }
     }
 
-    /// When all is at rest: what is unknown can change nothing any more, and all replicas are equal.
+    /// When all is at rest: what is unknown can change nothing any more, and all replicas are
+    /// equal.
     func checkConverged() {
         guard nodes.count > 1, isAtRest else { return }
         for call in history.calls

@@ -18,7 +18,8 @@ extension World {
             let kept = LogBytesKept(
                 byLeader: shape.logBytesKept, byFollower: shape.logBytesKept / 4)
             try node.start(
-                cores: shape.cores, settings: settings, logBytesKept: kept, bug: options.hostBug, at: agenda.now,
+                cores: shape.cores, settings: settings, logBytesKept: kept, bug: options.hostBug,
+                at: agenda.now,
                 generator: &clockStream)
         } catch {
             violate(.durability, "node \(node.id) cannot start: \(error)")

@@ -65,7 +65,9 @@ extension World {
         }
         transfers[number] = transfer
         let identity = transfer.source.snapshot
-        if receiver.disk.arriving?.origin != transfer.source.origin { return end(number, at: identity.position.index) }
+        if receiver.disk.arriving?.origin != transfer.source.origin {
+            return end(number, at: identity.position.index)
+        }
         agenda.schedule(.transfers(number), after: network.delay(&networkStream))
     }
 

@@ -23,6 +23,19 @@ import Testing
         #expect(trail.last(through: index, termAtMost: term) == LogPosition(index: to, term: of))
     }
 
+    @Test func theEndOfALogThatIsKept() {
+        var trail = LogTrail(SnapshotIdentity(position: .start, membership: Membership()))
+        trail.append(Entry(term: 1, .blank))
+        for size in [10, 20, 30] { trail.append(Entry(term: 1, .command(byteCount: size))) }
+        #expect(
+            [0, 29, 30, 49, 50, 60, 61, 99].map { trail.index(before: $0, through: 4) } == [
+                4, 4, 3, 3, 2, 1, 0, 0,
+            ])
+        #expect(trail.index(before: 10, through: 2) == 1)
+        trail.compact(through: 3)
+        #expect(trail.index(before: 99, through: 4) == 3)
+    }
+
     @Test func compactedAndMissingHaveNoTerm() {
         var trail = Self.trail([1, 1, 2])
         trail.compact(through: 2)

@@ -18,6 +18,7 @@ struct RecordForm: Sendable {
         RecordForm(name: "HardState") { try HardState(decoding: $0).encoded },
         RecordForm(name: "GroupBase") { try GroupBase(decoding: $0).encoded },
         RecordForm(name: "Applied") { try AppliedRecord(decoding: $0).encoded },
+        RecordForm(name: "SnapshotChunk") { try SnapshotChunk(decoding: $0).encoded },
         RecordForm(name: "PeerMessage") { try PeerMessage(decoding: $0).encoded },
     ]
 }
@@ -152,6 +153,11 @@ extension SeededGenerator {
         case "GroupBase":
             GroupBase(replica: ReplicaID(number()), snapshot: identity()).encoded
         case "Applied": AppliedRecord(group: GroupID(number()), snapshot: identity()).encoded
+        case "SnapshotChunk":
+            SnapshotChunk(
+                group: GroupID(number()), snapshot: identity(), origin: number(),
+                number: number(), isLast: chance(1, in: 2), content: command()
+            ).encoded
         default: peerMessage().encoded
         }
     }

@@ -127,6 +127,25 @@ import Testing
         }
     }
 
+    @Test func goldenChunk() throws {
+        let identity = SnapshotIdentity(position: LogPosition(index: 9, term: 4), membership: joint)
+        let chunk = SnapshotChunk(
+            group: GroupID(1), snapshot: identity, origin: 5, number: 2, isLast: true,
+            content: [0x08, 1])
+        let golden: Bytes =
+            [0x08, 1, 0x10, 1, 0x18, 9, 0x20, 4, 0x2A] + jointBytes
+            + [0x31, 5, 0, 0, 0, 0, 0, 0, 0, 0x38, 2, 0x40, 1, 0x4A, 2, 0x08, 1, 0x51]
+        #expect(chunk.encoded.dropLast(8) == golden[...])
+        #expect(chunk.encoded.suffix(8) == ([155, 236, 61, 232, 235, 84, 188, 222] as Bytes)[...])
+        #expect(try SnapshotChunk(decoding: chunk.encoded) == chunk)
+        // What it holds, and where that belongs, is what was sent.
+        for place in [4, 6, 28, 35, 40] {
+            var damaged = chunk.encoded
+            damaged[place] ^= 1
+            #expect((try? SnapshotChunk(decoding: damaged)) != chunk, "byte \(place)")
+        }
+    }
+
     @Test func whatIsWrittenIsRead() throws {
         var generator = SeededGenerator(seed: 31)
         for _ in 0..<500 {

@@ -43,7 +43,7 @@ struct ReplicaHost {
             entries: entries, applied: applied)
         return Replica(
             group: GroupID(1), id: id, settings: RaftSettings(), recovered: recovered,
-            records: Array(log.dropFirst(Int(applied))), 
+            records: Array(log.dropFirst(Int(applied))),
             logBytesKept: LogBytesKept(byLeader: 1_000, byFollower: 0),
             generator: SeededGenerator(seed: id.number), at: now)
     }

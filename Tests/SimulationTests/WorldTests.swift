@@ -14,19 +14,37 @@ import Testing
         #expect(report.calls > 0, "a world in which nobody asks anything proves nothing")
     }
 
-    @Test func oneSeedHasOneTrace() {
-        let options = WorldOptions(seed: 7, duration: .seconds(1))
+    /// Several nodes with one group: leaders change, links are cut, snapshots are sent.
+    @Test(arguments: [3, 5]) func everyPropertyHoldsOf(nodes: Int) {
+        var (leaders, partitions, snapshots) = (0, 0, 0)
+        for seed in UInt64(1)...6 {
+            var options = WorldOptions(seed: seed, duration: .seconds(6))
+            options.nodes = nodes
+            let report = Report.run(options)
+            let again = "martlet-sim --seed \(seed) --seconds 6 --nodes \(nodes) --trace"
+            #expect(report.isGood, "\(report.text(replay: again))")
+            leaders += report.leaders
+            partitions += report.partitions
+            snapshots += report.snapshots
+        }
+        #expect(leaders > 6 && partitions > 0 && snapshots > 0)
+    }
+
+    @Test(arguments: [1, 3]) func oneSeedHasOneTrace(nodes: Int) {
+        var options = WorldOptions(seed: 7, duration: .seconds(1))
+        options.nodes = nodes
         let first = Report.run(options, trace: nil)
         let second = Report.run(options, trace: nil)
         #expect(first.traceHash == second.traceHash)
         #expect(first.finalDraws == second.finalDraws)
-        let other = Report.run(WorldOptions(seed: 8, duration: .seconds(1)), trace: nil)
+        options.seed = 8
+        let other = Report.run(options, trace: nil)
         #expect(other.traceHash != first.traceHash)
     }
 
     /// Hash seeds differ from process to process, so an order that comes from a `Dictionary` shows
     /// here.
-    @Test func twoProcessesHaveOneTrace() throws {
+    @Test(arguments: ["1", "3"]) func twoProcessesHaveOneTrace(nodes: String) throws {
         let program = Bundle.main.bundleURL.deletingLastPathComponent()
             .appendingPathComponent("martlet-sim")
         let here = [
@@ -38,7 +56,7 @@ import Testing
         let traces = try (0..<2).map { _ in
             let process = Process()
             process.executableURL = found
-            process.arguments = ["--seed", "7", "--seconds", "1"]
+            process.arguments = ["--seed", "7", "--seconds", "1", "--nodes", nodes]
             let output = Pipe()
             process.standardOutput = output
             try process.run()

@@ -1,8 +1,8 @@
 /// A snapshot where it arrives, until all of it is there; and what puts it in place.
 ///
-/// It is put in place of the data in one step that also says so (`AppliedRecord.stagedKey`), on disk before
-/// the log begins behind it. A crash between the two leaves data ahead of its log, which is
-/// otherwise a log that was lost: that fact tells them apart (`RecoveredReplica`).
+/// It is put in place of the data in one step that also says so (`AppliedRecord.stagedKey`), on
+/// disk before the log begins behind it. A crash between the two leaves data ahead of its log,
+/// which is otherwise a log that was lost: that fact tells them apart (`RecoveredReplica`).
 package import Base
 package import Raft
 package import Storage

@@ -1,14 +1,16 @@
 /// At most one leader in a term, at most one vote of a replica in a term, and terms that never
 /// fall, whatever crashes (Raft §5.2, §5.4; reliability.md rows 1, 2 and 4).
 internal import Base
-internal import Raft
+package import Raft
 
 /// Who leads in each term, as the replicas themselves see it.
-struct ElectionSafety {
+package struct ElectionSafety {
     private var leaders: [Term: ReplicaID] = [:]
 
+    package init() {}
+
     /// What is wrong with `id` leading in `term`; nil if nothing is.
-    mutating func leads(_ id: ReplicaID, in term: Term) -> String? {
+    package mutating func leads(_ id: ReplicaID, in term: Term) -> String? {
         guard let other = leaders[term] else {
             leaders[term] = id
             return nil
@@ -16,11 +18,11 @@ struct ElectionSafety {
         return other == id ? nil : "replicas \(other) and \(id) both lead in term \(term)"
     }
 
-    var leaderCount: Int { leaders.count }
+    package var leaderCount: Int { leaders.count }
 }
 
 /// What replicas promise each other, as others can hear it.
-struct VoteOnce {
+package struct VoteOnce {
     private struct Voter: Hashable {
         var id: ReplicaID
         var term: Term
@@ -29,8 +31,10 @@ struct VoteOnce {
     private var votes: [Voter: ReplicaID] = [:]
     private var terms: [ReplicaID: Term] = [:]
 
+    package init() {}
+
     /// What is wrong with a message that leaves; nil if nothing is.
-    mutating func sends(_ message: RaftMessage) -> String? {
+    package mutating func sends(_ message: RaftMessage) -> String? {
         let last = terms[message.from] ?? 0
         guard message.term >= last else {
             return "replica \(message.from) speaks in term \(message.term) and spoke in \(last)"

@@ -1,12 +1,12 @@
 /// The properties of a replicated log (Raft, Figure 3): two logs that agree on the term of an entry
 /// agree on it and on all before it; what is committed is in the log of every later leader; and
 /// every replica applies the same entry at the same place.
-internal import Base
-internal import Raft
+package import Base
+package import Raft
 internal import Regions
 
 /// Log Matching: an index and a term name one entry, and one predecessor.
-struct LogMatching {
+package struct LogMatching {
     private struct Place: Hashable {
         var index: LogIndex
         var term: Term
@@ -20,8 +20,10 @@ struct LogMatching {
 
     private var entries: [Place: Seen] = [:]
 
+    package init() {}
+
     /// What is wrong with an entry that a replica takes into its log; nil if nothing is.
-    mutating func takes(
+    package mutating func takes(
         _ record: Bytes, at index: LogIndex, term: Term, after before: Term?, by id: ReplicaID
     ) -> String? {
         let place = Place(index: index, term: term)
@@ -42,13 +44,15 @@ struct LogMatching {
 }
 
 /// State Machine Safety and, with it, Leader Completeness: both go by what anyone has applied.
-struct CommittedLog {
+package struct CommittedLog {
     /// By index: what was applied there first.
-    private(set) var records: [LogIndex: Bytes] = [:]
-    private(set) var last: LogIndex = 0
+    package private(set) var records: [LogIndex: Bytes] = [:]
+    package private(set) var last: LogIndex = 0
+
+    package init() {}
 
     /// What is wrong with a replica's applying an entry; nil if nothing is.
-    mutating func applies(
+    package mutating func applies(
         _ record: Bytes, at index: LogIndex, by id: ReplicaID
     ) -> String? {
         guard let first = records[index] else {
@@ -61,7 +65,9 @@ struct CommittedLog {
 
     /// What a new leader lacks; nil if it has everything.
     /// - Parameter entries: its log, by index, from its base on.
-    func missing(from entries: [LogIndex: Bytes], base: LogIndex, end: LogIndex) -> String? {
+    package func missing(
+        from entries: [LogIndex: Bytes], base: LogIndex, end: LogIndex
+    ) -> String? {
         if end < last { return "its log ends at entry \(end), and entry \(last) is committed" }
         for index in base + 1..<max(base, last) + 1 where records[index] != nil {
             if entries[index] != records[index] { return "its entry \(index) is not the committed" }

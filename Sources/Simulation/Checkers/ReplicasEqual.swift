@@ -2,11 +2,11 @@
 /// that expire.
 internal import Base
 internal import Regions
-internal import Storage
+package import Storage
 
-struct ReplicasEqual {
+package struct ReplicasEqual {
     /// What differs between the first engine and another one; nil if nothing does.
-    static func difference(
+    package static func difference(
         _ engines: [any KeyValueEngine]
     ) throws(StorageError) -> String? {
         guard let first = engines.first else { return nil }

@@ -1,0 +1,111 @@
+// Snapshots from a source over chunks to a stage, and what a crash in the middle of putting one in
+// place leaves.
+import Base
+import Raft
+import Regions
+import Storage
+import Testing
+
+@Suite struct SnapshotTests {
+    private static let group = GroupID(1)
+    private static let identity = SnapshotIdentity(
+        position: LogPosition(index: 7, term: 2), membership: Membership(voters: [ReplicaID(1)]))
+
+    private func engine(keys: Int) throws -> MemoryEngine {
+        let engine = MemoryEngine()
+        var batch = WriteBatch()
+        for number in 0..<keys {
+            batch.put(.raw, Key(utf8: "k\(number)"), Bytes("value \(number)".utf8))
+        }
+        let applied = AppliedRecord(group: Self.group, snapshot: Self.identity)
+        batch.put(.meta, AppliedRecord.key(of: Self.group), applied.encoded)
+        try engine.write(batch, sync: true)
+        return engine
+    }
+
+    private func content(_ engine: MemoryEngine) throws -> [Bytes: Bytes] {
+        var content: [Bytes: Bytes] = [:]
+        _ = try engine.view().scan(.raw, .all, reverse: false, tier: .disk) { key, value in
+            content[Bytes(key)] = Bytes(value)
+            return .more
+        }
+        return content
+    }
+
+    @Test(arguments: [0, 1, 2, 9, 100]) func whatIsSentArrives(keys: Int) throws {
+        let from = try engine(keys: keys)
+        var source = try #require(
+            try SnapshotSource(of: Self.group, from: from.view(), origin: 5, chunkBytes: 40))
+        var stage = SnapshotStage(of: Self.group, source.snapshot, origin: 5)
+        let to = try engine(keys: 3)
+        var old = WriteBatch()
+        old.put(.raw, Key(utf8: "old"), [1])
+        try to.write(old, sync: true)
+        while !stage.isComplete {
+            let chunk = try #require(try source.chunk(stage.wanted))
+            #expect(try stage.add(SnapshotChunk(decoding: chunk.encoded)))
+            let again = try stage.add(chunk)
+            #expect(!again, "a chunk that comes twice is taken once")
+        }
+        #expect(try source.chunk(stage.wanted) == nil)
+        try to.write(stage.batch, sync: true)
+        #expect(try content(to) == content(from))
+        #expect(
+            try RecoveredReplica.applied(of: Self.group, in: to)?.snapshot == Self.identity)
+    }
+
+    @Test func chunksOfTwoMakingsDoNotMix() throws {
+        let view = try engine(keys: 9).view()
+        var first = try #require(
+            try SnapshotSource(of: Self.group, from: view, origin: 1, chunkBytes: 40))
+        var second = try #require(
+            try SnapshotSource(of: Self.group, from: view, origin: 2, chunkBytes: 20))
+        var stage = SnapshotStage(of: Self.group, first.snapshot, origin: 1)
+        let (one, other) = (try first.chunk(0), try second.chunk(0))
+        #expect(try stage.add(try #require(one)))
+        _ = try second.chunk(1)
+        #expect(try !stage.add(try #require(other)))
+        #expect(stage.wanted == 1)
+    }
+
+    /// A source that has applied nothing has no snapshot.
+    @Test func nothingAppliedIsNoSnapshot() throws {
+        let view = MemoryEngine().view()
+        let source = try SnapshotSource(of: Self.group, from: view, origin: 1)
+        #expect(source?.snapshot == nil)
+    }
+
+    /// (1) a snapshot is put in place of the data, (2) the crash comes before the log's part of it:
+    /// the log begins anew behind it. Once something more was applied the same sight is a lost log.
+    @Test func aCrashBetweenDataAndLogIsMended() throws {
+        let log = MemoryLog()
+        try RecoveredReplica.begin(
+            Self.group, log, replica: ReplicaID(2),
+            membership: Membership(voters: [ReplicaID(1), ReplicaID(2)]))
+        var source = try #require(
+            try SnapshotSource(of: Self.group, from: engine(keys: 2).view(), origin: 1))
+        var stage = SnapshotStage(of: Self.group, source.snapshot, origin: 1)
+        #expect(try stage.add(try #require(try source.chunk(0))))
+        let data = MemoryEngine()
+        try data.write(stage.batch, sync: true)
+        let replica = try RecoveredReplica(of: Self.group, log: log, data: data).start(
+            RaftSettings(), generator: SeededGenerator(seed: 1), at: .origin)
+        #expect(replica.applied == 7)
+        #expect(replica.raft.trail.base == Self.identity.position)
+        #expect(replica.raft.membership == Self.identity.membership)
+        #expect(replica.raft.term == 2)
+        // Again, as after a second crash.
+        _ = try RecoveredReplica(of: Self.group, log: log, data: data)
+
+        let lost = MemoryLog()
+        try RecoveredReplica.begin(Self.group, lost, replica: ReplicaID(2))
+        var more = WriteBatch()
+        var later = AppliedRecord(group: Self.group, snapshot: Self.identity)
+        later.snapshot.position.index = 8
+        more.put(.meta, AppliedRecord.key(of: Self.group), later.encoded)
+        try data.write(more, sync: true)
+        #expect(throws: StorageError.self) {
+            try RecoveredReplica(of: Self.group, log: lost, data: data)
+        }
+    }
+}

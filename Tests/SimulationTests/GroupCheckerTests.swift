@@ -1,0 +1,83 @@
+// Each checker of a group on what it is there to find, and on the good case beside it.
+import Base
+import Raft
+import Regions
+import Simulation
+import Storage
+import Testing
+
+@Suite struct GroupCheckerTests {
+    private let one = ReplicaID(1)
+    private let two = ReplicaID(2)
+
+    @Test func oneLeaderInATerm() {
+        var elections = ElectionSafety()
+        #expect(elections.leads(one, in: 3) == nil)
+        #expect(elections.leads(one, in: 3) == nil, "again after a pause")
+        #expect(elections.leads(two, in: 4) == nil)
+        #expect(elections.leads(two, in: 3) != nil)
+    }
+
+    @Test func oneVoteInATerm() {
+        func message(_ body: RaftMessage.Body, to: ReplicaID, term: Term) -> RaftMessage {
+            RaftMessage(from: one, to: to, term: term, body: body)
+        }
+        let grant = RaftMessage.Body.voteReply(isGranted: true)
+        var votes = VoteOnce()
+        #expect(votes.sends(message(grant, to: two, term: 3)) == nil)
+        #expect(votes.sends(message(grant, to: two, term: 3)) == nil, "said twice")
+        #expect(votes.sends(message(.voteReply(isGranted: false), to: one, term: 3)) == nil)
+        #expect(votes.sends(message(grant, to: ReplicaID(3), term: 3)) != nil)
+        let candidacy = Candidacy(last: .start, priority: 0, isTransfer: false)
+        #expect(votes.sends(message(.vote(candidacy), to: two, term: 4)) == nil)
+        #expect(votes.sends(message(grant, to: two, term: 4)) != nil, "its own went to itself")
+        #expect(votes.sends(message(.wakeUp, to: two, term: 3)) != nil, "a term that fell")
+    }
+
+    @Test func oneEntryAtAPlace() {
+        var logs = LogMatching()
+        #expect(logs.takes([1], at: 5, term: 2, after: 1, by: one) == nil)
+        #expect(logs.takes([1], at: 5, term: 2, after: 1, by: two) == nil)
+        #expect(logs.takes([2], at: 5, term: 3, after: 1, by: two) == nil, "another term")
+        #expect(logs.takes([2], at: 5, term: 2, after: 1, by: two) != nil)
+        #expect(logs.takes([1], at: 5, term: 2, after: nil, by: two) == nil, "it does not know")
+        #expect(logs.takes([1], at: 5, term: 2, after: 2, by: two) != nil)
+    }
+
+    @Test func everyoneAppliesTheSame() {
+        var log = CommittedLog()
+        #expect(log.applies([1], at: 1, by: one) == nil)
+        #expect(log.applies([2], at: 2, by: one) == nil)
+        #expect(log.applies([1], at: 1, by: two) == nil)
+        #expect(log.applies([3], at: 2, by: two) != nil)
+    }
+
+    @Test func aLeaderHasWhatIsCommitted() {
+        var log = CommittedLog()
+        for index in 1...3 as ClosedRange<LogIndex> {
+            #expect(log.applies([UInt8(index)], at: index, by: one) == nil)
+        }
+        #expect(log.missing(from: [1: [1], 2: [2], 3: [3], 4: [9]], base: 0, end: 4) == nil)
+        #expect(log.missing(from: [3: [3]], base: 2, end: 3) == nil, "the rest is data")
+        #expect(log.missing(from: [1: [1], 2: [2]], base: 0, end: 2) != nil)
+        #expect(log.missing(from: [1: [1], 2: [7], 3: [3]], base: 0, end: 3) != nil)
+    }
+
+    @Test func replicasHoldTheSame() throws {
+        func engine(_ value: String, expiresAt: WallTime? = nil) throws -> MemoryEngine {
+            let engine = MemoryEngine()
+            var batch = WriteBatch()
+            let record = RawRecord.encode(Bytes(value.utf8), expiresAt: nil)
+            batch.put(.raw, Key(utf8: "a"), record)
+            if let expiresAt {
+                batch.put(.raw, Key(utf8: "b"), RawRecord.encode([1], expiresAt: expiresAt))
+            }
+            try engine.write(batch, sync: true)
+            return engine
+        }
+        let wall = WallTime(milliseconds: 5)
+        #expect(try ReplicasEqual.difference([engine("1"), engine("1", expiresAt: wall)]) == nil)
+        #expect(try ReplicasEqual.difference([engine("1"), engine("1"), engine("2")]) != nil)
+        #expect(try ReplicasEqual.difference([engine("1"), MemoryEngine()]) != nil)
+    }
+}
