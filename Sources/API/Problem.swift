@@ -26,6 +26,13 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     case methodNotAllowed = "method_not_allowed"
     case requestTimeout = "request_timeout"
     case unsupportedMediaType = "unsupported_media_type"
+    // 403, 409: between stores
+    case peerUnauthenticated = "peer_unauthenticated"
+    case wrongCluster = "wrong_cluster"
+    case wrongStore = "wrong_store"
+    case storeConflict = "store_conflict"
+    case peerVersion = "peer_version"
+    case clocksDiffer = "clocks_differ"
     // 412, 413, 414, 417, 431
     case preconditionFailed = "precondition_failed"
     case valueTooLarge = "value_too_large"
@@ -52,7 +59,8 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
             .malformedRequest, .invalidBase64, .keyEmpty, .keyTooLarge, .bodyRequired,
             .invalidRange, .cursorInvalid, .cursorMismatch, .idempotencyUnsupported:
             400
-        case .originForbidden: 403
+        case .originForbidden, .peerUnauthenticated: 403
+        case .wrongCluster, .wrongStore, .storeConflict, .peerVersion, .clocksDiffer: 409
         case .hostForbidden: 421
         case .keyNotFound, .routeNotFound: 404
         case .methodNotAllowed: 405

@@ -34,6 +34,17 @@ extension ProblemCode {
         case .unsupportedMediaType:
             "The JSON paths take application/json, which may be in gzip (Content-Encoding); the kv "
                 + "paths any type, and no Content-Encoding."
+        case .peerUnauthenticated:
+            "Stores show each other certificates of the authority in --peer-ca when TLS is on."
+        case .wrongCluster:
+            "A store of another cluster came. Correct --join, or give it a directory of its own."
+        case .wrongStore:
+            "Another store is at the address that was asked. Correct --advertise of one of them."
+        case .storeConflict:
+            "Two processes are one store: a data directory was copied. Stop the copy for good."
+        case .peerVersion: "One of the stores is too old for the other. Upgrade it."
+        case .clocksDiffer:
+            "The clocks of two machines run at different rates, and a leader's lease rests on them."
         case .preconditionFailed:
             "If-Match, If-None-Match, if_etag or if_absent did not hold; nothing was written. "
                 + "actual_etag is what is there, and is left out if the key is absent."

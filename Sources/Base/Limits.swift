@@ -195,6 +195,40 @@ package enum Limits {
     /// which a wrong number has not cost the node.
     package static let failpointWaitMilliseconds: UInt64 = 60_000
 
+    // MARK: What peers may do
+
+    /// Bytes of one record between stores. An entry holds what arrived in one turn of a loop, which
+    /// is at most what may be unsynced, and its keys; frozen, as the peer checks it.
+    package static let peerRecordBytes = 384 << 20
+    /// Bytes that wait for one peer's connection, in either lane: Raft's window for a follower and
+    /// as much for requests. Past it Raft's messages are lost and requests refused.
+    package static let peerQueueBytes = 32 << 20
+    /// Bytes of an envelope from which it goes with what may take long.
+    package static let peerUrgentBytes = 4 << 10
+    /// Flow-control window of a stream between stores, in bytes: what is with other cores at once.
+    package static let peerStreamWindowBytes = 4 << 20
+    /// Bytes of a peer's first record, and of its first answer.
+    package static let peerGreetingBytes = 4 << 10
+    /// Streams of other stores on one core, beside those that serve: two for each of hundreds.
+    package static let peerStreamsPerCore = 1_024
+    /// From connecting to a peer to the end of its TLS handshake.
+    package static let peerConnectTimeout = Duration.seconds(2)
+    /// From then until it has taken both streams.
+    package static let peerGreetingTimeout = Duration.seconds(2)
+    /// Between two pings to a peer.
+    package static let peerPingInterval = Duration.milliseconds(500)
+    /// Without an answer to a ping, or without anything on a stream of a peer's: it counts as gone.
+    /// Above the election timeout, which decides who leads; this frees what is tied up.
+    package static let peerSilence = Duration.seconds(3)
+    /// After the first failure to reach a peer; doubled with each further one…
+    package static let peerPause = Duration.milliseconds(50)
+    /// …up to this.
+    package static let peerPauseMax = Duration.seconds(2)
+    /// Time over which the rates of two stores' clocks are compared.
+    package static let peerClockStretch = Duration.seconds(60)
+    /// A fifth: the share by which a lease is shorter than an election timeout.
+    package static let clockRateShare: UInt64 = 5
+
     /// What batches may cost an event loop between two looks at its sockets and clocks, counted in
     /// point reads (a scan is four, 8 KiB of values one more): with all of it in memory well below
     /// a millisecond, and still eight runs of reads.
@@ -209,6 +243,8 @@ package enum Limits {
         invariant(requestBytes < unsyncedBytes, "flow control comes before refusal")
         invariant(bodyBytes * 2 <= heldBytesPerCoreMin, "two bodies fit a core")
         invariant(batchAnswerBytes * 2 <= heldBytesPerCoreMin, "two answers fit a core")
+        invariant(unsyncedBytes < peerRecordBytes, "an entry of any turn fits a record")
+        invariant(peerPingInterval * 4 <= peerSilence, "one lost ping breaks nothing")
         invariant(entriesScannedInline < entriesVisitedInline, "a scan on a loop may be answered")
         invariant(rangeDeletesPerRun <= readsWaitingPerCoreMin, "a batch does not refuse itself")
         invariant(streamsPerConnection <= readsWaitingPerCoreMin, "nor does a connection")

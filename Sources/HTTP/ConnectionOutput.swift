@@ -26,6 +26,18 @@ extension Connection {
         markDirty()
     }
 
+    func answer(_ stream: Int32, _ bytes: Bytes) {
+        guard case .http2(let session) = mode else { return }
+        session.answer(stream, bytes)
+        markDirty()
+    }
+
+    func consume(_ stream: Int32, _ count: Int) {
+        guard case .http2(let session) = mode else { return }
+        session.consume(stream, count)
+        if session.wantsOutput { markDirty() }
+    }
+
     /// What was answered leaves at the end of the read cycle, or of the front's turn.
     func markDirty() {
         guard !isDirty else { return }

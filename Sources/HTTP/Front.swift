@@ -4,7 +4,7 @@
 /// Used on its loop only. Connections sit in slots with generations, so that an answer that comes
 /// after its connection has gone finds nobody instead of somebody else.
 package import API
-internal import Base
+package import Base
 internal import Failpoints
 internal import Injection
 package import Logging
@@ -87,7 +87,7 @@ package final class Front {
         if reason == .flood { logger.notice("connection cut off: its budget is used up") }
         for stream in streams { cancel(connection.exchange(stream)) }
         resumePaused()
-        if isDraining, state.counters.connectionsOpen == 0 { becomeEmpty() }
+        if isDraining, isEmpty { becomeEmpty() }
     }
 
     // MARK: Requests and answers
@@ -95,6 +95,12 @@ package final class Front {
     func serve(_ request: Request, _ exchange: ExchangeID) {
         serving?.serve(request, exchange)
     }
+
+    func open(_ opening: PeerStream.Opening, _ exchange: ExchangeID) {
+        serving?.open(opening, exchange)
+    }
+
+    func receive(_ bytes: Bytes, _ exchange: ExchangeID) { serving?.receive(bytes, exchange) }
 
     func cancel(_ exchange: ExchangeID) {
         serving?.cancel(exchange)
@@ -111,6 +117,27 @@ package final class Front {
             slots[slot].connection?.respond(exchange.stream, response)
         }
         if !paused.isEmpty { resumePaused() }
+    }
+
+    /// Ends a stream of another store.
+    package func refuse(_ exchange: ExchangeID, _ problem: Problem) {
+        respond(exchange, state.refuse(problem))
+    }
+
+    /// More of the answer to a stream of another store; the first of it takes the stream.
+    package func answer(_ exchange: ExchangeID, _ bytes: Bytes) {
+        connection(of: exchange)?.answer(exchange.stream, bytes)
+    }
+
+    /// So many bytes of such a stream have been dealt with.
+    package func consume(_ exchange: ExchangeID, _ count: Int) {
+        connection(of: exchange)?.consume(exchange.stream, count)
+    }
+
+    private func connection(of exchange: ExchangeID) -> Connection? {
+        let slot = Int(exchange.slot)
+        guard slot < slots.count, slots[slot].generation == exchange.generation else { return nil }
+        return slots[slot].connection
     }
 
     /// The work for a request that was cancelled has ended without an answer: its stream's place is
@@ -184,7 +211,12 @@ package final class Front {
         isDraining = true
         for index in slots.indices { slots[index].connection?.drain() }
         flush()
-        if state.counters.connectionsOpen == 0 { becomeEmpty() }
+        if isEmpty { becomeEmpty() }
+    }
+
+    /// Other stores are needed to the last: what is in flight may wait for them.
+    private var isEmpty: Bool {
+        state.counters.connectionsOpen == state.counters.connectionsOfPeers
     }
 
     private func becomeEmpty() {

@@ -24,6 +24,8 @@ package enum CloseReason: Int, CaseIterable, Hashable, Sendable {
 
 package enum TimeoutKind: Int, CaseIterable, Hashable, Sendable {
     case handshake, headers, body, write, idle, linger
+    /// Nothing came from another store.
+    case peer
 }
 
 /// What draws on a connection's budget.
@@ -54,6 +56,9 @@ package struct FrontCounters: Sendable {
     package var connectionsPaused = 0
     package var pauses: UInt64 = 0
     package var requestsInFlight = 0
+    /// Of other stores, and the connections that have some.
+    package var peerStreams = 0
+    package var connectionsOfPeers = 0
     /// Bytes of request bodies in memory.
     package var requestBytesHeld = 0
     /// Bytes of answers in memory, a body that several answers share counted once.

@@ -22,6 +22,8 @@ package struct FrontSettings: Sendable {
     /// Bytes of request bodies, and of answers, that this front holds.
     package var requestBytes: Int
     package var responseBytes: Int
+    /// Whether other stores may open streams.
+    package var servesPeers: Bool
     package var failpoints: FailpointRegistry
 
     /// - Parameter cores: of the node, which share the limits on bytes.
@@ -29,8 +31,9 @@ package struct FrontSettings: Sendable {
         allowedHosts: [String] = [],
         makeTLSHandler: (@Sendable (any EventLoop) -> any ChannelHandler)? = nil,
         takesClearFromLoopbackOnly: Bool = false, connections: Int, cores: Int = 1,
-        failpoints: FailpointRegistry = FailpointRegistry()
+        servesPeers: Bool = false, failpoints: FailpointRegistry = FailpointRegistry()
     ) {
+        self.servesPeers = servesPeers
         self.failpoints = failpoints
         requestBytes = max(Limits.heldBytesPerCoreMin, Limits.requestBytes / cores)
         responseBytes = max(Limits.heldBytesPerCoreMin, Limits.responseBytes / cores)

@@ -7,7 +7,11 @@ extension HTTP2Session {
     /// The core's answer. Dropped if the stream is gone; the place that it held becomes free.
     package func respond(_ id: Int32, _ response: Response) {
         guard let index = index(of: id), slab[index].phase == .serving else {
-            release(id)
+            if let index = index(of: id), slab[index].phase == .streaming {
+                refuseStream(index, response)
+            } else {
+                release(id)
+            }
             return
         }
         state.counters.requestsInFlight -= 1
@@ -56,7 +60,7 @@ extension HTTP2Session {
         invariant(code == 0, "nghttp2 has memory for a frame")
     }
 
-    private func submit(_ index: Int, _ response: Response) {
+    func submit(_ index: Int, _ response: Response) {
         var response = response
         if !state.responses.admits(response.body), slab[index].method != .head {
             response = state.shed(response)
@@ -91,12 +95,12 @@ extension HTTP2Session {
     }
 
     /// RFC 9113 §8.1: an answer is complete, the rest of the request is not wanted.
-    private func stopRequest(_ id: Int32) -> Int32 {
+    func stopRequest(_ id: Int32) -> Int32 {
         nghttp2_submit_rst_stream(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, NGHTTP2_NO_ERROR.rawValue)
     }
 
-    private func layOut(_ response: Response) {
+    func layOut(_ response: Response) {
         invariant((200...599).contains(response.status), "a final answer has a final status")
         let fields = state.fields
         var valueBytes =

@@ -186,7 +186,7 @@ extension HTTP2Session {
             let padding = frame.pointee.data.padlen
             if !ends, header.length <= padding, !spend(.emptyFrame) { return HTTP2Callbacks.failed }
             guard let index = index(of: header.stream_id) else { return 0 }
-            if slab[index].body == nil { slab[index].body = [] }
+            if slab[index].body == nil, slab[index].phase == .receiving { slab[index].body = [] }
             if ends { requestEnds(index) }
         case NGHTTP2_RST_STREAM.rawValue:
             if let index = index(of: header.stream_id) { slab[index].resetByClient = true }
@@ -202,6 +202,7 @@ extension HTTP2Session {
     }
 
     private func headEnds(_ index: Int, last: Bool) {
+        if isPeerStream(index, last: last) { return beginStreaming(index) }
         if !slab[index].isRefused,
             let problem = policyRefusal(index) ?? state.failure(at: .httpHead)
         {
@@ -252,6 +253,9 @@ extension HTTP2Session {
     }
 
     func data(_ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
+        if peerStreams > 0, let index = index(of: id), slab[index].phase == .streaming {
+            return streamed(index, bytes)
+        }
         guard let index = index(of: id), !slab[index].isRefused else {
             // The stream's window stays shut; the connection's is shared.
             let code = nghttp2_session_consume_connection(session, bytes.count)
@@ -301,6 +305,7 @@ extension HTTP2Session {
 
     private func requestEnds(_ index: Int) {
         slab[index].remoteClosed = true
+        if slab[index].phase == .streaming { return endStreaming(index) }
         guard !slab[index].isRefused else { return }
         var request = Request(
             method: slab[index].method, target: slab[index].target, headers: slab[index].headers,
@@ -348,8 +353,11 @@ extension HTTP2Session {
         if slab[index].remoteClosed || resetByClient { history.end(id) }
         if index == headerStream { headerStream = -1 }
         if slab[index].isRefused { refusals[index] = nil }
-        state.responses.release(slab[index].answer)
-        if slab[index].phase == .serving {
+        if slab[index].phase != .streaming { state.responses.release(slab[index].answer) }
+        if slab[index].phase == .streaming {
+            leaveStreaming()
+            events.append(.cancelled(stream: id))
+        } else if slab[index].phase == .serving {
             abandoned.append(
                 AbandonedRequest(stream: id, since: state.tick, held: slab[index].held))
             events.append(.cancelled(stream: id))

@@ -27,6 +27,13 @@ package final class HTTP2Session {
     var abandoned: [AbandonedRequest] = []
     /// Set by a callback that returned a failure, and turned into GOAWAY when nghttp2 has unwound.
     var failure: (code: UInt32, reason: CloseReason)?
+    /// Of other stores. While there are some, the connection stays when the node drains.
+    var peerStreams = 0
+    package var isEncrypted = false
+    /// By TLS, with a certificate of the peers' authority.
+    package var isVerifiedPeer = false
+    /// When something came last, on a connection with such streams.
+    var heardAt: UInt32 = 0
     /// Problems of streams that are refused before their header has ended.
     var refusals: [Int: Problem] = [:]
 
@@ -122,6 +129,7 @@ package final class HTTP2Session {
 
     package func feed(_ bytes: UnsafeRawBufferPointer) {
         guard closing == nil, let base = bytes.baseAddress, bytes.count > 0 else { return }
+        heardAt = state.tick
         var position = 0
         while let header = scanner.next(in: bytes, from: &position) {
             if frameArrives(header) { continue }
@@ -227,8 +235,13 @@ package final class HTTP2Session {
                 streams.append(slab[index].id)
                 state.counters.requestsInFlight -= 1
             }
+            if slab[index].phase == .streaming {
+                streams.append(slab[index].id)
+                leaveStreaming()
+            } else {
+                state.responses.release(slab[index].answer)
+            }
             state.releaseRequestBytes(slab[index].held)
-            state.responses.release(slab[index].answer)
             slab.close(index)
         }
         for request in abandoned {
@@ -245,7 +258,7 @@ extension HTTP2Session {
     /// Announces the end: GOAWAY with the greatest id, so that requests on their way are still
     /// taken, and a PING whose answer tells that the client has seen it (RFC 9113 §6.8).
     package func drain() {
-        guard closing == nil, drainState == .serving else { return }
+        guard closing == nil, drainState == .serving, peerStreams == 0 else { return }
         drainState = .announced
         drainSince = state.tick
         var code = nghttp2_submit_shutdown_notice(session)
@@ -280,6 +293,10 @@ extension HTTP2Session {
             return
         }
         expireAbandoned()
+        if peerStreams > 0, state.has(Limits.peerSilence, passedSince: heardAt) {
+            state.counters.timeouts[.peer] += 1
+            return terminate(NGHTTP2_NO_ERROR.rawValue, .timeout)
+        }
         for index in slab.indices { checkProgress(index) }
         if let failure { terminate(failure.code, failure.reason) }
     }
@@ -303,7 +320,7 @@ extension HTTP2Session {
     private func checkProgress(_ index: Int) {
         let moved: Int
         switch slab[index].phase {
-        case .free, .serving: return
+        case .free, .serving, .streaming: return
         case .receiving: moved = slab[index].decoder?.received ?? slab[index].held
         case .answering: moved = slab[index].answerSent
         }

@@ -12,6 +12,8 @@ struct HTTP2Stream {
         case serving
         /// An answer is being sent.
         case answering
+        /// Another store's, for as long as its connection lasts (`PeerStream`).
+        case streaming
     }
 
     var id: Int32 = 0
@@ -43,6 +45,8 @@ struct HTTP2Stream {
 
     var answer: Bytes = []
     var answerSent = 0
+    /// Of a stream that is answered as it goes on.
+    var answerIsOpen = false
 
     /// Bytes moved when the stall clock was last set, and the tick at which that was.
     var progress = 0

@@ -67,6 +67,12 @@ enum Refusal {
         Problem(.overloaded, "Too many bytes of request bodies are in memory.", retryAfter: 1)
     }
 
+    static func tooManyPeerStreams() -> Problem {
+        Problem(
+            .overloaded, "More than \(Limits.peerStreamsPerCore) streams of other stores are open.",
+            retryAfter: 1)
+    }
+
     static func responsesTakeTooMuchMemory() -> Problem {
         Problem(.overloaded, "Too many bytes of answers wait to be sent.", retryAfter: 1)
     }

@@ -4,6 +4,7 @@
 /// turns bytes into requests and responses into bytes, and answers by itself what never becomes a
 /// request: bytes that are not HTTP, and requests over a limit. It knows no routes.
 package import API
+package import Base
 
 package protocol Serving: AnyObject {
     /// A whole request arrived. The answer comes later, or at once, by `Front.respond`.
@@ -16,4 +17,11 @@ package protocol Serving: AnyObject {
     /// stream, so that a client gains nothing by cancelling; after `Limits.requestTimeoutDefault`
     /// the front stops waiting for it.
     func cancel(_ exchange: ExchangeID)
+
+    /// Another store opened a stream: `Front.answer` takes it, `Front.respond` with a problem does
+    /// not. Its end comes as `cancel`.
+    func open(_ opening: PeerStream.Opening, _ exchange: ExchangeID)
+
+    /// More of such a stream. No more comes than a window until `Front.consume` opens it again.
+    func receive(_ bytes: Bytes, _ exchange: ExchangeID)
 }

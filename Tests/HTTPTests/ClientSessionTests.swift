@@ -10,7 +10,7 @@ import Testing
 final class RecordingReceiver: ClientReceiver {
     let wantsHeaders = true
     var story: [String] = []
-    private var bodies: [Int: Bytes] = [:]
+    private(set) var bodies: [Int: Bytes] = [:]
 
     func connected(_ connection: ClientConnection) { story.append("connected") }
     func received(status: Int, _ exchange: Int) { story.append("\(exchange): \(status)") }

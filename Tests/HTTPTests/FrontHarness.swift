@@ -40,6 +40,18 @@ final class EchoCore: Serving {
 
     func cancel(_ exchange: ExchangeID) { cancelled.append(exchange) }
 
+    var opened: [(opening: PeerStream.Opening, exchange: ExchangeID)] = []
+    /// What came on streams of other stores.
+    var streamed: [ExchangeID: Bytes] = [:]
+
+    func open(_ opening: PeerStream.Opening, _ exchange: ExchangeID) {
+        opened.append((opening, exchange))
+    }
+
+    func receive(_ bytes: Bytes, _ exchange: ExchangeID) {
+        streamed[exchange, default: []] += bytes
+    }
+
     /// Answers what is held, in the order of `positions`, and sends it.
     func release(_ positions: [Int]) {
         for position in positions {

@@ -5,7 +5,7 @@
 /// hands them to the socket, so that a burst of requests costs one system call. Streams of HTTP/2
 /// are held back by the socket's writability. Time-outs of single answers belong to whoever
 /// submits.
-private import Base
+package import Base
 package import NIOCore
 private import NIOPosix
 
@@ -115,6 +115,28 @@ package final class ClientConnection: ChannelInboundHandler {
         case .http1(let session): session.submit(request, exchange, into: &output)
         case .http2(let session): session.submit(request, exchange)
         }
+    }
+
+    /// Opens a stream whose body comes by `send`. HTTP/2 only.
+    package func open(_ request: borrowing ClientRequest, _ exchange: Int) {
+        guard isOpen, case .http2(let session) = session else {
+            return receiver.failed(exchange, .notProcessed(address: origin.authority))
+        }
+        session.open(request, exchange)
+    }
+
+    /// Collects more of a stream's body; `flush` sends it.
+    package func send(_ bytes: Bytes, _ exchange: Int) {
+        if case .http2(let session) = session { session.send(bytes, exchange) }
+    }
+
+    /// Bytes of a stream's body that wait for the other side to take more.
+    package func unsent(_ exchange: Int) -> Int {
+        if case .http2(let session) = session { session.unsent(exchange) } else { 0 }
+    }
+
+    package func ping() {
+        if case .http2(let session) = session { session.ping() }
     }
 
     /// Sends what was submitted. Within a call to the receiver it need not be called: the

@@ -15,6 +15,12 @@ package protocol ClientReceiver: AnyObject {
     func received(body: UnsafeRawBufferPointer, _ exchange: Int)
     func completed(_ exchange: Int)
     func failed(_ exchange: Int, _ error: ClientError)
+    /// A ping was answered.
+    func ponged()
     /// The last call, after every exchange has ended. nil if the connection ended in order.
     func disconnected(_ connection: ClientConnection, _ error: ClientError?)
+}
+
+extension ClientReceiver {
+    package func ponged() {}
 }

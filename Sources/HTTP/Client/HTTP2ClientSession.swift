@@ -2,27 +2,31 @@
 ///
 /// A stream's state lies in a slab; nghttp2 carries the slot's index as the stream's user data, so
 /// an answer finds its exchange without a dictionary. nghttp2 itself holds back requests past the
-/// server's SETTINGS_MAX_CONCURRENT_STREAMS. Left out: push (refused by SETTINGS) and streamed
-/// request bodies.
+/// server's SETTINGS_MAX_CONCURRENT_STREAMS. Bodies that come piece by piece are in
+/// `HTTP2ClientSession+Streams`. Left out: push (refused by SETTINGS).
 private import Base
 internal import CNghttp2
 package import NIOCore
 
 package final class HTTP2ClientSession {
-    private struct Slot {
+    struct Slot {
         var exchange = 0
         var stream: Int32 = 0
         var status = 0
         var isOpen = false
         var headIsComplete = false
         var bodyOffset = 0
+        /// Its body comes piece by piece.
+        var isStream = false
     }
 
-    private var slots: [Slot] = []
+    private(set) var slots: [Slot] = []
     /// By slot; empty where there is none to send.
     private var bodies: [Bytes] = []
+    /// By slot, of those that stream.
+    var outboxes: [Int: Outbox] = [:]
     private var freeSlots: [Int] = []
-    private var handle: OpaquePointer?
+    private(set) var handle: OpaquePointer?
     private var block: HTTP2HeaderBlock
     private let address: String
     private let receiver: any ClientReceiver
@@ -72,6 +76,10 @@ package final class HTTP2ClientSession {
 
     // Hot path: once per request of the load generator.
     package func submit(_ request: borrowing ClientRequest, _ exchange: Int) {
+        submit(request, exchange, isStream: false)
+    }
+
+    func submit(_ request: borrowing ClientRequest, _ exchange: Int, isStream: Bool) {
         let index = freeSlots.popLast() ?? slots.count
         if index == slots.count {
             slots.append(Slot())
@@ -83,7 +91,8 @@ package final class HTTP2ClientSession {
         provider.read_callback = readBody
         let userData = UnsafeMutableRawPointer(bitPattern: index + 1)
         let handle = handle
-        let hasBody = request.body != nil
+        let hasBody = request.body != nil || isStream
+        if isStream { outboxes[index] = Outbox() }
         if let body = request.body { bodies[index] = body }
         let stream = block.with(request) { fields in
             hasBody
@@ -92,7 +101,8 @@ package final class HTTP2ClientSession {
                 : nghttp2_submit_request(
                     handle, nil, fields.baseAddress, fields.count, nil, userData)
         }
-        slots[index] = Slot(exchange: exchange, stream: max(stream, 0), isOpen: true)
+        slots[index] = Slot(
+            exchange: exchange, stream: max(stream, 0), isOpen: true, isStream: isStream)
         guard stream > 0 else {
             // Stream numbers are used up, or memory is.
             isDraining = true
@@ -165,6 +175,7 @@ package final class HTTP2ClientSession {
     private func release(_ index: Int) {
         slots[index].isOpen = false
         if !bodies[index].isEmpty { bodies[index] = [] }
+        if slots[index].isStream { outboxes[index] = nil }
         freeSlots.append(index)
         exchangesOpen -= 1
     }
@@ -204,6 +215,8 @@ package final class HTTP2ClientSession {
         guard let index = slotIndex(stream), slots[index].status >= 200 else { return }
         slots[index].headIsComplete = true
     }
+
+    fileprivate func receivedPong() { receiver.ponged() }
 
     fileprivate func receivedGoAway() { isDraining = true }
 
@@ -270,6 +283,10 @@ private let onFrame: nghttp2_on_frame_recv_callback = { _, frame, userData in
     guard let head = frame?.pointee.hd else { return 0 }
     if head.type == UInt8(NGHTTP2_GOAWAY.rawValue) {
         with(userData) { $0.receivedGoAway() }
+    } else if head.type == UInt8(NGHTTP2_PING.rawValue) {
+        if head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 {
+            with(userData) { $0.receivedPong() }
+        }
     } else if head.type == UInt8(NGHTTP2_HEADERS.rawValue) {
         with(userData) { if $0.wantsHeaders { $0.receivedHeadEnd(stream: head.stream_id) } }
     }
@@ -294,10 +311,16 @@ private let readBody: nghttp2_data_source_read_callback = {
     guard let source, let flags else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
     let out = UnsafeMutableRawBufferPointer(start: buffer, count: capacity)
     var count = 0
+    var isDeferred = false
     with(userData) { session in
+        if session.slots[Int(source.pointee.fd)].isStream {
+            let taken = session.takeStreamed(Int(source.pointee.fd), into: out)
+            (count, isDeferred) = (taken ?? 0, taken == nil)
+            return
+        }
         let taken = session.takeBody(Int(source.pointee.fd), into: out)
         count = taken.count
         if taken.isLast { flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
     }
-    return count
+    return isDeferred ? Int(NGHTTP2_ERR_DEFERRED.rawValue) : count
 }
