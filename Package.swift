@@ -101,6 +101,10 @@ let package = Package(
                 "API", collections,
             ],
             settings: mutable),
+        // What travels between two stores, and when they talk; pure.
+        .target(
+            name: "Peers", dependencies: ["Base", "Storage", "Raft", "Regions", "Node"],
+            exclude: ["peers.proto"], swiftSettings: strict),
         library(
             "RocksStorage",
             ["Base", "Failpoints", "Injection", "Storage", "Raft", "Regions", "CRocksDB"]),
@@ -115,7 +119,7 @@ let package = Package(
             "Runtime",
             [
                 "Base", "Failpoints", "Injection", "Telemetry", "Storage", "Settings", "Raft",
-                "Regions", "API", "Node", "RocksStorage", "HTTP", "CMalloc", log,
+                "Regions", "API", "Node", "Peers", "RocksStorage", "HTTP", "CMalloc", log,
                 collections, nio("NIOCore"), nio("NIOPosix"),
             ]),
         // `martlet bench` without its command line.
@@ -193,6 +197,7 @@ let package = Package(
                 "Base", "Failpoints", "HTTP", "Injection", "Regions", "RocksStorage", "Storage",
                 log, nio("NIOCore"),
             ]),
+        tests(of: "Peers", ["Base", "Node", "Raft", "Regions", "Storage"]),
         tests(of: "Telemetry", ["Base"]),
         .testTarget(name: "TidyTests", dependencies: ["Telemetry"], swiftSettings: strict),
         tests(

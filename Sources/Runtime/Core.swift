@@ -21,6 +21,7 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import Node
+internal import Raft
 internal import Regions
 internal import Storage
 internal import Synchronization
@@ -58,6 +59,10 @@ final class Core: Serving, @unchecked Sendable {
     /// Of the reads that are with reader threads.
     private var stopFlags: [ReadToken: StopFlag] = [:]
     private var outgoing: [[Envelope]]
+    /// For other stores.
+    private var leaving: [Envelope] = []
+    /// The streams of other stores that come here.
+    private var peerStreams: Set<ExchangeID> = []
     private var deadline: (at: Instant, task: Scheduled<Void>)?
     /// Fulfilled once, when requests are first taken.
     let serving: EventLoopPromise<Void>
@@ -102,6 +107,8 @@ final class Core: Serving, @unchecked Sendable {
         var access: AccessLog
         var post: @Sendable (_ core: Int, _ events: [Delivery]) -> Void
         var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void
+        var peers: PeerHub
+        var sendFromLog: @Sendable (GroupID, RaftMessage) -> Void
     }
 
     init(
@@ -129,7 +136,19 @@ final class Core: Serving, @unchecked Sendable {
         handle(.gateway, .request(exchange, request))
     }
 
+    func open(_ opening: PeerStream.Opening, _ exchange: ExchangeID) {
+        peerStreams.insert(exchange)
+        services.peers.opened(opening, core: index, exchange)
+    }
+
+    func receive(_ bytes: Bytes, _ exchange: ExchangeID) {
+        services.peers.received(bytes, core: index, exchange)
+    }
+
     func cancel(_ exchange: ExchangeID) {
+        guard peerStreams.isEmpty || peerStreams.remove(exchange) == nil else {
+            return services.peers.closed(core: index, exchange)
+        }
         services.failpoints.reached(.gatewayCancel)
         handle(.gateway, .cancelled(exchange))
     }
@@ -192,9 +211,9 @@ final class Core: Serving, @unchecked Sendable {
 
     private func execute(_ effect: consuming Effect) {
         switch consume effect {
-        // No other store is connected: as if it were lost on the way.
-        case .send(let envelope) where envelope.to.store != nil: break
-        case .sendFromLog, .sendSnapshot, .discardSnapshot, .changed: break
+        case .send(let envelope) where envelope.to.store != nil: leaving.append(envelope)
+        case .sendFromLog(let group, let message): services.sendFromLog(group, message)
+        case .sendSnapshot, .discardSnapshot, .changed: break
         case .send(let envelope):
             if let reply = services.failpoints.reply(to: envelope) {
                 queue.append(Delivery(to: .gateway, .received(reply)))
@@ -262,6 +281,10 @@ final class Core: Serving, @unchecked Sendable {
             services.post(core, outgoing[core].map { Delivery(to: $0.to.unit, .received($0)) })
             outgoing[core].removeAll(keepingCapacity: true)
         }
+        if !leaving.isEmpty {
+            services.peers.send(leaving)
+            leaving.removeAll(keepingCapacity: true)
+        }
         front.flush()
         scheduleDeadline()
     }
@@ -309,6 +332,7 @@ final class Core: Serving, @unchecked Sendable {
         units.gateway.measure(into: &scrape)
         units.shard.measure(into: &scrape)
         front.measure(into: &scrape)
+        if index == 0 { services.peers.measure(into: &scrape) }
         return scrape
     }
 }

@@ -9,6 +9,7 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import Node
+internal import Peers
 internal import Raft
 internal import Regions
 internal import RocksStorage
@@ -28,6 +29,7 @@ struct NodeParts {
     let upkeep: NIOThreadPool
     let cores: [Core]
     let switchboard = Switchboard()
+    let peers: PeerHub
     let logger: Logger
 
     init(
@@ -61,6 +63,8 @@ struct NodeParts {
             switchboard: switchboard, disk: workers, store: store,
             storeMemoryBound: storeMemoryBound, build: settings.build, tls: tls,
             failpoints: failpoints)
+        var generator = SeededGenerator(seed: .random(in: 0 ... .max))
+        peers = Self.peers(directory, group, switchboard, logger, using: &generator)
         let services = Core.Services(
             log: workers.makeLogWorker(), data: workers.makeDataWorker(), damaged: workers.fail,
             applyAtOnce: workers.applyAtOnce,
@@ -68,15 +72,10 @@ struct NodeParts {
             readers: ReaderPool(threads: readers, engine: engine, failpoints: failpoints),
             coreCount: coreCount, failpoints: failpoints,
             access: AccessLog(logger: logger, failpoints: failpoints), post: switchboard.post,
-            scrape: scraper.scrape)
+            scrape: scraper.scrape, peers: peers,
+            sendFromLog: LogReader(log: store.log, threads: readers, peers: peers).send)
         let facts = Self.facts(settings, directory, memoryBound: storeMemoryBound)
-        var frontSettings = FrontSettings(
-            allowedHosts: settings.allowedHosts,
-            takesClearFromLoopbackOnly: tls != nil && !settings.takesClearFromAnywhere,
-            connections: max(1, settings.connections / coreCount), cores: coreCount,
-            failpoints: failpoints)
-        if let tls { frontSettings.makeTLSHandler = { _ in tls.makeHandler() } }
-        var generator = SeededGenerator(seed: .random(in: 0 ... .max))
+        let frontSettings = Self.front(settings, tls, failpoints)
         let shardAddress = UnitAddress(core: 0, unit: .shard)
         let replica = recovered.start(
             Self.raftSettings, generator: SeededGenerator(seed: generator.next()),
@@ -98,6 +97,36 @@ struct NodeParts {
             return core
         }
         switchboard.connect(cores)
+    }
+
+    /// On the loop of the core that has the shard with the replica.
+    private static func peers(
+        _ directory: DataDirectory, _ group: MultiThreadedEventLoopGroup,
+        _ switchboard: Switchboard, _ logger: Logger, using generator: inout SeededGenerator
+    ) -> PeerHub {
+        let identity = directory.identity
+        let settings = PeerHub.Settings(
+            identity: PeerIdentity(
+                cluster: identity.cluster, store: StoreID(UInt32(clamping: identity.store)),
+                incarnation: generator.next()),
+            tls: nil, demandsCertificate: false, lacksAuthority: false)
+        var loops = group.makeIterator()
+        guard let loop = loops.next() else { fatalError("a node has a loop") }
+        return PeerHub(
+            loop: loop, settings: settings, addresses: PeerAddresses { _ in nil },
+            switchboard: switchboard, generator: generator.split(), logger: logger)
+    }
+
+    private static func front(
+        _ settings: NodeSettings, _ tls: TLSAcceptor?, _ failpoints: FailpointRegistry
+    ) -> FrontSettings {
+        var front = FrontSettings(
+            allowedHosts: settings.allowedHosts,
+            takesClearFromLoopbackOnly: tls != nil && !settings.takesClearFromAnywhere,
+            connections: max(1, settings.connections / settings.cores), cores: settings.cores,
+            servesPeers: true, failpoints: failpoints)
+        if let tls { front.makeTLSHandler = { _ in tls.makeHandler() } }
+        return front
     }
 
     private static func facts(
@@ -135,6 +164,7 @@ struct NodeParts {
     }
 
     func shutDown() async throws {
+        peers.stop()
         engine.stopCompacting()
         try await upkeep.shutdownGracefully()
         try await writers.log.shutdownGracefully()

@@ -5,7 +5,7 @@
 
 extension Metric {
     package static let all: [Metric] =
-        process + http + operations + raft + storage + engine
+        process + http + operations + raft + peers + storage + engine
 
     // MARK: Build and process
 
@@ -146,6 +146,29 @@ extension Metric {
     private static let raft = [
         groups, leaderChanges, proposalDuration, proposalWrites, applyDuration, logEntries,
         unappliedEntries,
+    ]
+
+    // MARK: Other stores
+
+    package static let peerConnections = Metric(
+        "martlet_peer_connections", .gauge, help: "Connections to other stores that are open.")
+    package static let peerStreams = Metric(
+        "martlet_peer_streams", .gauge, help: "Streams of other stores that are open here.")
+    package static let peerBytes = Metric(
+        "martlet_peer_transferred_bytes_total", .counter, unit: .bytes, labels: ["direction"],
+        help: "Bytes between this store and others, before TLS.")
+    package static let peerLost = Metric(
+        "martlet_peer_lost_total", .counter, labels: ["kind", "reason"],
+        help: "What was not sent to another store, by what it was and why.")
+    package static let peerConnectionEvents = Metric(
+        "martlet_peer_connection_events_total", .counter, labels: ["event"],
+        help: "What became of connections to other stores.")
+    package static let peerRefused = Metric(
+        "martlet_peer_refused_total", .counter, labels: ["reason"],
+        help: "Streams of other stores that this one refused or ended.")
+
+    private static let peers = [
+        peerConnections, peerStreams, peerBytes, peerLost, peerConnectionEvents, peerRefused,
     ]
 
     // MARK: Storage

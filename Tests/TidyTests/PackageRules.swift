@@ -13,6 +13,7 @@ struct Manifest {
     static let rows: [[String]] = [
         ["martlet", "martlet-sim"],
         ["Runtime", "Simulation", "LoadGenerator"],
+        ["Peers"],
         ["Node", "RocksStorage", "HTTP"],
         ["API", "Injection"],
         ["Coordination"],

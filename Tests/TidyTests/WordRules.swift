@@ -10,11 +10,12 @@ enum Words {
     /// Targets in which everything is a value and a function of its arguments.
     static let pure: Set<String> = [
         "Base", "Telemetry", "Storage", "Failpoints", "Raft", "Transactions", "Regions",
-        "Placement", "Coordination", "API", "Node", "Simulation",
+        "Placement", "Coordination", "API", "Node", "Peers", "Simulation",
     ]
     /// Where a float could decide something that two nodes must decide alike.
     static let deciding: Set<String> = [
         "Base", "Storage", "Raft", "Transactions", "Regions", "Placement", "Coordination", "Node",
+        "Peers",
     ]
 
     static let noClockNoChanceNoWaiting = Rule(

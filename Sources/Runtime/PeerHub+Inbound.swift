@@ -1,0 +1,256 @@
+/// Streams that other stores have opened here: judged by their first record, then read one envelope
+/// after the other; answers go back by the stream that the request's connection has for them.
+///
+/// A stream's window opens again when the core that the envelopes were for has taken them, so that
+/// what waits within the node is bounded by the windows.
+internal import API
+internal import Base
+internal import HTTP
+internal import Logging
+internal import NIOCore
+internal import Node
+internal import Peers
+internal import Raft
+internal import Regions
+
+struct InboundStream {
+    var place: StreamPlace
+    var opening: PeerStream.Opening
+    var connection: UInt32
+    var reader = RecordReader(limit: Limits.peerGreetingBytes)
+    /// nil until its hello was welcome.
+    var hello: PeerHello?
+    var clock = ClockRate()
+    var timer: Scheduled<Void>?
+}
+
+extension PeerHub {
+    // MARK: From the fronts, on any loop
+
+    func opened(_ opening: PeerStream.Opening, core: Int, _ exchange: ExchangeID) {
+        let place = StreamPlace(core: core, exchange: exchange)
+        onLoop { $0.begin(place, opening) }
+    }
+
+    func received(_ bytes: Bytes, core: Int, _ exchange: ExchangeID) {
+        let place = StreamPlace(core: core, exchange: exchange)
+        onLoop { $0.read(bytes, from: place) }
+    }
+
+    func closed(core: Int, _ exchange: ExchangeID) {
+        let place = StreamPlace(core: core, exchange: exchange)
+        onLoop { $0.end(place) }
+    }
+
+    // MARK: A stream's life
+
+    private func begin(_ place: StreamPlace, _ opening: PeerStream.Opening) {
+        lastStream += 1
+        let name = PeerTable.StreamID(lastStream)
+        if connectionNumbers[place.connection] == nil {
+            lastConnection &+= 1
+            connectionNumbers[place.connection] = lastConnection
+        }
+        streamNames[place] = name
+        var stream = InboundStream(
+            place: place, opening: opening,
+            connection: connectionNumbers[place.connection] ?? lastConnection)
+        let hub = NIOLoopBound(self, eventLoop: loop)
+        stream.timer = loop.scheduleTask(in: TimeAmount(Limits.peerGreetingTimeout)) {
+            guard let stream = hub.value.inbound[name], stream.hello == nil else { return }
+            hub.value.refuse(name, .silent)
+        }
+        inbound[name] = stream
+    }
+
+    private func end(_ place: StreamPlace) {
+        guard let name = streamNames.removeValue(forKey: place) else { return }
+        inbound.removeValue(forKey: name)?.timer?.cancel()
+        if !streamNames.keys.contains(where: { $0.connection == place.connection }) {
+            connectionNumbers[place.connection] = nil
+        }
+        guard let store = table.close(name) else { return }
+        logger.info(
+            "a stream of another store has ended",
+            metadata: ["event": "peer_stream_ended", "store": "\(store)"])
+        switchboard.post(0, [Delivery(to: .shard, .peerLost(store))])
+    }
+
+    // MARK: What arrives
+
+    private func read(_ bytes: Bytes, from place: StreamPlace) {
+        counters.bytesReceived += UInt64(bytes.count)
+        guard let name = streamNames[place], var stream = inbound.removeValue(forKey: name) else {
+            return consume(bytes.count, of: place)
+        }
+        stream.reader.append(bytes)
+        var deliveries: [Delivery] = []
+        let fault = read(&stream, name, into: &deliveries)
+        inbound[name] = stream
+        if let fault { refuse(name, fault) }
+        if !deliveries.isEmpty { switchboard.post(0, deliveries) }
+        consume(bytes.count, of: place)
+    }
+
+    private func read(
+        _ stream: inout InboundStream, _ name: PeerTable.StreamID,
+        into deliveries: inout [Delivery]
+    ) -> PeerFault? {
+        let now = Clocks.monotonic()
+        do throws(DecodeError) {
+            while let record = try stream.reader.next() {
+                let fault: PeerFault?
+                if let hello = stream.hello {
+                    let envelope = try PeerEnvelope(decoding: record, at: now)
+                    fault = take(envelope, from: hello.store, &stream, at: now, into: &deliveries)
+                } else {
+                    fault = judge(try PeerHello(decoding: record), &stream, name)
+                }
+                if let fault { return fault }
+            }
+            return nil
+        } catch {
+            return .malformed("\(error)")
+        }
+    }
+
+    private func take(
+        _ envelope: PeerEnvelope, from store: StoreID, _ stream: inout InboundStream,
+        at now: Instant, into deliveries: inout [Delivery]
+    ) -> PeerFault? {
+        let shard = UnitAddress(core: 0, unit: .shard)
+        var gateway = UnitAddress(core: envelope.core, unit: .gateway, store: store)
+        gateway.connection = stream.connection
+        let delivery: Envelope
+        switch envelope.body {
+        case .raft(let message):
+            guard message.message.from.store == store else {
+                return .malformed("a message of store \(message.message.from.store)")
+            }
+            let from = UnitAddress(core: 0, unit: .shard, store: store)
+            delivery = Envelope(from: from, to: shard, body: .raft(message))
+        case .request(let request):
+            delivery = Envelope(from: gateway, to: shard, body: .request(request))
+        case .expire(let number):
+            delivery = Envelope(from: gateway, to: shard, body: .expire(number))
+        case .clock(let theirs): return stream.clock.observe(theirs, at: now)
+        case .reply: return .malformed("an answer where requests come")
+        }
+        deliveries.append(Delivery(to: .shard, .received(delivery)))
+        return nil
+    }
+
+    /// Lets more come once the shard has taken what came.
+    private func consume(_ count: Int, of place: StreamPlace) {
+        let cores = switchboard.all
+        guard place.core < cores.count else { return }
+        let core = cores[place.core]
+        loop.execute {
+            core.loop.execute { core.front.consume(place.exchange, count) }
+        }
+    }
+
+    // MARK: Greetings
+
+    private func judge(
+        _ hello: PeerHello, _ stream: inout InboundStream, _ name: PeerTable.StreamID
+    ) -> PeerFault? {
+        if settings.lacksAuthority, stream.opening.isEncrypted {
+            return .unauthenticated("this store was started without --peer-ca")
+        }
+        if settings.demandsCertificate, !stream.opening.isVerified {
+            return .unauthenticated("it shows no certificate of the authority in --peer-ca")
+        }
+        switch table.open(name, on: stream.connection, hello) {
+        case .refused(let fault): return fault
+        case .welcome(let ending):
+            for old in ending { cut(old) }
+            stream.timer?.cancel()
+            stream.timer = nil
+            stream.hello = hello
+            stream.reader.limit = Limits.peerRecordBytes
+            addresses.learn(hello.store, hello.address)
+            let welcome = PeerWelcome(
+                incarnation: settings.identity.incarnation, wall: Clocks.wall())
+            answer(.record(welcome.encoded), by: stream.place)
+            if hello.lane == .urgent {
+                logger.info(
+                    "another store has connected",
+                    metadata: [
+                        "event": "peer_stream_opened", "store": "\(hello.store)",
+                        "address": "\(hello.address)",
+                    ])
+                call(hello.store)
+            }
+            return nil
+        }
+    }
+
+    /// Answers with the reason, which the other side logs too.
+    private func refuse(_ name: PeerTable.StreamID, _ fault: PeerFault) {
+        counters.refused[fault.label, default: 0] += 1
+        guard let stream = inbound[name] else { return }
+        let who = stream.hello.map { "\($0.store)" } ?? "unknown"
+        logger.warning(
+            "\(fault.sentence)",
+            metadata: ["event": "peer_refused", "reason": "\(fault.label)", "store": "\(who)"])
+        let problem = Problem(fault.code, fault.sentence)
+        with(stream.place) { core in
+            core.front.refuse(stream.place.exchange, problem)
+        }
+        end(stream.place)
+    }
+
+    private func cut(_ name: PeerTable.StreamID) {
+        guard let place = inbound[name]?.place else { return }
+        let problem = Problem(.storeConflict, "A newer connection of this store took its place.")
+        with(place) { core in
+            core.front.refuse(place.exchange, problem)
+        }
+        end(place)
+    }
+
+    // MARK: Answers
+
+    func answer(
+        _ reply: RegionReply, _ to: UnitAddress, at now: Instant,
+        into answers: inout [StreamPlace: Bytes]
+    ) {
+        var record = Bytes()
+        let envelope = PeerEnvelope(core: to.core, body: .reply(reply))
+        record.appendRecord { envelope.encode(into: &$0, at: now) }
+        let lane = envelope.lane(byteCount: record.count)
+        guard let name = table.stream(of: to.connection, lane), let stream = inbound[name] else {
+            counters.repliesLost[.gone, default: 0] += 1
+            return
+        }
+        counters.bytesSent += UInt64(record.count)
+        answers[stream.place, default: []] += record
+    }
+
+    func answer(_ bytes: Bytes, by place: StreamPlace) {
+        with(place) { $0.front.answer(place.exchange, bytes) }
+    }
+
+    private func with(_ place: StreamPlace, _ body: @escaping @Sendable (Core) -> Void) {
+        let cores = switchboard.all
+        guard place.core < cores.count else { return }
+        let core = cores[place.core]
+        if core.loop.inEventLoop { body(core) } else { core.loop.execute { body(core) } }
+    }
+}
+
+extension PeerFault {
+    var code: ProblemCode {
+        switch self {
+        case .wrongCluster: .wrongCluster
+        case .wrongStore, .itself: .wrongStore
+        case .duplicate: .storeConflict
+        case .version: .peerVersion
+        case .clocks: .clocksDiffer
+        case .unauthenticated: .peerUnauthenticated
+        case .malformed: .malformedRequest
+        case .silent: .requestTimeout
+        }
+    }
+}

@@ -1,0 +1,74 @@
+// Who may open a stream, and which streams count.
+import Base
+import Peers
+import Regions
+import Testing
+
+@Suite struct PeerTableTests {
+    static let own = PeerIdentity(cluster: "c", store: StoreID(1), incarnation: 100)
+
+    static func hello(
+        _ lane: PeerLane = .urgent, incarnation: UInt64 = 7,
+        _ change: (inout PeerHello) -> Void = { _ in }
+    ) -> PeerHello {
+        var hello = Samples.hello
+        hello.lane = lane
+        hello.incarnation = incarnation
+        change(&hello)
+        return hello
+    }
+
+    static func name(_ number: UInt64) -> PeerTable.StreamID { PeerTable.StreamID(number) }
+
+    @Test func strangersAreRefused() {
+        let cases: [(PeerFault, (inout PeerHello) -> Void)] = [
+            (.version(own: 1, theirs: 2), { $0.version = 2 }),
+            (.wrongCluster(own: "c", theirs: "d"), { $0.cluster = "d" }),
+            (.itself(StoreID(1)), { $0.store = StoreID(1); $0.incarnation = 100 }),
+            (.duplicate(StoreID(1)), { $0.store = StoreID(1) }),
+            (.wrongStore(own: StoreID(1), meant: StoreID(3)), { $0.addressee = StoreID(3) }),
+        ]
+        for (fault, change) in cases {
+            var table = PeerTable(own: Self.own)
+            let verdict = table.open(Self.name(1), on: 1, Self.hello(.urgent, change))
+            #expect(verdict == .refused(fault))
+            #expect(table.streamCount == 0)
+            #expect(PeerFault.labels.contains(fault.label))
+            #expect(fault.sentence.hasSuffix("."))
+        }
+    }
+
+    @Test func bothLanesOfAConnection() {
+        var table = PeerTable(own: Self.own)
+        #expect(table.open(Self.name(1), on: 5, Self.hello(.urgent)) == .welcome(ending: []))
+        #expect(table.open(Self.name(2), on: 5, Self.hello(.bulk)) == .welcome(ending: []))
+        #expect(table.stream(of: 5, .urgent) == Self.name(1))
+        #expect(table.stream(of: 5, .bulk) == Self.name(2))
+        #expect(table.store(of: Self.name(2)) == StoreID(2))
+        #expect(table.close(Self.name(2)) == StoreID(2))
+        #expect(table.close(Self.name(2)) == nil)
+        #expect(table.stream(of: 5, .bulk) == nil)
+    }
+
+    @Test func aNewConnectionEndsTheOldOne() {
+        var table = PeerTable(own: Self.own)
+        _ = table.open(Self.name(1), on: 5, Self.hello(.urgent))
+        _ = table.open(Self.name(2), on: 5, Self.hello(.bulk))
+        let verdict = table.open(Self.name(3), on: 6, Self.hello(.urgent, incarnation: 8))
+        #expect(verdict == .welcome(ending: [Self.name(1), Self.name(2)]))
+        #expect(table.stream(of: 5, .urgent) == nil, "no answer goes to an earlier life")
+        #expect(table.close(Self.name(1)) == nil, "it is not the store that is lost")
+    }
+
+    // Two processes with copies of one directory take turns; one alone only restarts.
+    @Test func aProcessThatWasReplacedDoesNotComeBack() {
+        var table = PeerTable(own: Self.own)
+        _ = table.open(Self.name(1), on: 1, Self.hello(incarnation: 7))
+        _ = table.open(Self.name(2), on: 2, Self.hello(incarnation: 8))
+        let verdict = table.open(Self.name(3), on: 3, Self.hello(incarnation: 7))
+        #expect(verdict == .refused(.duplicate(StoreID(2))))
+        #expect(
+            table.open(Self.name(4), on: 4, Self.hello(incarnation: 8))
+                == .welcome(ending: [Self.name(2)]))
+    }
+}
