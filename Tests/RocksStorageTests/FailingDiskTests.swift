@@ -65,13 +65,38 @@ private final class SmallDisk: Sendable {
         }
     }
 
-    /// What a kill would leave now.
-    private func survivors(_ disk: SmallDisk) throws -> UInt64 {
-        let image = TemporaryFolder()
-        try FileManager.default.copyItem(atPath: disk.path + "/db", toPath: image.path + "/db")
-        return try history.verify(
-            RocksEngine(
-                path: image.path + "/db", options: .small, creating: false, lease: image))
+    /// What a kill would leave now. A copy is the state of one moment only if no file came or went
+    /// while it was made.
+    private func survivors(_ disk: SmallDisk, of engine: RocksEngine) throws -> UInt64 {
+        let path = disk.path + "/db"
+        func names() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+        }
+        for _ in 0..<400 {
+            let statistics = engine.statistics()
+            let isQuiet = statistics.runningFlushes == 0 && statistics.runningCompactions == 0
+            let image = TemporaryFolder()
+            let before = try names()
+            if isQuiet, copies(path, to: image.path + "/db"), try names() == before {
+                return try history.verify(
+                    RocksEngine(
+                        path: image.path + "/db", options: .small, creating: false, lease: image))
+            }
+            usleep(50_000)
+        }
+        throw NeverQuiet()
+    }
+
+    private struct NeverQuiet: Error {}
+
+    /// False if a file went away meanwhile.
+    private func copies(_ path: String, to target: String) -> Bool {
+        do {
+            try FileManager.default.copyItem(atPath: path, toPath: target)
+            return true
+        } catch {
+            return false
+        }
     }
 
     /// Whatever space is left when writes are refused suffices to flush, to compact and to restart.
@@ -104,7 +129,7 @@ private final class SmallDisk: Sendable {
         try disk.fill(leaving: 4 << 20 + round * 1_000_000)
         try writeUntilRefused(current, disk, &last)
         #expect(try history.verify(current) == last, "reads go on, without what was refused")
-        #expect(try survivors(disk) == last)
+        #expect(try survivors(disk, of: current) == last)
         if round % 2 == 0 {
             try current.flush()
             current.compact(.raw, .all)
