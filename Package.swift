@@ -140,7 +140,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "Base", "Failpoints", "Injection", "Settings", "Terminal", "Storage", "API",
-                "RocksStorage", "HTTP", "LoadGenerator", "Runtime", "CBuild", log,
+                "Regions", "RocksStorage", "HTTP", "LoadGenerator", "Runtime", "CBuild", log,
                 nio("NIOCore"), nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
@@ -180,6 +180,10 @@ let package = Package(
         .testTarget(
             name: "ProcessTests",
             dependencies: ["ProcessSupport", "martlet", "Base", "Failpoints"],
+            swiftSettings: strict),
+        // Three programs that are one cluster.
+        .testTarget(
+            name: "ClusterTests", dependencies: ["ProcessSupport", "martlet", "Base", "HTTP"],
             swiftSettings: strict),
         // The program killed, stopped, starved of disk space and attacked.
         .testTarget(

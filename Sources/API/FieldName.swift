@@ -28,6 +28,7 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
     case operation
     case operations
     case actions
+    case address
 
     package var text: String {
         switch self {
@@ -63,6 +64,7 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
         case .operation: "op"
         case .operations: "ops"
         case .actions: "actions"
+        case .address: "address"
         }
     }
 

@@ -14,6 +14,7 @@ package enum Operation: Hashable, Sendable {
     case readiness(verbose: Bool)
     case metrics(ExpositionFormat)
     case problem(ProblemCode)
+    case stores(StoreCommand, pretty: Bool)
     case failpoints(FailpointCommand, pretty: Bool)
 }
 

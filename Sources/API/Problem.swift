@@ -33,6 +33,9 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     case storeConflict = "store_conflict"
     case peerVersion = "peer_version"
     case clocksDiffer = "clocks_differ"
+    // 404, 409: about stores
+    case storeNotFound = "store_not_found"
+    case membershipConflict = "membership_conflict"
     // 412, 413, 414, 417, 431
     case preconditionFailed = "precondition_failed"
     case valueTooLarge = "value_too_large"
@@ -62,7 +65,8 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
         case .originForbidden, .peerUnauthenticated: 403
         case .wrongCluster, .wrongStore, .storeConflict, .peerVersion, .clocksDiffer: 409
         case .hostForbidden: 421
-        case .keyNotFound, .routeNotFound: 404
+        case .keyNotFound, .routeNotFound, .storeNotFound: 404
+        case .membershipConflict: 409
         case .methodNotAllowed: 405
         case .requestTimeout: 408
         case .unsupportedMediaType: 415

@@ -35,7 +35,7 @@ extension ProblemCode {
             "The JSON paths take application/json, which may be in gzip (Content-Encoding); the kv "
                 + "paths any type, and no Content-Encoding."
         case .peerUnauthenticated:
-            "Stores show each other certificates of the authority in --peer-ca when TLS is on."
+            "Stores talk to each other in clear only; one that was started with TLS takes none."
         case .wrongCluster:
             "A store of another cluster came. Correct --join, or give it a directory of its own."
         case .wrongStore:
@@ -45,6 +45,9 @@ extension ProblemCode {
         case .peerVersion: "One of the stores is too old for the other. Upgrade it."
         case .clocksDiffer:
             "The clocks of two machines run at different rates, and a leader's lease rests on them."
+        case .storeNotFound: "The cluster has no such store; GET /v1/stores lists them."
+        case .membershipConflict:
+            "The stores cannot change so, now or at all; nothing was done. The detail says why."
         case .preconditionFailed:
             "If-Match, If-None-Match, if_etag or if_absent did not hold; nothing was written. "
                 + "actual_etag is what is there, and is left out if the key is absent."

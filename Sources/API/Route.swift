@@ -20,6 +20,8 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
     case readiness
     case metrics
     case problem
+    case stores
+    case store
     case failpoints
     case failpoint
     /// Any path that is none of these.
@@ -46,6 +48,8 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
         case .readiness: "/readyz"
         case .metrics: "/metrics"
         case .problem: "/problems/{code}"
+        case .stores: "/v1/stores"
+        case .store: "/v1/stores/{store_id}"
         case .failpoints: "/v1/debug/failpoints"
         case .failpoint: "/v1/debug/failpoints/{name}"
         case .unknown: "unknown"
@@ -60,6 +64,8 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
         case .rawScan, .rawCount, .limits, .status, .root, .openAPIYAML, .openAPIJSON,
             .liveness, .readiness, .metrics, .problem:
             [.get, .head]
+        case .stores: [.get, .head, .post]
+        case .store: [.delete]
         case .failpoints: [.get, .head, .delete]
         case .failpoint: [.get, .head, .put, .delete]
         case .unknown: []
@@ -83,10 +89,11 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
 
     private static let valuePrefix = Bytes("/v1/raw/kv/".utf8)
     private static let problemPrefix = Bytes("/problems/".utf8)
+    private static let storePrefix = Bytes("/v1/stores/".utf8)
     private static let failpointPrefix = Bytes("/v1/debug/failpoints/".utf8)
     private static let fixed: [(path: Bytes, route: Route)] = allCases.compactMap { route in
         switch route {
-        case .rawValue, .problem, .failpoint, .unknown: nil
+        case .rawValue, .problem, .store, .failpoint, .unknown: nil
         default: (Bytes(route.template.utf8), route)
         }
     }
@@ -102,6 +109,9 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
         }
         if path.starts(with: problemPrefix) {
             return (.problem, path.dropFirst(problemPrefix.count))
+        }
+        if path.starts(with: storePrefix) {
+            return (.store, path.dropFirst(storePrefix.count))
         }
         if path.starts(with: failpointPrefix) {
             return (.failpoint, path.dropFirst(failpointPrefix.count))

@@ -164,6 +164,11 @@ package enum Limits {
     package static let readsForIndex = 16_384
     /// Entries that a learner may lack when it becomes a voter: what it gets in a moment.
     package static let entriesLackingOfVoter: UInt64 = 1_024
+    /// A URL of a host name of 253 bytes, the most that DNS has, and a port.
+    package static let storeAddressBytes = 300
+    /// Stores that have joined and do not vote yet: two make three of one in a single step, and
+    /// more than that are addresses where nobody ever came to be.
+    package static let storesJoining = 2
     /// Messages of a replica that wait for a write of its log: many times what arrives during a
     /// slow sync, and a few megabytes.
     package static let messagesHeldForLog = 16_384

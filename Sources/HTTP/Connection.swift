@@ -32,8 +32,6 @@ final class Connection: ChannelDuplexHandler {
     var context: ChannelHandlerContext?
     var mode = Mode.sniffing(nil)
     var isEncrypted = false
-    /// By TLS, with a certificate of the peers' authority.
-    var isVerifiedPeer = false
     let acceptedAt: UInt32
 
     // Input.
@@ -118,7 +116,6 @@ final class Connection: ChannelDuplexHandler {
             }
             return
         }
-        if let agreed = event as? TLSHandshakeCompleted { isVerifiedPeer = agreed.isVerifiedPeer }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -167,7 +164,7 @@ final class Connection: ChannelDuplexHandler {
             switch consume event {
             case .request(let request, let stream): front.serve(request, exchange(stream))
             case .cancelled(let stream): front.cancel(exchange(stream))
-            case .opened(let opening, let stream): front.open(opening, exchange(stream))
+            case .opened(let stream): front.open(exchange(stream))
             case .received(let bytes, let stream): front.receive(bytes, exchange(stream))
             }
         }

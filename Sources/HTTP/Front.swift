@@ -96,9 +96,7 @@ package final class Front {
         serving?.serve(request, exchange)
     }
 
-    func open(_ opening: PeerStream.Opening, _ exchange: ExchangeID) {
-        serving?.open(opening, exchange)
-    }
+    func open(_ exchange: ExchangeID) { serving?.open(exchange) }
 
     func receive(_ bytes: Bytes, _ exchange: ExchangeID) { serving?.receive(bytes, exchange) }
 

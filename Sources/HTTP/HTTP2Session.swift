@@ -29,9 +29,6 @@ package final class HTTP2Session {
     var failure: (code: UInt32, reason: CloseReason)?
     /// Of other stores. While there are some, the connection stays when the node drains.
     var peerStreams = 0
-    package var isEncrypted = false
-    /// By TLS, with a certificate of the peers' authority.
-    package var isVerifiedPeer = false
     /// When something came last, on a connection with such streams.
     var heardAt: UInt32 = 0
     /// Problems of streams that are refused before their header has ended.

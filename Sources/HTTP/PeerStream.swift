@@ -8,14 +8,6 @@ package import Base
 internal import CNghttp2
 
 package enum PeerStream {
-    /// What a stream's first record is judged together with.
-    package struct Opening: Hashable, Sendable {
-        /// Whether this node has an authority of its own for peers, and whether the client has
-        /// shown a certificate of it.
-        package var isVerified: Bool
-        package var isEncrypted: Bool
-    }
-
     package static let path = "/v1/peers/stream"
     static let pathBytes = Bytes(path.utf8)
 }
@@ -43,8 +35,7 @@ extension HTTP2Session {
         slab[index].target = []
         slab[index].headers = RequestHeaders()
         slab[index].phase = .streaming
-        let opening = PeerStream.Opening(isVerified: isVerifiedPeer, isEncrypted: isEncrypted)
-        events.append(.opened(opening, stream: id))
+        events.append(.opened(stream: id))
     }
 
     private func widen(_ stream: Int32, _ window: Int) {

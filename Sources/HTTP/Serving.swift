@@ -20,7 +20,7 @@ package protocol Serving: AnyObject {
 
     /// Another store opened a stream: `Front.answer` takes it, `Front.respond` with a problem does
     /// not. Its end comes as `cancel`.
-    func open(_ opening: PeerStream.Opening, _ exchange: ExchangeID)
+    func open(_ exchange: ExchangeID)
 
     /// More of such a stream. No more comes than a window until `Front.consume` opens it again.
     func receive(_ bytes: Bytes, _ exchange: ExchangeID)

@@ -7,6 +7,6 @@ package enum SessionEvent: Sendable {
     case request(Request, stream: Int32)
     case cancelled(stream: Int32)
     /// Another store opened a stream (`PeerStream`); the end of it comes as `cancelled` too.
-    case opened(PeerStream.Opening, stream: Int32)
+    case opened(stream: Int32)
     case received(Bytes, stream: Int32)
 }

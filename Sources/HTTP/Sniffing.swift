@@ -46,8 +46,6 @@ extension Connection {
         case .http1: startHTTP1(bytes)
         case .http2:
             let session = HTTP2Session(state: front.state)
-            session.isEncrypted = isEncrypted
-            session.isVerifiedPeer = isVerifiedPeer
             mode = .http2(session)
             session.start()
             if front.isDraining { session.drain() }

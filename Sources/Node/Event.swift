@@ -40,6 +40,9 @@ package enum Event: Sendable {
     case storeFailed(StorageError)
     case scraped(ScrapeToken, Scrape)
     case failpoints(ScrapeToken, [FailpointState])
+    case stores(ScrapeToken, Result<StoresReport, Problem>)
+    /// Of a shard that leads: write down which stores there are.
+    case keepStores(GroupID, StoreTable)
     /// The node takes no new work from now on.
     case stopping
     /// Everything that arrived in this turn of the loop has been handed over.
@@ -85,6 +88,8 @@ package enum Effect: Sendable {
     case scrape(ScrapeToken)
     /// Of the host: then `failpoints` with how they stand.
     case commandFailpoints(ScrapeToken, FailpointCommand)
+    /// Of the host: then `stores` with what came of it.
+    case commandStores(ScrapeToken, StoreCommand)
 }
 
 /// What a log line about one request says. No keys and no values.

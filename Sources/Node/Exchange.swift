@@ -58,6 +58,7 @@ struct ScrapeExchange: Sendable {
     enum Question: Sendable {
         case metrics(ExpositionFormat)
         case failpoints(FailpointCommand, pretty: Bool)
+        case stores(pretty: Bool)
     }
 
     var context: ExchangeContext

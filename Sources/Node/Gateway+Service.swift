@@ -21,7 +21,7 @@ extension Gateway {
         case .readiness(let verbose):
             return .readiness(checks, verbose: verbose, requestID: requestID)
         case .problem(let code): return .explanation(of: code, requestID: requestID)
-        case .raw, .metrics, .failpoints:
+        case .raw, .metrics, .failpoints, .stores:
             invariant(false, "\(context.route) is not answered by the gateway alone")
             return Response(Problem(.internal, "No answer."), requestID: requestID)
         }
@@ -72,6 +72,22 @@ extension Gateway {
         else { return }
         let response = Response.failpoints(
             states, of: command, pretty: pretty, requestID: exchange.context.requestID)
+        answer(exchange.context, response, at: now, into: &effects)
+    }
+
+    mutating func stores(
+        _ token: ScrapeToken, _ result: Result<StoresReport, Problem>, at now: Now,
+        into effects: inout Effects
+    ) {
+        guard let exchange = removeScrape(ScrapeExchange.Handle(number: token)),
+            case .stores(let pretty) = exchange.question
+        else { return }
+        let requestID = exchange.context.requestID
+        let response: Response =
+            switch result {
+            case .success(let report): .stores(report, pretty: pretty, requestID: requestID)
+            case .failure(let problem): Response(problem, requestID: requestID)
+            }
         answer(exchange.context, response, at: now, into: &effects)
     }
 }

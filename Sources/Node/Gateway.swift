@@ -107,10 +107,11 @@ package struct Gateway: ~Copyable {
         case .scraped(let token, let scrape): scraped(token, scrape, at: now, into: &effects)
         case .failpoints(let token, let states):
             failpoints(token, states, at: now, into: &effects)
+        case .stores(let token, let result): stores(token, result, at: now, into: &effects)
         case .stopping: isStopping = true
         case .turnEnded: turnWeight = 0
         case .peerLost(let store): lost(store, at: now, into: &effects)
-        case .logged, .applied, .flushed, .readFinished, .snapshotEnded, .change:
+        case .logged, .applied, .flushed, .readFinished, .snapshotEnded, .change, .keepStores:
             invariant(false, "a gateway gets nothing that is a replica's")
         }
     }
@@ -140,6 +141,10 @@ package struct Gateway: ~Copyable {
             let token = askHost(
                 .failpoints(command, pretty: pretty), context, deadline: deadline)
             effects.append(.commandFailpoints(token, command))
+        case .success(.stores(let command, let pretty)):
+            let deadline = deadline(routed.timeout, at: now)
+            let token = askHost(.stores(pretty: pretty), context, deadline: deadline)
+            effects.append(.commandStores(token, command))
         case .success(let operation):
             answer(
                 context, serviceResponse(operation, context, at: now), at: now, into: &effects)
@@ -316,7 +321,7 @@ package struct Gateway: ~Copyable {
         let body = Envelope.Body.expire(handle.number)
         effects.append(.send(Envelope(from: address, to: target, body: body)))
         // The answer of another store may never come.
-        if target.store != nil { 
+        if target.store != nil {
             answerUnknown(handle, reads: .deadlineExceeded, at: now, into: &effects)
         }
     }

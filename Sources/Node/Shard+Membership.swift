@@ -6,6 +6,7 @@
 internal import Base
 internal import Raft
 package import Regions
+internal import Storage
 
 package enum GroupChange: Hashable, Sendable {
     /// A replica on that store, which begins as a learner.
@@ -152,6 +153,14 @@ extension Shard {
         guard let change = changeUnderWay else { return }
         changeUnderWay = nil
         if let id = change.id { effects.append(.changed(id, result)) }
+    }
+
+    /// In the group's data, where every store finds it. Nobody waits: the change behind it in the
+    /// log tells that it is there.
+    mutating func keep(_ table: StoreTable, at now: Now, into effects: inout Effects) {
+        guard isServing, failure == nil else { return }
+        turnBatch.put(.meta, StoreTable.key, table.encoded)
+        proposeTurn(at: now, into: &effects)
     }
 
     /// Learners that have nearly everything become voters, all of them at once: a group of two

@@ -24,6 +24,7 @@ package final class DataDirectory: Sendable {
     private static let identityName = "IDENTITY"
     private static let databaseName = "db"
     private static let logName = "log"
+    private static let storesName = "STORES"
     /// What may be there before the identity is: our own first steps, and the root of a file
     /// system.
     private static let harmlessNames: Set<String> = [
@@ -31,10 +32,12 @@ package final class DataDirectory: Sendable {
     ]
 
     /// Takes the directory, making it and a new identity if it is missing or empty.
-    /// - Parameter generator: for the identity of a new cluster.
+    /// - Parameters:
+    ///   - generator: for the identity of a new cluster.
+    ///   - joining: who a new directory is instead; nothing to one that is there already.
     package init(
         path: String, now: WallTime, using generator: inout some RandomNumberGenerator,
-        failpoints: FailpointRegistry = FailpointRegistry()
+        joining: StoreIdentity? = nil, failpoints: FailpointRegistry = FailpointRegistry()
     ) throws(DataDirectoryError) {
         self.path = path
         self.failpoints = failpoints
@@ -53,7 +56,7 @@ package final class DataDirectory: Sendable {
         if let identity = try Self.readIdentity(path) {
             current = Mutex(identity)
         } else {
-            let identity = StoreIdentity(created: now, using: &generator)
+            let identity = joining ?? StoreIdentity(created: now, using: &generator)
             if failpoints.reached(.startIdentity) != nil { throw .injected(.startIdentity, path) }
             try Self.write(identity, path)
             current = Mutex(identity)
@@ -140,6 +143,26 @@ package final class DataDirectory: Sendable {
         }
         current.withLock { $0 = made }
         return (log, engine)
+    }
+
+    // MARK: The other stores
+
+    /// Where the other stores of the cluster were reached last; nil if none was ever heard of.
+    package func readStores() throws(StorageError) -> Bytes? {
+        do throws(SystemFailure) {
+            guard try SystemFiles.names(in: path).contains(Self.storesName) else { return nil }
+            return try SystemFiles.read(path + "/" + Self.storesName)
+        } catch {
+            throw .failed("\(error.operation) \(error.path): \(error.reason)")
+        }
+    }
+
+    package func writeStores(_ bytes: Bytes) throws(StorageError) {
+        do throws(SystemFailure) {
+            try SystemFiles.replace(Self.storesName, in: path, with: bytes)
+        } catch {
+            throw .failed("\(error.operation) \(error.path): \(error.reason)")
+        }
     }
 
     /// Of the file system that holds the directory.

@@ -31,6 +31,15 @@ package struct StoreIdentity: Hashable, Sendable {
         hasDatabase = false
     }
 
+    /// The identity of a store that a cluster has taken.
+    package init(cluster: String, clusterName: String, store: UInt64, created: WallTime) {
+        self.cluster = cluster
+        self.clusterName = clusterName
+        self.store = store
+        self.created = created
+        hasDatabase = false
+    }
+
     // MARK: The file
 
     private static let title = "martlet data directory"

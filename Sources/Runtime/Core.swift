@@ -108,6 +108,7 @@ final class Core: Serving, @unchecked Sendable {
         var post: @Sendable (_ core: Int, _ events: [Delivery]) -> Void
         var scrape: @Sendable (_ core: Int, _ token: ScrapeToken) -> Void
         var peers: PeerHub
+        var stores: StoreDirectory
         var sendFromLog: @Sendable (GroupID, RaftMessage) -> Void
     }
 
@@ -136,9 +137,9 @@ final class Core: Serving, @unchecked Sendable {
         handle(.gateway, .request(exchange, request))
     }
 
-    func open(_ opening: PeerStream.Opening, _ exchange: ExchangeID) {
+    func open(_ exchange: ExchangeID) {
         peerStreams.insert(exchange)
-        services.peers.opened(opening, core: index, exchange)
+        services.peers.opened(core: index, exchange)
     }
 
     func receive(_ bytes: Bytes, _ exchange: ExchangeID) {
@@ -213,7 +214,12 @@ final class Core: Serving, @unchecked Sendable {
         switch consume effect {
         case .send(let envelope) where envelope.to.store != nil: leaving.append(envelope)
         case .sendFromLog(let group, let message): services.sendFromLog(group, message)
-        case .sendSnapshot, .discardSnapshot, .changed: break
+        case .changed(let id, let result): services.stores.changed(id, result)
+        case .commandStores(let token, let command):
+            services.stores.perform(command, core: index, token)
+        case .sendSnapshot(let group, let replica, _, _, _):
+            refuseSnapshot(group, replica)
+        case .discardSnapshot: break
         case .send(let envelope):
             if let reply = services.failpoints.reply(to: envelope) {
                 queue.append(Delivery(to: .gateway, .received(reply)))
@@ -254,6 +260,19 @@ final class Core: Serving, @unchecked Sendable {
         case .commandFailpoints(let token, let command):
             let states = services.failpoints.perform(command)
             queue.append(Delivery(to: .gateway, .failpoints(token, states)))
+        }
+    }
+
+    /// Of the replica here, between two steps; nil where there is none.
+    var groupStatus: GroupStatus? {
+        loop.assertInEventLoop()
+        return units.shard.groupStatus
+    }
+
+    /// No host builds snapshots: a follower whose entries are gone from the log waits.
+    private func refuseSnapshot(_ group: GroupID, _ replica: ReplicaID) {
+        loop.scheduleTask(in: .seconds(1)) {
+            self.handle(.shard, .snapshotEnded(group, to: replica, at: nil))
         }
     }
 

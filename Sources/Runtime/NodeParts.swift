@@ -64,7 +64,8 @@ struct NodeParts {
             storeMemoryBound: storeMemoryBound, build: settings.build, tls: tls,
             failpoints: failpoints)
         var generator = SeededGenerator(seed: .random(in: 0 ... .max))
-        peers = Self.peers(directory, group, switchboard, logger, using: &generator)
+        peers = Self.peers(
+            settings, directory, engine, group, switchboard, logger, using: &generator)
         let services = Core.Services(
             log: workers.makeLogWorker(), data: workers.makeDataWorker(), damaged: workers.fail,
             applyAtOnce: workers.applyAtOnce,
@@ -73,6 +74,9 @@ struct NodeParts {
             coreCount: coreCount, failpoints: failpoints,
             access: AccessLog(logger: logger, failpoints: failpoints), post: switchboard.post,
             scrape: scraper.scrape, peers: peers,
+            stores: StoreDirectory(
+                identity: directory.identity, engine: engine, peers: peers,
+                switchboard: switchboard),
             sendFromLog: LogReader(log: store.log, threads: readers, peers: peers).send)
         let facts = Self.facts(settings, directory, memoryBound: storeMemoryBound)
         let frontSettings = Self.front(settings, tls, failpoints)
@@ -101,20 +105,23 @@ struct NodeParts {
 
     /// On the loop of the core that has the shard with the replica.
     private static func peers(
-        _ directory: DataDirectory, _ group: MultiThreadedEventLoopGroup,
-        _ switchboard: Switchboard, _ logger: Logger, using generator: inout SeededGenerator
+        _ settings: NodeSettings, _ directory: DataDirectory, _ engine: RocksEngine,
+        _ group: MultiThreadedEventLoopGroup, _ switchboard: Switchboard, _ logger: Logger,
+        using generator: inout SeededGenerator
     ) -> PeerHub {
         let identity = directory.identity
-        let settings = PeerHub.Settings(
+        let addresses = PeerAddresses(
+            directory, engine, told: settings.peers, logger: logger)
+        let peerSettings = PeerHub.Settings(
             identity: PeerIdentity(
                 cluster: identity.cluster, store: StoreID(UInt32(clamping: identity.store)),
                 incarnation: generator.next()),
-            tls: nil, demandsCertificate: false, lacksAuthority: false)
+            hasTLS: settings.tls != nil)
         var loops = group.makeIterator()
         guard let loop = loops.next() else { fatalError("a node has a loop") }
         return PeerHub(
-            loop: loop, settings: settings, addresses: PeerAddresses { _ in nil },
-            switchboard: switchboard, generator: generator.split(), logger: logger)
+            loop: loop, settings: peerSettings, addresses: addresses, switchboard: switchboard,
+            generator: generator.split(), logger: logger)
     }
 
     private static func front(

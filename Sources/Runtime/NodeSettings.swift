@@ -2,6 +2,7 @@
 ///
 /// The command line makes one from flags, environment and file; tests make their own. Nothing here
 /// has a default, so that no test runs with a value that nobody chose.
+package import Regions
 package import Settings
 
 package struct NodeSettings: Sendable {
@@ -36,11 +37,16 @@ package struct NodeSettings: Sendable {
     package var build: BuildFacts
     /// Whether `/v1/debug/failpoints` is served.
     package var servesFailpoints: Bool
+    /// The URL under which other stores reach this one; nil: the first address that it listens on.
+    package var advertise: String?
+    /// Where other stores are, as a store that has just joined was told.
+    package var peers: [StoreID: String]
 
     package init(
         dataDirectory: String, listen: [Endpoint], cores: Int, tls: ServeSettings.TLSFiles?,
         takesClearFromAnywhere: Bool, cacheBytes: Int?, connections: Int,
-        allowedHosts: [String], build: BuildFacts, servesFailpoints: Bool
+        allowedHosts: [String], build: BuildFacts, servesFailpoints: Bool,
+        advertise: String? = nil, peers: [StoreID: String] = [:]
     ) {
         self.dataDirectory = dataDirectory
         self.listen = listen
@@ -52,5 +58,7 @@ package struct NodeSettings: Sendable {
         self.allowedHosts = allowedHosts
         self.build = build
         self.servesFailpoints = servesFailpoints
+        self.advertise = advertise
+        self.peers = peers
     }
 }

@@ -1,24 +1,79 @@
-/// Where other stores are, as far as this one knows: what they said themselves last, or what the
-/// cluster has written down about them.
+/// Where other stores are, as far as this one knows: what they said themselves last, what was known
+/// before this start, or what the cluster has written down about them.
+///
+/// Kept in a file of its own beside the data. History: all stores of a cluster are killed at once;
+/// the table of stores is in the log of each and not applied again before somebody leads, and
+/// nobody can be elected who reaches nobody.
+internal import Base
+internal import Dispatch
+internal import Logging
 internal import Regions
+internal import RocksStorage
+internal import Storage
 internal import Synchronization
 
 final class PeerAddresses: Sendable {
-    private let known = Mutex<[StoreID: String]>([:])
-    private let lookUp: @Sendable (StoreID) -> String?
+    private let known: Mutex<StoreTable>
+    private let directory: DataDirectory
+    private let engine: any KeyValueEngine
+    private let logger: Logger
+    /// One write of the file after the other, away from the loops.
+    private let writer = DispatchQueue(label: "stores")
 
-    /// - Parameter lookUp: asked for a store of which nothing was heard; from any thread.
-    init(lookUp: @escaping @Sendable (StoreID) -> String?) { self.lookUp = lookUp }
+    /// - Parameter told: by the cluster that has just taken this store.
+    init(
+        _ directory: DataDirectory, _ engine: any KeyValueEngine, told: [StoreID: String],
+        logger: Logger
+    ) {
+        self.directory = directory
+        self.engine = engine
+        self.logger = logger
+        known = Mutex(StoreTable())
+        do throws(StorageError) {
+            if let bytes = try directory.readStores() {
+                do throws(DecodeError) {
+                    let table = try StoreTable(decoding: bytes)
+                    known.withLock { $0 = table }
+                } catch {
+                    throw .corrupt("the file of stores: \(error)")
+                }
+            }
+        } catch {
+            complain(error)
+        }
+        for (store, address) in told { known.withLock { $0[store] = address } }
+        if !told.isEmpty { write() }
+    }
 
     func learn(_ store: StoreID, _ address: String) {
-        guard !address.isEmpty else { return }
-        known.withLock { $0[store] = address }
+        let isNew = known.withLock { table in
+            defer { table[store] = address }
+            return table[store] != address
+        }
+        if isNew { writer.async { [self] in write() } }
     }
 
     func address(of store: StoreID) -> String? {
         if let address = known.withLock({ $0[store] }) { return address }
-        guard let address = lookUp(store) else { return nil }
-        learn(store, address)
-        return address
+        do throws(StorageError) {
+            guard let address = try StoreDirectory.table(in: engine)[store] else { return nil }
+            learn(store, address)
+            return address
+        } catch {
+            complain(error)
+            return nil
+        }
+    }
+
+    private func write() {
+        let bytes = known.withLock { $0.encoded }
+        do throws(StorageError) { try directory.writeStores(bytes) } catch { complain(error) }
+    }
+
+    /// What is lost is only where to begin: whoever calls says where it is.
+    private func complain(_ error: StorageError) {
+        logger.error(
+            "the addresses of other stores cannot be kept",
+            metadata: ["event": "stores_unreadable", "error": "\(error)"])
     }
 }

@@ -93,14 +93,14 @@ final class PeerClient {
         } catch {
             return ended(attempt, "\(error)")
         }
-        guard origin.scheme == .http || hub.settings.tls != nil else {
-            return ended(attempt, "it speaks TLS, and this store has none for peers")
+        guard origin.scheme == .http else {
+            return ended(attempt, "it has TLS, and stores talk in clear only")
         }
         var options = ClientOptions(version: .http2)
         options.connectTimeout = Limits.peerConnectTimeout
         let bound = NIOLoopBound((self, attempt), eventLoop: hub.loop)
         ClientConnection.connect(
-            to: origin, options: options, tls: hub.settings.tls, on: hub.loop, receiver: attempt
+            to: origin, options: options, tls: nil, on: hub.loop, receiver: attempt
         ).whenFailure { error in
             let (client, attempt) = bound.value
             client.ended(attempt, "\(error)")

@@ -15,7 +15,6 @@ internal import Regions
 
 struct InboundStream {
     var place: StreamPlace
-    var opening: PeerStream.Opening
     var connection: UInt32
     var reader = RecordReader(limit: Limits.peerGreetingBytes)
     /// nil until its hello was welcome.
@@ -27,9 +26,9 @@ struct InboundStream {
 extension PeerHub {
     // MARK: From the fronts, on any loop
 
-    func opened(_ opening: PeerStream.Opening, core: Int, _ exchange: ExchangeID) {
+    func opened(core: Int, _ exchange: ExchangeID) {
         let place = StreamPlace(core: core, exchange: exchange)
-        onLoop { $0.begin(place, opening) }
+        onLoop { $0.begin(place) }
     }
 
     func received(_ bytes: Bytes, core: Int, _ exchange: ExchangeID) {
@@ -44,7 +43,7 @@ extension PeerHub {
 
     // MARK: A stream's life
 
-    private func begin(_ place: StreamPlace, _ opening: PeerStream.Opening) {
+    private func begin(_ place: StreamPlace) {
         lastStream += 1
         let name = PeerTable.StreamID(lastStream)
         if connectionNumbers[place.connection] == nil {
@@ -53,8 +52,7 @@ extension PeerHub {
         }
         streamNames[place] = name
         var stream = InboundStream(
-            place: place, opening: opening,
-            connection: connectionNumbers[place.connection] ?? lastConnection)
+            place: place, connection: connectionNumbers[place.connection] ?? lastConnection)
         let hub = NIOLoopBound(self, eventLoop: loop)
         stream.timer = loop.scheduleTask(in: TimeAmount(Limits.peerGreetingTimeout)) {
             guard let stream = hub.value.inbound[name], stream.hello == nil else { return }
@@ -155,11 +153,8 @@ extension PeerHub {
     private func judge(
         _ hello: PeerHello, _ stream: inout InboundStream, _ name: PeerTable.StreamID
     ) -> PeerFault? {
-        if settings.lacksAuthority, stream.opening.isEncrypted {
-            return .unauthenticated("this store was started without --peer-ca")
-        }
-        if settings.demandsCertificate, !stream.opening.isVerified {
-            return .unauthenticated("it shows no certificate of the authority in --peer-ca")
+        if settings.hasTLS {
+            return .unauthenticated("this store has TLS, and takes other stores in clear only")
         }
         switch table.open(name, on: stream.connection, hello) {
         case .refused(let fault): return fault

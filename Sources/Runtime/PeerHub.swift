@@ -21,12 +21,9 @@ internal import Telemetry
 final class PeerHub: @unchecked Sendable {
     struct Settings: Sendable {
         var identity: PeerIdentity
-        /// Nil: in clear.
-        var tls: TLSContext?
-        /// Other stores have to show a certificate.
-        var demandsCertificate: Bool
-        /// TLS is on, and there is no authority that peers are believed by.
-        var lacksAuthority: Bool
+        /// For clients. Stores have no means to believe each other by, so such a store takes none
+        /// rather than anyone.
+        var hasTLS: Bool
     }
 
     let loop: any EventLoop

@@ -70,9 +70,11 @@ package final class RunningNode: Sendable {
                 listeners.append(channel)
             }
             await failpoints.reachedAside(.startReady)
-            return try RunningNode(
+            let node = try RunningNode(
                 parts, directory: directory, tls: tls, listeners: listeners, diskWatch: watch,
                 failpoints: failpoints)
+            parts.peers.start(address: settings.advertise ?? node.defaultAddress)
+            return node
         } catch {
             await watch.stop()
             try await parts.shutDown()
@@ -97,6 +99,13 @@ package final class RunningNode: Sendable {
             return address
         }
         self.diskWatch = diskWatch
+    }
+
+    private var defaultAddress: String {
+        let host = addresses[0].ipAddress ?? "127.0.0.1"
+        let port = addresses[0].port ?? 0
+        let scheme = tls == nil ? "http" : "https"
+        return host.contains(":") ? "\(scheme)://[\(host)]:\(port)" : "\(scheme)://\(host):\(port)"
     }
 
     /// Answers what is in flight, takes nothing new, then closes everything. Requests that take

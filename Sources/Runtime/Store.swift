@@ -22,7 +22,12 @@ struct Store: Sendable {
         _ directory: DataDirectory, _ options: RocksOptions
     ) throws(StorageError) -> (Store, RecoveredReplica) {
         let (log, engine) = try directory.openStore(options) { log throws(StorageError) in
-            try RecoveredReplica.begin(group, log)
+            let store = StoreID(UInt32(clamping: directory.identity.store))
+            // The first store founds the group; any other waits to be told what it is.
+            let isFounder = store == StoreID(1)
+            try RecoveredReplica.begin(
+                group, log, replica: ReplicaID(on: store),
+                membership: isFounder ? Membership(voters: [ReplicaID(on: store)]) : Membership())
         }
         try options.failpoints.check(.startRecover)
         let recovered = try RecoveredReplica(of: group, log: log, data: engine)

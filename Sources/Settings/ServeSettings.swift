@@ -28,6 +28,10 @@ package struct ServeSettings: Hashable, Sendable {
     package let insecure: Bool
     /// Lower case, without port.
     package let allowedHosts: [String]
+    /// URLs of a cluster's nodes, any of which a new node asks to be taken; empty: it begins one.
+    package let join: [String]
+    /// The URL under which other nodes reach this one; nil: the first address of `listen`.
+    package let advertise: String?
     /// Nil: text on a terminal, JSON otherwise.
     package let logFormat: LogFormat?
     package let logLevel: LogThreshold
@@ -51,6 +55,8 @@ package struct ServeSettings: Hashable, Sendable {
         tls = try reader.tlsFiles()
         insecure = try reader.boolean(.insecure)
         allowedHosts = try reader.allowedHosts()
+        join = try reader.urls(.join)
+        advertise = try reader.urls(.advertise).first
         logFormat = try reader.choice(.logFormat)
         logLevel = try reader.choice(.logLevel) ?? .info
         failpoints = try reader.failpoints()
@@ -158,6 +164,23 @@ private struct ValueReader {
             hosts.append(text.lowercased())
         }
         return hosts
+    }
+
+    /// Base URLs, without a path.
+    func urls(_ name: SettingName) throws(SettingsError) -> [String] {
+        let texts = layers.stated[name]?.texts ?? []
+        for text in texts {
+            let rest = ["http://", "https://"].first { text.hasPrefix($0) }.map {
+                text.dropFirst($0.count)
+            }
+            let isURL = rest.map { !$0.isEmpty && !$0.contains("/") && !$0.contains(" ") }
+            guard isURL == true else {
+                throw invalid(
+                    name, text, "a URL without a path, as in http://10.0.0.1:7171",
+                    example: "http://10.0.0.1:7171")
+            }
+        }
+        return texts
     }
 
     func choice<Choice: RawRepresentable & CaseIterable>(

@@ -12,6 +12,8 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
     case tlsKey = "tls_key"
     case insecure
     case allowHost = "allow_host"
+    case join
+    case advertise
     case logFormat = "log_format"
     case logLevel = "log_level"
     case failpoints
@@ -45,8 +47,8 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
 
     package var kind: Kind {
         switch self {
-        case .dataDir, .tlsCert, .tlsKey, .failpoints: .text
-        case .listen, .allowHost: .list
+        case .dataDir, .tlsCert, .tlsKey, .advertise, .failpoints: .text
+        case .listen, .allowHost, .join: .list
         case .cores: .integer
         case .cacheSize: .size
         case .insecure, .enableFailpoints: .boolean
@@ -63,7 +65,9 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
         case .listen: "127.0.0.1:7171"
         case .insecure, .enableFailpoints: "false"
         case .logLevel: LogThreshold.info.rawValue
-        case .cores, .cacheSize, .tlsCert, .tlsKey, .allowHost, .logFormat, .failpoints: nil
+        case .cores, .cacheSize, .tlsCert, .tlsKey, .allowHost, .join, .advertise, .logFormat,
+            .failpoints:
+            nil
         }
     }
 
@@ -74,6 +78,8 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
         case .cacheSize: "a quarter of the memory"
         case .tlsCert, .tlsKey: "no TLS"
         case .allowHost: "none beside IP addresses and localhost"
+        case .join: "a new directory begins a cluster of its own"
+        case .advertise: "the first address of listen"
         case .logFormat: "text on a terminal, json otherwise"
         case .failpoints: "none is set"
         case .dataDir, .listen, .insecure, .logLevel, .enableFailpoints: ""

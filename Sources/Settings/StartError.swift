@@ -24,6 +24,10 @@ package enum StartError: Error, Hashable, Sendable {
     case diskFull(path: String, freeBytes: Int, neededBytes: Int)
     /// The device or the file system fails.
     case diskFailed(path: String, reason: String)
+    /// No node of a cluster took this one.
+    case joinFailed(url: String, reason: String, command: String)
+    /// The directory is of another cluster than the one to be joined.
+    case wrongCluster(path: String, own: String, url: String, theirs: String)
     /// A fault that no check foresaw.
     case unforeseen(String)
 
@@ -43,6 +47,8 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataUnwritable: "data_unwritable"
         case .diskFull: "disk_full"
         case .diskFailed: "disk_failed"
+        case .joinFailed: "join_failed"
+        case .wrongCluster: "wrong_cluster"
         case .unforeseen: "internal"
         }
     }
@@ -52,7 +58,8 @@ package enum StartError: Error, Hashable, Sendable {
         case .settings(let error): error.exitStatus
         case .openWithoutTLS, .dataNewerFormat, .dataOlderFormat: .configuration
         case .certificateUnreadable, .portForbidden, .dataUnwritable: .notAllowed
-        case .portInUse, .addressUnavailable: .unreachable
+        case .portInUse, .addressUnavailable, .joinFailed: .unreachable
+        case .wrongCluster: .configuration
         case .dataInUse: .tryAgain
         case .dataBelongsToOther, .dataCorrupt: .dataWrong
         case .diskFull, .diskFailed: .disk
@@ -88,6 +95,9 @@ package enum StartError: Error, Hashable, Sendable {
             "\(path) has \(ByteSize(bytes: free)) left, "
                 + "a start needs \(ByteSize(bytes: needed))"
         case .diskFailed(let path, let reason): "\(path): \(reason)"
+        case .joinFailed(let url, let reason, _): "\(url): \(reason)"
+        case .wrongCluster(let path, let own, let url, let theirs):
+            "\(url) is cluster \(theirs); \(path) belongs to \(own)"
         case .unforeseen(let what): what
         }
     }
@@ -99,8 +109,10 @@ package enum StartError: Error, Hashable, Sendable {
         case .openWithoutTLS(_, let command), .portInUse(_, _, let command),
             .addressUnavailable(_, _, let command), .portForbidden(_, let command),
             .dataBelongsToOther(_, _, let command), .dataUnwritable(_, _, let command),
-            .dataOlderFormat(_, _, _, let command):
+            .dataOlderFormat(_, _, _, let command), .joinFailed(_, _, let command):
             command
+        case .wrongCluster(let path, _, _, _):
+            "mv \(path) \(path).old   # and join as a new node; or correct --join"
         case .diskFailed: "dmesg | tail"
         case .dataInUse(_, let holder?, let command):
             "\(command)   # or end the other: kill -TERM \(holder.pid)"

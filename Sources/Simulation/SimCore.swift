@@ -138,7 +138,7 @@ final class SimCore {
         case .damaged(let error): output.damage = error
         case .read(let token, let read, let view, let wall):
             output.reads.append(Read(token: token, read: read, view: view, wall: wall))
-        case .commandFailpoints:
+        case .commandFailpoints, .commandStores:
             invariant(false, "a simulated node takes its faults from the world")
         case .scrape(let token):
             var scrape = Scrape()

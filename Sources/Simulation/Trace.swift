@@ -147,6 +147,8 @@ struct TraceHash {
         case .diskSpace(let space): mix(6, space.space.freeBytes)
         case .scraped(let token, _): mix(7, token)
         case .failpoints(let token, _): mix(14, token)
+        case .stores(let token, _): mix(70, token)
+        case .keepStores(let group, _): mix(71, group.number)
         case .stopping: mix(8)
         case .turnEnded: mix(9)
         case .deadlineReached: mix(10)
@@ -177,6 +179,7 @@ struct TraceHash {
         case .changed(let id, _): mix(62, id.number)
         case .scrape(let token): mix(23, token)
         case .commandFailpoints(let token, _): mix(29, token)
+        case .commandStores(let token, _): mix(72, token)
         case .stopRead(let token): mix(25, token)
         case .released(let exchange):
             mix(24, UInt64(exchange.slot) << 32 | UInt64(UInt32(bitPattern: exchange.stream)))

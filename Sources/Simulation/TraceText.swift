@@ -30,6 +30,8 @@ extension Event {
         case .diskSpace(let space): "disk space: \(space.space.freeBytes) free"
         case .scraped: "scraped"
         case .failpoints: "failpoints"
+        case .stores: "stores"
+        case .keepStores: "keep stores"
         case .storeFailed(let error): "store failed: \(error)"
         case .stopping: "stopping"
         case .turnEnded: "turn ended"
@@ -62,6 +64,7 @@ extension Effect {
         case .stopRead(let token): "stop read \(token & 0xFFFF_FFFF)"
         case .scrape: "scrape"
         case .commandFailpoints: "command failpoints"
+        case .commandStores: "command stores"
         case .released(let exchange): "released \(exchange.shown)"
         }
     }

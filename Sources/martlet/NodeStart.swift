@@ -43,7 +43,10 @@ struct NodeStart {
         let logger = makeLogger()
         let certificate = try checks.certificateIdentity()
         let failpoints = makeFailpoints(logger)
-        let (directory, bytesFound) = try openDirectory(failpoints)
+        let joined = try await JoinRequest(settings, checks, logger).run()
+        let (directory, bytesFound) = try openDirectory(failpoints, joined?.identity)
+        var nodeSettings = nodeSettings
+        nodeSettings.peers = joined?.peers ?? [:]
         do {
             let node = try await RunningNode.start(
                 nodeSettings, directory: directory, failpoints: failpoints, logger: logger,
@@ -93,14 +96,14 @@ struct NodeStart {
     }
 
     private func openDirectory(
-        _ failpoints: FailpointRegistry
+        _ failpoints: FailpointRegistry, _ joining: StoreIdentity?
     ) throws(StartError) -> (DataDirectory, bytesFound: UInt64?) {
         var generator = SystemRandomNumberGenerator()
         let directory: DataDirectory
         do throws(DataDirectoryError) {
             directory = try DataDirectory(
                 path: settings.dataDirectory, now: .current, using: &generator,
-                failpoints: failpoints)
+                joining: joining, failpoints: failpoints)
         } catch {
             throw checks.startError(error)
         }
@@ -125,7 +128,7 @@ struct NodeStart {
             allowedHosts: settings.allowedHosts,
             build: BuildFacts(
                 version: Build.version, revision: Build.revision, swift: Build.swift),
-            servesFailpoints: settings.enableFailpoints)
+            servesFailpoints: settings.enableFailpoints, advertise: settings.advertise)
     }
 
     /// Somebody was quicker, between the check and now.

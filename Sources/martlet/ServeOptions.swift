@@ -42,6 +42,18 @@ struct ServeOptions: ParsableArguments {
     var allowHost: [String] = []
 
     @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "A node of the cluster that a new node is to join; may be repeated.",
+            valueName: "url"))
+    var join: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Where other nodes reach this one. [the first address]", valueName: "url"))
+    var advertise: String?
+
+    @Option(
         help: ArgumentHelp(
             "text or json. [text on a terminal, else json]", valueName: "format"),
         completion: .list(LogFormat.allCases.map(\.rawValue)))
@@ -74,6 +86,8 @@ struct ServeOptions: ParsableArguments {
             case .tlsKey: flags[name] = tlsKey.map { [$0] }
             case .insecure: flags[name] = insecure ? ["true"] : nil
             case .allowHost: flags[name] = allowHost.isEmpty ? nil : allowHost
+            case .join: flags[name] = join.isEmpty ? nil : join
+            case .advertise: flags[name] = advertise.map { [$0] }
             case .logFormat: flags[name] = logFormat.map { [$0] }
             case .logLevel: flags[name] = logLevel.map { [$0] }
             case .failpoints: flags[name] = failpoints.map { [$0] }

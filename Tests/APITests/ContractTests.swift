@@ -74,6 +74,7 @@ import Testing
                 }
                 let target = path.replacing("{key}", with: "k")
                     .replacing("{code}", with: "internal").replacing("{name}", with: "log.sync")
+                    .replacing("{store_id}", with: "3")
                 for field in FieldName.allCases {
                     let request = Request(
                         method: try #require(methods[name]),

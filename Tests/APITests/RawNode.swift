@@ -28,6 +28,11 @@ struct RawNode {
         case .success(.metrics(let format)):
             return .metrics(Bytes("# EOF\n".utf8), format, requestID: id)
         case .success(.problem(let code)): return .explanation(of: code, requestID: id)
+        case .success(.stores(_, let pretty)):
+            let own = StoreReport(store: StoreID(1), address: "http://a:1", role: .leader)
+            let stores = StoresReport(
+                cluster: "c0", clusterName: "tidy-heron", store: StoreID(1), stores: [own])
+            return .stores(stores, pretty: pretty, requestID: id)
         case .success(.failpoints):
             return Response(Problem(.internal, "This router serves none."), requestID: id)
         }

@@ -62,6 +62,7 @@ class Contract:
         path = target.split("?")[0]
         for prefix, template in (
                 ("/v1/raw/kv/", "/v1/raw/kv/{key}"), ("/problems/", "/problems/{code}"),
+                ("/v1/stores/", "/v1/stores/{store_id}"),
                 ("/v1/debug/failpoints/", "/v1/debug/failpoints/{name}")):
             if path.startswith(prefix):
                 return template

@@ -16,7 +16,8 @@ sys.path.insert(0, sys.argv[1])
 from martlet_client import ApiClient, ApiException, ClusterApi, Configuration  # noqa: E402
 from martlet_client import DebugApi, RawApi  # noqa: E402
 from martlet_client import models  # noqa: E402
-from martlet_client.exceptions import BadRequestException, NotFoundException  # noqa: E402
+from martlet_client.exceptions import (  # noqa: E402
+    BadRequestException, ConflictException, NotFoundException)
 
 HOSTILE = [
     "a/../b", "..", ".", "//", "/", "/a", "a/", "a//b", " ", "a b", "+", "a+b", "%", "%2F",
@@ -331,6 +332,21 @@ def service():
     fails(BadRequestException, 400, "invalid_base64", raw.raw_get_entry, key_base64="!")
 
 
+def stores():
+    """A store that joins where nobody answers, and is removed again."""
+    alone = cluster.list_stores()
+    same([each.role for each in alone.stores], ["leader"])
+    same(alone.stores[0].store_id, alone.store_id)
+    joined = cluster.add_store(models.NewStore(address="http://127.0.0.1:9"))
+    there = [each for each in joined.stores if each.store_id == joined.store_id]
+    same([(each.role, each.address) for each in there], [("learner", "http://127.0.0.1:9")])
+    same(cluster.remove_store(joined.store_id, pretty=True).stores, alone.stores)
+    fails(NotFoundException, 404, "store_not_found", cluster.remove_store, joined.store_id)
+    fails(ConflictException, 409, "membership_conflict", cluster.remove_store, alone.store_id)
+    fails(BadRequestException, 400, "invalid_argument", cluster.add_store,
+          models.NewStore.model_construct(address="10.0.0.2:7171"))
+
+
 def failpoints():
     setting = models.FailpointSetting
     point = debug.set_failpoint("log.sync", setting(actions="1*yield->off"))
@@ -347,7 +363,7 @@ def failpoints():
 
 PARTS = [
     hostile_keys_in_json, hostile_keys_in_paths, values, conditions, expiry, scans, batches, swaps,
-    ranges, failpoints, service,
+    ranges, failpoints, stores, service,
 ]
 
 if __name__ == "__main__":

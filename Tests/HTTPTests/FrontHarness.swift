@@ -40,13 +40,11 @@ final class EchoCore: Serving {
 
     func cancel(_ exchange: ExchangeID) { cancelled.append(exchange) }
 
-    var opened: [(opening: PeerStream.Opening, exchange: ExchangeID)] = []
+    var opened: [ExchangeID] = []
     /// What came on streams of other stores.
     var streamed: [ExchangeID: Bytes] = [:]
 
-    func open(_ opening: PeerStream.Opening, _ exchange: ExchangeID) {
-        opened.append((opening, exchange))
-    }
+    func open(_ exchange: ExchangeID) { opened.append(exchange) }
 
     func receive(_ bytes: Bytes, _ exchange: ExchangeID) {
         streamed[exchange, default: []] += bytes

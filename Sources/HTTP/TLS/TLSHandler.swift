@@ -13,8 +13,6 @@ internal import NIOPosix
 package struct TLSHandshakeCompleted: Hashable, Sendable {
     /// nil if the client offers no ALPN; then the first bytes decide.
     package var selectedProtocol: TLSProtocol?
-    /// The client has shown a certificate of the authority that peers are believed by.
-    package var isVerifiedPeer = false
 }
 
 package final class TLSHandler: ChannelDuplexHandler {

@@ -1,0 +1,231 @@
+/// Asks a cluster to take a new node, before it has a directory: the answer says who it is.
+///
+/// Any node may be asked; the one that leads decides, and the others say where that is. A directory
+/// that has an identity is a store already, and is never asked for again.
+internal import API
+internal import Base
+internal import HTTP
+internal import Logging
+internal import Regions
+internal import RocksStorage
+internal import Settings
+internal import Terminal
+
+struct JoinRequest {
+    struct Joined {
+        var identity: StoreIdentity
+        var peers: [StoreID: String]
+    }
+
+    private let settings: ServeSettings
+    private let checks: StartChecks
+    private let logger: Logger
+
+    /// Between two rounds over all that may be asked, and how long they go on.
+    private static let pause = Duration.seconds(1)
+    private static let limit = Duration.seconds(60)
+
+    init(_ settings: ServeSettings, _ checks: StartChecks, _ logger: Logger) {
+        self.settings = settings
+        self.checks = checks
+        self.logger = logger
+    }
+
+    /// nil if there is nothing to ask for.
+    func run() async throws(StartError) -> Joined? {
+        guard !settings.join.isEmpty else { return nil }
+        if case .store(let identity)? = try found() {
+            try await refuseOther(than: identity)
+            return nil
+        }
+        guard settings.tls == nil else {
+            throw .joinFailed(
+                url: settings.join[0],
+                reason: "stores talk to each other in clear only, and this one would have TLS",
+                command: "martlet serve --join \(settings.join[0])   # in a network of their own")
+        }
+        let address = try advertised()
+        let began = ContinuousClock.now
+        var failure: (url: String, reason: String) = (settings.join[0], "nobody was asked")
+        while began.duration(to: .now) < Self.limit {
+            var open = settings.join
+            var asked: Set<String> = []
+            while let url = open.popLast() {
+                guard asked.insert(url).inserted else { continue }
+                switch await ask(url, address) {
+                case .joined(let joined): return joined
+                case .leads(let leaders): open += leaders
+                case .failed(let reason): failure = (url, reason)
+                }
+            }
+            logger.info(
+                "no node has taken this one yet",
+                metadata: [
+                    "event": "join_waits", "url": "\(failure.url)", "reason": "\(failure.reason)",
+                ])
+            do {
+                try await Task.sleep(for: Self.pause)
+            } catch {
+                throw .unforeseen("interrupted")
+            }
+        }
+        throw .joinFailed(
+            url: failure.url, reason: failure.reason,
+            command: checks.layers.command(changing: .join, to: ["http://10.0.0.1:7171"]))
+    }
+
+    /// A store that starts again needs nobody; but whoever answers has to be of its cluster.
+    private func refuseOther(than identity: StoreIdentity) async throws(StartError) {
+        for url in settings.join {
+            guard let theirs = await cluster(at: url), theirs != identity.cluster else { continue }
+            throw .wrongCluster(
+                path: settings.dataDirectory, own: identity.cluster, url: url, theirs: theirs)
+        }
+    }
+
+    /// nil if nobody says.
+    private func cluster(at url: String) async -> String? {
+        do throws(ClientError) {
+            var options = ClientOptions()
+            options.connectTimeout = .seconds(1)
+            options.responseTimeout = .seconds(1)
+            let client = HTTPClient(try Origin.parse(url).origin, options: options)
+            let list = try await client.send(ClientRequest("GET", "/v1/stores"))
+            return StoreList(list.body)?.cluster
+        } catch {
+            logger.debug(
+                "a node named by --join does not answer",
+                metadata: ["event": "join_unanswered", "url": "\(url)", "reason": "\(error)"])
+            return nil
+        }
+    }
+
+    /// nil where no folder is yet.
+    private func found() throws(StartError) -> DataDirectory.Finding? {
+        guard resolvedPath(settings.dataDirectory) != nil else { return nil }
+        do throws(DataDirectoryError) {
+            return try DataDirectory.inspect(settings.dataDirectory)
+        } catch {
+            throw checks.startError(error)
+        }
+    }
+
+    private func advertised() throws(StartError) -> String {
+        if let advertise = settings.advertise { return advertise }
+        let address = settings.listen[0]
+        guard address.port != 0, !address.isWildcard else {
+            throw .joinFailed(
+                url: settings.join[0],
+                reason: "the cluster has to know where this node is, and \(address) is no place",
+                command: checks.layers.command(
+                    changing: .advertise, to: ["http://10.0.0.2:7171"]))
+        }
+        return "\(settings.tls == nil ? "http" : "https")://\(address)"
+    }
+
+    private enum Answer {
+        case joined(Joined)
+        /// Others that may lead.
+        case leads([String])
+        case failed(String)
+    }
+
+    private func ask(_ url: String, _ address: String) async -> Answer {
+        do {
+            let client = HTTPClient(try Origin.parse(url).origin)
+            let list = try await client.send(ClientRequest("GET", "/v1/stores"))
+            guard list.status == 200, let stores = StoreList(list.body) else {
+                return .failed("it answered, but not as a node of Martlet (\(list.status))")
+            }
+            guard let leader = stores.leader else { return .failed("no store leads there") }
+            guard leader.store == stores.own else { return .leads([leader.address]) }
+            let answer = try await client.send(
+                ClientRequest(
+                    "POST", "/v1/stores",
+                    headers: [ClientHeader("content-type", "application/json")],
+                    body: Bytes(#"{"address":"\#(address)"}"#.utf8)))
+            guard answer.status == 200, let taken = StoreList(answer.body) else {
+                return .failed(StoreList.detail(answer.body) ?? "it answered \(answer.status)")
+            }
+            let identity = StoreIdentity(
+                cluster: taken.cluster, clusterName: taken.clusterName,
+                store: UInt64(taken.own.number), created: .current)
+            return .joined(Joined(identity: identity, peers: taken.addresses))
+        } catch {
+            return .failed("\(error)")
+        }
+    }
+}
+
+/// What `/v1/stores` answers.
+private struct StoreList {
+    struct Store {
+        var store = StoreID(0)
+        var address = ""
+        var role = ""
+    }
+
+    var cluster = ""
+    var clusterName = ""
+    var own = StoreID(0)
+    var stores: [Store] = []
+
+    var leader: Store? { stores.first { $0.role == "leader" && !$0.address.isEmpty } }
+
+    var addresses: [StoreID: String] {
+        stores.reduce(into: [:]) { $0[$1.store] = $1.address.isEmpty ? nil : $1.address }
+    }
+
+    init?(_ body: Bytes) {
+        do throws(Problem) {
+            try JSONValue.read(body) { root throws(Problem) in
+                try root.forEachMember { name, value throws(Problem) in
+                    switch String(decoding: name, as: UTF8.self) {
+                    case "cluster_id": cluster = Self.text(value)
+                    case "cluster_name": clusterName = Self.text(value)
+                    case "store_id": own = Self.store(value)
+                    case "stores":
+                        try value.forEachElement { element throws(Problem) in
+                            var store = Store()
+                            try element.forEachMember { name, value throws(Problem) in
+                                switch String(decoding: name, as: UTF8.self) {
+                                case "store_id": store.store = Self.store(value)
+                                case "address": store.address = Self.text(value)
+                                case "role": store.role = Self.text(value)
+                                default: break
+                                }
+                            }
+                            stores.append(store)
+                        }
+                    default: break
+                    }
+                }
+            }
+        } catch {
+            return nil
+        }
+        guard !cluster.isEmpty, own.number > 0 else { return nil }
+    }
+
+    static func detail(_ body: Bytes) -> String? {
+        var detail: String?
+        do throws(Problem) {
+            try JSONValue.read(body) { root throws(Problem) in
+                try root.forEachMember { name, value throws(Problem) in
+                    if name.elementsEqual("detail".utf8) { detail = text(value) }
+                }
+            }
+        } catch {
+            return nil
+        }
+        return detail
+    }
+
+    private static func text(_ value: JSONValue) -> String {
+        value.text.map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    private static func store(_ value: JSONValue) -> StoreID {
+        StoreID(UInt32(text(value)) ?? 0)
+    }
+}

@@ -1,0 +1,141 @@
+// What three nodes promise: any of them answers, any of them may be killed, all of them may
+// restart.
+import Base
+import Foundation
+import Glibc
+import HTTP
+import ProcessSupport
+import Testing
+
+@Suite(.serialized) struct ClusterTests {
+    private func withThree(_ body: (ThreeNodes) async throws -> Void) async throws {
+        let folder = URL(filePath: NSTemporaryDirectory() + "martlet-three-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let nodes = try await ThreeNodes(in: folder)
+        try await body(nodes)
+    }
+
+    /// Sends a write until it is answered with success; whatever else comes must say that it may be
+    /// sent again.
+    private func put(
+        _ key: String, _ value: String, at node: Int, _ nodes: ThreeNodes
+    ) async throws {
+        try await nodes.wait("\(key) to be written at \(node)") {
+            let status = try await nodes.put(key, value, at: node)
+            #expect([200, 503, 504].contains(status))
+            return status == 200
+        }
+    }
+
+    @Test func anyNodeAnswersAndAnyMayBeKilled() async throws {
+        try await withThree { nodes in
+            for node in ThreeNodes.all {
+                #expect(try await nodes.put("k\(node)", "v\(node)", at: node) == 200)
+                for other in ThreeNodes.all {
+                    #expect(try await nodes.get("k\(node)", at: other) == "v\(node)")
+                }
+            }
+            let large = String(repeating: "x", count: 1 << 20)
+            #expect(try await nodes.put("large", large, at: 3) == 200)
+            for node in ThreeNodes.all { #expect(try await nodes.get("large", at: node) == large) }
+
+            let leader = try await nodes.leader()
+            try nodes.signal(leader, SIGKILL)
+            for node in ThreeNodes.all where node != leader {
+                try await put("after\(node)", "x", at: node, nodes)
+                #expect(try await nodes.get("k1", at: node) == "v1")
+            }
+            try nodes.start(leader)
+            try await nodes.wait("the killed one to answer") {
+                try await nodes.get("k1", at: leader) == "v1"
+            }
+            for node in ThreeNodes.all where node != leader {
+                #expect(try await nodes.get("after\(node)", at: leader) == "x")
+            }
+        }
+    }
+
+    // Their table of stores is in their logs only, and nobody leads who could apply it.
+    @Test func allAreKilledAndStartAgain() async throws {
+        try await withThree { nodes in
+            for number in 0..<20 {
+                #expect(try await nodes.put("n\(number)", "\(number)", at: 1 + number % 3) == 200)
+            }
+            for node in ThreeNodes.all { try nodes.signal(node, SIGKILL) }
+            for node in ThreeNodes.all { try nodes.start(node, joining: node == 1 ? nil : 1) }
+            _ = try await nodes.leader()
+            for number in 0..<20 {
+                let node = 1 + (number + 1) % 3
+                try await nodes.wait("n\(number) to be read at \(node)") {
+                    try await nodes.get("n\(number)", at: node) == "\(number)"
+                }
+            }
+            #expect(try await nodes.metric("martlet_peer_connections", at: 1) == 2)
+            #expect(try await nodes.metric("martlet_peer_streams", at: 1) == 4)
+        }
+    }
+
+    // Paused, its connections stand; what was asked of it is answered by somebody else.
+    @Test func theLeaderIsPaused() async throws {
+        try await withThree { nodes in
+            let leader = try await nodes.leader()
+            try nodes.signal(leader, SIGSTOP)
+            let other = try #require(ThreeNodes.all.first { $0 != leader })
+            try await put("a", "1", at: other, nodes)
+            try nodes.signal(leader, SIGCONT)
+            try await nodes.wait("the paused one to read what it missed") {
+                try await nodes.get("a", at: leader) == "1"
+            }
+        }
+    }
+
+    @Test func aStoreIsRemovedForGood() async throws {
+        try await withThree { nodes in
+            #expect(try await nodes.put("k", "v", at: 2) == 200)
+            let leader = try await nodes.leader()
+            let gone = try #require(ThreeNodes.all.first { $0 != leader })
+            try nodes.signal(gone, SIGKILL)
+            let request = ClientRequest("DELETE", "/v1/stores/\(gone)")
+            #expect(try await nodes.send(request, at: leader).status == 200)
+            #expect(try await nodes.send(request, at: leader).status == 404)
+            let own = ClientRequest("DELETE", "/v1/stores/\(leader)")
+            #expect(try await nodes.send(own, at: leader).status == 409)
+            #expect(try await nodes.stores(leader).count == 2)
+            try await put("k", "w", at: leader, nodes)
+        }
+    }
+
+    // Whoever asked to join and never came votes for nothing and keeps few from joining.
+    @Test func storesThatNeverCome() async throws {
+        try await withThree { nodes in
+            let leader = try await nodes.leader()
+            let join = ClientRequest(
+                "POST", "/v1/stores", headers: [ClientHeader("content-type", "application/json")],
+                body: Bytes(#"{"address":"http://127.0.0.1:9"}"#.utf8))
+            for _ in 0..<2 { #expect(try await nodes.send(join, at: leader).status == 200) }
+            let refusal = try await nodes.send(join, at: leader)
+            #expect(refusal.status == 409)
+            #expect(refusal.text.contains("DELETE /v1/stores/4"), "\(refusal.text)")
+            try await put("k", "v", at: leader, nodes)
+            let remove = ClientRequest("DELETE", "/v1/stores/4")
+            #expect(try await nodes.send(remove, at: leader).status == 200)
+            #expect(try await nodes.send(join, at: leader).status == 200)
+            let others = try await nodes.stores(leader).filter { $0.role == "learner" }
+            #expect(others.map(\.store).sorted() == ["5", "6"])
+        }
+    }
+
+    @Test func aStoreOfAnotherClusterIsRefused() async throws {
+        try await withThree { nodes in
+            let port = ["serve", "--data-dir", "other", "--listen", "127.0.0.1:0"]
+            let other = try Program(arguments: port).in(nodes.folder).start()
+            _ = try #require(other.line(with: "\"event\":\"ready\""), "\(other.messages)")
+            other.kill()
+            let outcome = try Program(arguments: port + ["--join", nodes.url(1)])
+                .in(nodes.folder).run()
+            #expect(outcome.status == 78)
+            #expect(outcome.messages.contains("wrong_cluster"), "\(outcome.messages)")
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// Three nodes of one cluster as programs of their own on loopback.
+import Base
+import Foundation
+import Glibc
+import HTTP
+import ProcessSupport
+import Testing
+
+final class ThreeNodes {
+    let folder: URL
+    private(set) var programs: [Int: RunningProgram] = [:]
+    private(set) var clients: [Int: HTTPClient] = [:]
+    private var ports: [Int: Int] = [:]
+
+    static let all = 1...3
+
+    /// Started one after the other, each of which asks the one before it; all three vote.
+    init(in folder: URL) async throws {
+        self.folder = folder
+        for node in Self.all { ports[node] = try Self.freePort() }
+        for node in Self.all {
+            try start(node, joining: node == 1 ? nil : node - 1)
+            try await wait("store \(node) to vote") {
+                try await self.stores(node == 1 ? 1 : node - 1)
+                    .contains { $0.store == "\(node)" && $0.role != "learner" }
+            }
+        }
+    }
+
+    deinit { for program in programs.values { program.kill() } }
+
+    func url(_ node: Int) -> String { "http://127.0.0.1:\(ports[node] ?? 0)" }
+
+    /// The same arguments at each start, as a service manager gives them.
+    func start(_ node: Int, joining other: Int? = nil) throws {
+        var arguments = [
+            "serve", "--data-dir", "n\(node)", "--listen", "127.0.0.1:\(ports[node] ?? 0)",
+            "--cores", "2", "--cache-size", "16MiB",
+        ]
+        if let other { arguments += ["--join", url(other)] }
+        let program = try Program(arguments: arguments).in(folder).start()
+        programs[node] = program
+        _ = try #require(program.line(with: "\"event\":\"ready\""), "\(program.messages)")
+        let port = ports[node] ?? 0
+        clients[node] = HTTPClient(Origin(scheme: .http, host: "127.0.0.1", port: port))
+    }
+
+    func signal(_ node: Int, _ signal: Int32) throws {
+        let program = try #require(programs[node])
+        program.send(signal)
+        guard signal != SIGSTOP, signal != SIGCONT else { return }
+        _ = try #require(program.wait(.seconds(20)), "it did not end")
+        programs[node] = nil
+    }
+
+    // MARK: Requests
+
+    func put(_ key: String, _ value: String, at node: Int) async throws -> Int {
+        try await send(
+            ClientRequest("PUT", "/v1/raw/kv/\(key)", body: Bytes(value.utf8)), at: node
+        ).status
+    }
+
+    func get(_ key: String, at node: Int) async throws -> String? {
+        let response = try await send(ClientRequest("GET", "/v1/raw/kv/\(key)"), at: node)
+        return response.status == 200 ? response.text : nil
+    }
+
+    func send(_ request: ClientRequest, at node: Int) async throws -> ClientResponse {
+        try await #require(clients[node]).send(request)
+    }
+
+    struct Store: Decodable {
+        var store: String
+        var address: String
+        var role: String
+
+        enum CodingKeys: String, CodingKey {
+            case store = "store_id"
+            case address, role
+        }
+    }
+
+    func stores(_ node: Int) async throws -> [Store] {
+        struct List: Decodable { var stores: [Store] }
+        let response = try await send(ClientRequest("GET", "/v1/stores"), at: node)
+        guard response.status == 200 else { return [] }
+        return try JSONDecoder().decode(List.self, from: Data(response.body)).stores
+    }
+
+    /// The store that leads, as one that runs sees it.
+    func leader() async throws -> Int {
+        var found: Int?
+        try await wait("somebody to lead") {
+            for node in self.programs.keys {
+                let leader = try await self.stores(node).first { $0.role == "leader" }
+                if let number = leader.flatMap({ Int($0.store) }), self.programs[number] != nil {
+                    found = number
+                    return true
+                }
+            }
+            return false
+        }
+        return try #require(found)
+    }
+
+    func metric(_ line: String, at node: Int) async throws -> Int? {
+        let response = try await send(ClientRequest("GET", "/metrics"), at: node)
+        let found = response.text.split(separator: "\n").first { $0.hasPrefix(line + " ") }
+        return found?.split(separator: " ").last.flatMap { Int($0) }
+    }
+
+    // MARK: Waiting
+
+    /// Asks again until it holds; a minute is a failure.
+    func wait(_ what: String, _ holds: () async throws -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < end {
+            if try await holds() { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        let messages = programs.sorted { $0.key < $1.key }.map {
+            "\($0.key):\n\($0.value.messages)"
+        }
+        Issue.record("waited in vain for \(what)\n\(messages.joined(separator: "\n"))")
+        throw GaveUp()
+    }
+
+    struct GaveUp: Error {}
+
+    /// Nobody else takes it between now and the start: the kernel gives others first.
+    private static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) + getsockname(descriptor, $0, &length)
+            }
+        }
+        try #require(result == 0)
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}
