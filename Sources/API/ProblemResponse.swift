@@ -62,8 +62,18 @@ extension Problem {
     }
 
     private init(_ shortage: SpaceShortage) {
-        let free = "The store's disk has \(shortage.freeBytes) bytes left"
-        let needed = "needs \(shortage.neededBytes)"
+        guard shortage.unit == .bytes else {
+            let what = shortage.refusesDeletes ? "even a delete" : "a write"
+            self.init(
+                .diskFull,
+                "The store's file system has \(shortage.free) inodes left and \(what) needs "
+                    + "\(shortage.needed) to be free. Nothing was written, reads go on. df -i "
+                    + "shows them; remove files there, the node notices by itself.",
+                retryAfter: 30)
+            return
+        }
+        let free = "The store's disk has \(shortage.free) bytes left"
+        let needed = "needs \(shortage.needed)"
         let detail =
             shortage.refusesDeletes
             ? "\(free) and even a delete \(needed). Nothing was done, reads go on. "

@@ -29,8 +29,15 @@ extension Gateway {
 
     /// Ready means: takes requests and can store what they bring.
     private var checks: [HealthCheck] {
-        let space = disk.map { "\($0.freeBytes) of \($0.capacityBytes) bytes are free" }
-        let need = disk.flatMap { $0.isFull ? "; writes need \($0.neededBytes)" : nil }
+        let space = disk.map { disk in
+            disk.lacksFiles
+                ? "\(disk.freeFiles ?? 0) inodes are free"
+                : "\(disk.freeBytes) of \(disk.capacityBytes) bytes are free"
+        }
+        let need = disk.flatMap { disk in
+            disk.isFull
+                ? "; writes need \(disk.lacksFiles ? disk.neededFiles : disk.neededBytes)" : nil
+        }
         let failure = storeFailure.map { "a write failed, the node ends: \($0)" }
         return [
             HealthCheck(

@@ -65,9 +65,10 @@ enum RawOutcomeRecord {
         bytes.appendField(1, varint: Kind.refused.rawValue)
         switch refusal {
         case .diskFull(let shortage):
-            bytes.appendField(13, varint: shortage.freeBytes)
-            bytes.appendField(14, varint: shortage.neededBytes)
+            bytes.appendField(13, varint: shortage.free)
+            bytes.appendField(14, varint: shortage.needed)
             bytes.appendField(15, bool: shortage.refusesDeletes)
+            bytes.appendField(16, bool: shortage.unit == .files)
         case .overloaded(let resource):
             bytes.appendField(11, varint: 1)
             bytes.appendField(12, bytes: Bytes(resource.label.utf8))
@@ -96,7 +97,7 @@ enum RawOutcomeRecord {
         var dryRun = false
         var refusal: UInt64 = 0
         var text = ""
-        var shortage = SpaceShortage(freeBytes: 0, neededBytes: 0, refusesDeletes: false)
+        var shortage = SpaceShortage(free: 0, needed: 0, refusesDeletes: false)
     }
 
     static func read(_ reader: WireReader) throws(DecodeError) -> RawOutcome {
@@ -117,9 +118,10 @@ enum RawOutcomeRecord {
             case 10: fields.dryRun = try reader.bool(field)
             case 11: fields.refusal = try reader.varint(field)
             case 12: fields.text = try reader.text(field)
-            case 13: fields.shortage.freeBytes = try reader.varint(field)
-            case 14: fields.shortage.neededBytes = try reader.varint(field)
+            case 13: fields.shortage.free = try reader.varint(field)
+            case 14: fields.shortage.needed = try reader.varint(field)
             case 15: fields.shortage.refusesDeletes = try reader.bool(field)
+            case 16: fields.shortage.unit = try reader.bool(field) ? .files : .bytes
             default: try reader.skip(field)
             }
         }

@@ -136,7 +136,7 @@ package final class DataDirectory: Sendable {
             case .full:
                 throw .full(
                     SpaceShortage(
-                        freeBytes: 0, neededBytes: UInt64(made.encoded.count),
+                        free: 0, needed: UInt64(made.encoded.count),
                         refusesDeletes: true))
             default: throw .failed("\(error)")
             }

@@ -10,7 +10,7 @@ extension FailpointRegistry {
         let reason = "the failpoint \(point.name) says \(fault.rawValue)"
         throw switch fault {
         case .diskFull:
-            .full(SpaceShortage(freeBytes: 0, neededBytes: 1, refusesDeletes: true))
+            .full(SpaceShortage(free: 0, needed: 1, refusesDeletes: true))
         case .corrupt: .corrupt(reason)
         case .unreadable: .unreadable(reason)
         default: .failed(reason)

@@ -175,7 +175,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
             try space.admit(batch, byteCount: byteCount, needs: spaceNeeds)
         } catch {
             guard batch.storesNothing, case .full(let shortage) = error,
-                shortage.freeBytes > 2 * spaceNeeds().flushBytes
+                shortage.free > 2 * spaceNeeds().flushBytes
             else { throw error }
             try flush()
             try space.admit(batch, byteCount: byteCount, needs: spaceNeeds)

@@ -80,7 +80,8 @@ final class SpaceGate: Sendable {
     func hasRoom(for byteCount: UInt64) -> Bool {
         state.withLock { state in
             do throws(SystemFailure) {
-                state.disk.observe(freeBytes: try fileSystemSpace(at: path).free)
+                let space = try fileSystemSpace(at: path)
+                state.disk.observe(freeBytes: space.free, freeFiles: space.freeFiles)
                 return state.disk.mayCompact(byteCount)
             } catch {
                 state.failedLooks += 1
@@ -112,7 +113,9 @@ final class SpaceGate: Sendable {
     ) throws(StorageError) {
         do throws(SystemFailure) {
             let space = try fileSystemSpace(at: path)
-            state.disk.observe(freeBytes: space.free, capacityBytes: space.capacity, needs: needs)
+            state.disk.observe(
+                freeBytes: space.free, capacityBytes: space.capacity, freeFiles: space.freeFiles,
+                needs: needs)
             state.lookedAt = now
             state.hasVerdict = true
         } catch {

@@ -45,7 +45,7 @@ extension Refusal {
                 .overloaded(resource: point == .shardWrite ? .unsyncedWrites : .readerQueue)
             case .noLeader: .noLeader
             case .diskFull:
-                .diskFull(SpaceShortage(freeBytes: 0, neededBytes: 1, refusesDeletes: false))
+                .diskFull(SpaceShortage(free: 0, needed: 1, refusesDeletes: false))
             case .outcomeUnknown: .outcomeUnknown(reason)
             default: .storageFailed(reason)
             }

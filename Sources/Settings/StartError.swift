@@ -22,6 +22,8 @@ package enum StartError: Error, Hashable, Sendable {
     case dataCorrupt(path: String, reason: String, directory: String)
     case dataUnwritable(path: String, reason: String, command: String)
     case diskFull(path: String, freeBytes: Int, neededBytes: Int)
+    /// Of the file system; nothing can be made in it.
+    case noInodes(path: String, free: Int, needed: Int)
     /// The device or the file system fails.
     case diskFailed(path: String, reason: String)
     /// No node of a cluster took this one.
@@ -46,6 +48,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataCorrupt: "data_corrupt"
         case .dataUnwritable: "data_unwritable"
         case .diskFull: "disk_full"
+        case .noInodes: "no_inodes"
         case .diskFailed: "disk_failed"
         case .joinFailed: "join_failed"
         case .wrongCluster: "wrong_cluster"
@@ -62,7 +65,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .wrongCluster: .configuration
         case .dataInUse: .tryAgain
         case .dataBelongsToOther, .dataCorrupt: .dataWrong
-        case .diskFull, .diskFailed: .disk
+        case .diskFull, .noInodes, .diskFailed: .disk
         case .unforeseen: .fault
         }
     }
@@ -94,6 +97,8 @@ package enum StartError: Error, Hashable, Sendable {
         case .diskFull(let path, let free, let needed):
             "\(path) has \(ByteSize(bytes: free)) left, "
                 + "a start needs \(ByteSize(bytes: needed))"
+        case .noInodes(let path, let free, let needed):
+            "the file system of \(path) has \(free) inodes left, a start needs \(needed)"
         case .diskFailed(let path, let reason): "\(path): \(reason)"
         case .joinFailed(let url, let reason, _): "\(url): \(reason)"
         case .wrongCluster(let path, let own, let url, let theirs):
@@ -122,6 +127,8 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataCorrupt(_, _, let path):
             "mv \(shellQuoted(path)) \(shellQuoted(path)).broken   # then restore a backup"
         case .diskFull(let path, _, _): "df -h \(shellQuoted(path))"
+        case .noInodes(let path, _, _):
+            "df -i \(shellQuoted(path))   # then remove files there that nobody needs"
         case .unforeseen: "martlet doctor   # with the same flags"
         }
     }

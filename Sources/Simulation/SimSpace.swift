@@ -17,7 +17,8 @@ struct SimSpace {
     /// What the watch of a node tells its units.
     mutating func look() -> DiskGuard {
         disk.observe(
-            freeBytes: freeBytes, capacityBytes: Self.capacityBytes, needs: Self.needs)
+            freeBytes: freeBytes, capacityBytes: Self.capacityBytes, freeFiles: nil,
+            needs: Self.needs)
         return disk
     }
 

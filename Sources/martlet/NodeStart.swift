@@ -182,11 +182,14 @@ extension StartChecks {
     }
 
     private func noSpace() -> StartError {
-        let path = existingAncestor
         // Unknown is as good as none here.
-        let free = if case .success(let free) = freeBytes(path) { free } else { 0 }
+        var bytes = 0
+        if case .success(let free) = freeSpace(existingAncestor) {
+            if let error = shortage(free.bytes, free.files) { return error }
+            bytes = free.bytes
+        }
         return .diskFull(
-            path: settings.dataDirectory, freeBytes: free, neededBytes: StartChecks.bytesToStart)
+            path: settings.dataDirectory, freeBytes: bytes, neededBytes: StartChecks.bytesToStart)
     }
 
     /// What the lock says, in the form of the process table.

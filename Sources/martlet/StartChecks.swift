@@ -26,6 +26,9 @@ struct StartChecks {
 
     /// Less than this and RocksDB cannot write the log and the manifest that an opening writes.
     static let bytesToStart = 4 << 20
+    /// The same in files: logs, manifests, options of two databases, some of them twice for a
+    /// moment.
+    static let filesToStart = 32
 
     /// A certificate that ends within two weeks should have been renewed by now.
     static let renewalSeconds: UInt64 = 14 * 86_400
@@ -126,20 +129,27 @@ struct StartChecks {
 
     private func disk() throws(StartError) -> Verdict {
         let path = existingAncestor
-        switch freeBytes(path) {
+        switch freeSpace(path) {
         case .failure(let error): throw unwritable(error.reason)
         case .success(let free):
             // Such as /proc: it is not full, it takes no files at all.
             guard !isWithoutBlocks(path) else {
                 throw unwritable("\(path) is on a file system that holds no files")
             }
-            guard free >= StartChecks.bytesToStart else {
-                throw .diskFull(
-                    path: settings.dataDirectory, freeBytes: free,
-                    neededBytes: StartChecks.bytesToStart)
-            }
-            return .fine("\(ByteSize(bytes: free)) free")
+            if let error = shortage(free.bytes, free.files) { throw error }
+            return .fine("\(ByteSize(bytes: free.bytes)) free")
         }
+    }
+
+    /// Nil if there is enough of both.
+    func shortage(_ bytes: Int, _ files: Int?) -> StartError? {
+        if let files, files < StartChecks.filesToStart {
+            return .noInodes(
+                path: settings.dataDirectory, free: files, needed: StartChecks.filesToStart)
+        }
+        guard bytes < StartChecks.bytesToStart else { return nil }
+        return .diskFull(
+            path: settings.dataDirectory, freeBytes: bytes, neededBytes: StartChecks.bytesToStart)
     }
 
     private func descriptors() -> Verdict {

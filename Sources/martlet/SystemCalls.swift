@@ -77,11 +77,16 @@ func userName() -> String {
     return String(cString: name)
 }
 
-/// Bytes an unprivileged process may still write to the file system of `path`.
-func freeBytes(_ path: String) -> Result<Int, SystemError> {
+/// Bytes an unprivileged process may still write to the file system of `path`, and files that it
+/// may make, if they are counted there.
+func freeSpace(_ path: String) -> Result<(bytes: Int, files: Int?), SystemError> {
     var status = statvfs()
     guard statvfs(path, &status) == 0 else { return .failure(.last) }
-    return .success(Int(clamping: status.f_bavail) * Int(clamping: status.f_frsize))
+    return .success(
+        (
+            bytes: Int(clamping: status.f_bavail) * Int(clamping: status.f_frsize),
+            files: status.f_files == 0 ? nil : Int(clamping: status.f_favail)
+        ))
 }
 
 /// The size of the file system of `path`.

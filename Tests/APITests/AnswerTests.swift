@@ -22,7 +22,7 @@ import Testing
         arguments: [
             (
                 .diskFull(
-                    SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)), 507,
+                    SpaceShortage(free: 1, needed: 2, refusesDeletes: false)), 507,
                 "disk_full", "30"
             ),
             (.overloaded(resource: .readerQueue), 429, "overloaded", "1"),

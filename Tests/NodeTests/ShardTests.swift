@@ -106,8 +106,8 @@ import Testing
             Issue.record("a full disk takes no writes")
             return
         }
-        #expect(shortage.freeBytes == 10 << 20)
-        #expect(shortage.neededBytes > shortage.freeBytes)
+        #expect(shortage.free == 10 << 20)
+        #expect(shortage.needed > shortage.free)
         #expect(host.run(.get("k")) == .found("v"))
         #expect(host.run(.deleteRange("a", "j")) == .rangeDeleted(count: 0, dryRun: false))
         #expect(host.run(.delete(RawDelete(key: Key(utf8: "k")))) == .deleted(previous: nil))

@@ -79,7 +79,7 @@ extension DiskGuard {
     static func seen(free bytes: UInt64) -> DiskGuard {
         var disk = DiskGuard()
         disk.observe(
-            freeBytes: bytes, capacityBytes: 1 << 30,
+            freeBytes: bytes, capacityBytes: 1 << 30, freeFiles: nil,
             needs: Needs(flushBytes: 0, compactionBytes: 0, memtableBytes: 1 << 10))
         return disk
     }

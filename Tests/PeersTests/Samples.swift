@@ -71,7 +71,8 @@ enum Samples {
 
     static let refusals: [Refusal] =
         [
-            .diskFull(SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: true)),
+            .diskFull(SpaceShortage(free: 1, needed: 2, refusesDeletes: true)),
+            .diskFull(SpaceShortage(.files, free: 1, needed: 2, refusesDeletes: false)),
             .noLeader, .deadlineExceeded, .rangeTooLarge, .answerTooLarge,
             .outcomeUnknown("why"), .storageFailed(""),
         ] + Refusal.Resource.allCases.map { .overloaded(resource: $0) }

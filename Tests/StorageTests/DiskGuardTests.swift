@@ -12,10 +12,12 @@ import Testing
     }
 
     private func disk(
-        free: UInt64, of capacity: UInt64, after earlier: DiskGuard = DiskGuard()
+        free: UInt64, of capacity: UInt64, files: UInt64? = nil,
+        after earlier: DiskGuard = DiskGuard()
     ) -> DiskGuard {
         var disk = earlier
-        disk.observe(freeBytes: free, capacityBytes: capacity, needs: needs())
+        disk.observe(
+            freeBytes: free, capacityBytes: capacity, freeFiles: files, needs: needs())
         return disk
     }
 
@@ -28,8 +30,8 @@ import Testing
         #expect(disk.space.neededBytes == 27 * mebibyte)
         #expect(disk.admit(1 << 10, storesNothing: false) == nil)
         let shortage = disk.admit(1 << 20, storesNothing: false)
-        #expect(shortage?.neededBytes == 32 * mebibyte)
-        #expect(shortage?.freeBytes == 28 * mebibyte - 5 << 10, "what was admitted counts")
+        #expect(shortage?.needed == 32 * mebibyte)
+        #expect(shortage?.free == 28 * mebibyte - 5 << 10, "what was admitted counts")
         #expect(disk.admit(1 << 20, storesNothing: true) == nil)
     }
 
@@ -42,7 +44,7 @@ import Testing
         #expect(deletes == 4, "one MiB above the engine's own needs, four times each")
         let shortage = disk.admit(64 << 10, storesNothing: true)
         #expect(shortage?.refusesDeletes == true)
-        #expect(shortage?.neededBytes == 15 * mebibyte + 256 << 10)
+        #expect(shortage?.needed == 15 * mebibyte + 256 << 10)
     }
 
     @Test func aFullStoreIsWellOnlySomeWayAboveTheMark() {
@@ -51,7 +53,7 @@ import Testing
         #expect(disk.isFull)
         disk = self.disk(free: 28 * mebibyte, of: capacity, after: disk)
         #expect(disk.isFull && disk.space.neededBytes == 29 * mebibyte)
-        #expect(disk.admit(1, storesNothing: false)?.neededBytes == 29 * mebibyte + 5)
+        #expect(disk.admit(1, storesNothing: false)?.needed == 29 * mebibyte + 5)
         disk = self.disk(free: 29 * mebibyte, of: capacity, after: disk)
         #expect(!disk.isFull)
         disk = self.disk(free: 27 * mebibyte, of: capacity, after: disk)
@@ -82,5 +84,32 @@ import Testing
         #expect(disk.isFull)
         disk = self.disk(free: capacity / 12, of: capacity, after: disk)
         #expect(!disk.isFull)
+    }
+
+    /// Inodes run out on a disk with all the room in the world: the same three marks, in files.
+    @Test func filesRunOutAsBytesDo() {
+        let space: UInt64 = 1 << 40
+        var disk = disk(free: space, of: space, files: 128)
+        #expect(!disk.isFull && !disk.hasPlenty && !disk.space.lacksFiles)
+        #expect(disk.admit(1, storesNothing: false) == nil)
+        disk = self.disk(free: space, of: space, files: 127, after: disk)
+        #expect(disk.isFull && disk.space.lacksFiles)
+        #expect(
+            disk.admit(1, storesNothing: false)
+                == SpaceShortage(.files, free: 127, needed: 160, refusesDeletes: false))
+        #expect(disk.admit(1, storesNothing: true) == nil && disk.mayCompact(1))
+        disk = self.disk(free: space, of: space, files: 63, after: disk)
+        #expect(
+            disk.admit(1, storesNothing: true)
+                == SpaceShortage(.files, free: 63, needed: 64, refusesDeletes: true))
+        #expect(disk.mayFlush && !disk.mayCompact(1))
+        disk = self.disk(free: space, of: space, files: 31, after: disk)
+        #expect(!disk.mayFlush)
+        disk = self.disk(free: space, of: space, files: 159, after: disk)
+        #expect(disk.isFull, "well again only some way above the mark")
+        disk = self.disk(free: space, of: space, files: 160, after: disk)
+        #expect(!disk.isFull)
+        #expect(self.disk(free: space, of: space, files: 1 << 20).hasPlenty)
+        #expect(self.disk(free: space, of: space, files: nil).hasPlenty)
     }
 }

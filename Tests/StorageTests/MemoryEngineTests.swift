@@ -109,7 +109,7 @@ private final class MemorySubject: EngineSubject {
 
     @Test func aFullDiskRefusesAndRecovers() throws {
         let engine = MemoryEngine()
-        let shortage = SpaceShortage(freeBytes: 1, neededBytes: 2, refusesDeletes: false)
+        let shortage = SpaceShortage(free: 1, needed: 2, refusesDeletes: false)
         engine.failWrites(after: 1, with: .full(shortage), times: 2)
         try engine.write(put(1), sync: true)
         for _ in 0..<2 {
