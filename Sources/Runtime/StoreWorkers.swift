@@ -12,7 +12,6 @@ internal import Node
 internal import Raft
 internal import Regions
 internal import RocksStorage
-internal import RocksStorage
 internal import Storage
 internal import Synchronization
 internal import Telemetry
