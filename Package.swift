@@ -132,7 +132,7 @@ let package = Package(
         library(
             "Simulation",
             [
-                "Base", "Telemetry", "Storage", "Regions", "API", "Node", collections,
+                "Base", "Failpoints", "Telemetry", "Storage", "Regions", "API", "Node", collections,
             ],
             settings: mutable),
         // 1: the programs.
@@ -148,7 +148,7 @@ let package = Package(
         .executableTarget(
             name: "martlet-sim",
             dependencies: [
-                "Base", "Simulation",
+                "Base", "Failpoints", "Simulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: mutable),
 
@@ -189,7 +189,7 @@ let package = Package(
         .testTarget(
             name: "DurabilityTests", dependencies: ["martlet", "Base", "HTTP"],
             swiftSettings: strict),
-        tests(of: "Simulation", ["Base", "Storage", "Raft", "Regions"]),
+        tests(of: "Simulation", ["Base", "Failpoints", "Storage", "Raft", "Regions"]),
         tests(of: "Regions", ["Base", "Storage", "Raft", "LogSuite"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(

@@ -48,6 +48,16 @@ extension Fields {
     }
 }
 
+extension Problem {
+    /// What a failpoint of the host has a request refused with; nil if the fault is no refusal.
+    package init?(injected fault: InjectedFault, at point: Failpoint) {
+        guard let code = ProblemCode(rawValue: fault.rawValue) else { return nil }
+        self.init(
+            code, "The failpoint \(point.name) says so. Nothing was done.",
+            retryAfter: code.retry == "same_request" ? 1 : nil)
+    }
+}
+
 extension Response {
     /// - Parameter states: one for a request that names one.
     package static func failpoints(

@@ -61,6 +61,11 @@ extension FailpointProgram {
 }
 
 extension FailpointSetting {
+    /// As `list` reads it.
+    package static func text(_ settings: [FailpointSetting]) -> String {
+        settings.map { "\($0.point.name)=\($0.program)" }.joined(separator: ";")
+    }
+
     /// `name=actions;name=actions`; spaces around the parts and an empty part are passed over.
     package static func list(_ text: String) throws(FailpointMistake) -> [FailpointSetting] {
         var parser = try FailpointParser(text)

@@ -12,12 +12,9 @@ extension FailpointRegistry {
     /// do, or nobody could take back what is set.
     func refusal(of request: Request) -> Problem? {
         guard isSet(.gatewayAdmit), !request.target.starts(with: Self.ownPath),
-            let fault = reached(.gatewayAdmit), let code = ProblemCode(rawValue: fault.rawValue)
+            let fault = reached(.gatewayAdmit)
         else { return nil }
-        let mayPass = code.retry == "same_request"
-        return Problem(
-            code, "The failpoint gateway.admit says so. Nothing was done.",
-            retryAfter: mayPass ? 1 : nil)
+        return Problem(injected: fault, at: .gatewayAdmit)
     }
 
     private static let ownPath = Bytes("/v1/debug/".utf8)

@@ -47,6 +47,8 @@ enum WorldEvent: Sendable {
     /// No faults from here on.
     case heals
     case looksAtSpace(node: Int, incarnation: Int)
+    /// A failpoint let it wait.
+    indirect case keptBack(WorldEvent)
 }
 
 struct Agenda {

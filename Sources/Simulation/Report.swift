@@ -1,5 +1,6 @@
 /// One world run from beginning to end, and what is said of it.
 internal import Base
+package import Failpoints
 
 package struct Report: Sendable {
     package var seed: UInt64
@@ -12,6 +13,7 @@ package struct Report: Sendable {
     package var events: Int
     package var calls: Int
     package var crashes: Int
+    package var failpointHits: [Failpoint: Int]
     package var syncs: Int
     package var acknowledgedWrites: Int
     package var undecided: Int
@@ -34,6 +36,7 @@ package struct Report: Sendable {
         events = world.eventCount
         calls = world.history.calls.count
         crashes = world.crashCount
+        failpointHits = world.failpointHits
         syncs = world.syncCount
         acknowledgedWrites =
             world.history.calls.filter { $0.isAcknowledged && $0.mayHaveWritten }.count

@@ -3,6 +3,7 @@
 /// Drawn by swarm (Groce et al., ISSTA 2012): each seed turns some faults and some operations off
 /// completely, because a fault that is always there hides the bugs that need its absence.
 package import Base
+package import Failpoints
 
 package enum Fault: String, CaseIterable, Hashable, Sendable {
     case crash
@@ -70,6 +71,7 @@ package struct Shape: Sendable {
     package var downMilliseconds: UInt64 = 100
     /// Every request has a time-out below it; 0: what the node takes by itself.
     package var timeoutMilliseconds: UInt64 = 0
+    package var failpoints: [FailpointSetting] = []
 
     package init() {}
 
@@ -120,6 +122,7 @@ package struct Shape: Sendable {
         }
         shape.readsWaitingLimit = Int(sometimes(3, pick(1...4), otherwise: 64))
         shape.entriesScannedInline = Int(pick(0...8))
+        shape.failpoints = drawnFailpoints(from: &generator)
         return shape
     }
 
@@ -172,6 +175,7 @@ package struct Shape: Sendable {
             cold \(coldOfTen)/10, ttl \(timeToLiveOfTen)/10, \
             short time-outs 1/\(shortTimeoutEvery), leaves 1/\(leavesEvery), \
             faults [\(faults.joined(separator: " "))], \
+            failpoints [\(FailpointSetting.text(failpoints))], \
             operations [\(kinds.joined(separator: " "))]
             """
     }

@@ -58,6 +58,8 @@ struct SimDisk {
     var arriving: SnapshotStage?
     /// Set by the first write that failed; none is tried after it.
     private(set) var failure: StorageError?
+    /// Nothing is taken any more, whatever the node makes of it.
+    private var isBroken = false
     var space = SimSpace()
     /// Lets the next write there fail for good.
     var failsNext: Part?
@@ -229,7 +231,13 @@ struct SimDisk {
         }
     }
 
-    private func fail(_ part: Part, _ reason: String) {
+    /// A write was done, and the device says otherwise.
+    mutating func fail(_ error: StorageError) {
+        if bug != .failedSyncAcknowledged { failure = failure ?? error }
+    }
+
+    private mutating func fail(_ part: Part, _ reason: String) {
+        isBroken = true
         switch part {
         case .log: log.failWrites(after: 0, with: .failed(reason))
         case .data: engine.failWrites(after: 0, with: .failed(reason))
@@ -239,7 +247,9 @@ struct SimDisk {
     /// Power loss.
     mutating func crash(_ generator: inout SeededGenerator, tail: Tail) {
         do throws(StorageError) {
-            if !logQueue.isDone, failure == nil, tail != .lost { try log.begin(logBatch) }
+            if !logQueue.isDone, !isBroken, failure == nil, tail != .lost {
+                try log.begin(logBatch)
+            }
             let newest = try engine.get(.meta, AppliedRecord.key(of: SimNode.group), tier: .disk)
             switch tail {
             case .kept:
@@ -266,6 +276,7 @@ struct SimDisk {
         staged = []
         arriving = nil
         failure = nil
+        isBroken = false
         failsNext = nil
         space.forget()
     }

@@ -1,6 +1,7 @@
 /// One simulated node: cores, a disk, clocks; several lives, one after the other.
 internal import API
 internal import Base
+internal import Failpoints
 internal import Node
 internal import Raft
 internal import Regions
@@ -16,6 +17,8 @@ final class SimNode {
     private let membership: Membership
     var clock: SimClock
     var disk: SimDisk
+    /// Of all its lives.
+    var failpoints: FailpointTable
     private(set) var cores: [SimCore] = []
     private(set) var incarnation = 0
     private(set) var isUp = false
@@ -56,8 +59,11 @@ final class SimNode {
         case ofRangeDelete
     }
 
-    init(id: Int, of nodes: Int, clock: SimClock, bug: HostBug?) {
+    init(
+        id: Int, of nodes: Int, clock: SimClock, failpoints: FailpointTable, bug: HostBug?
+    ) {
         self.id = id
+        self.failpoints = failpoints
         store = StoreID(UInt32(id + 1))
         replica = ReplicaID(on: store)
         membership = Membership(

@@ -93,7 +93,7 @@ extension World {
         agenda.schedule(.clientActs(client), after: clients.generator.next() % think)
     }
 
-    private func finish(_ client: Int, _ waiting: SimClients.Waiting, _ answers: [Answer]) {
+    func finish(_ client: Int, _ waiting: SimClients.Waiting, _ answers: [Answer]) {
         history.end(waiting.calls, answers, at: agenda.now)
         clients.clients[client].waiting = nil
         clients.learn(client, waiting.commands, answers)

@@ -105,7 +105,7 @@ extension World {
         settle(node)
         let goesOn = part == .log ? node.disk.takeNextLog() : node.disk.takeNextData()
         if goesOn { scheduleWrite(part, node) }
-        if let failure = node.disk.failure { fails(node, failure) }
+        stops(node)
     }
 
     private func noteApplied(_ index: LogIndex, _ node: SimNode) {
@@ -121,9 +121,9 @@ extension World {
         return batch(record, index)?.byteCount ?? 0
     }
 
-    /// What `Runtime` does: those who wait are told, and the node stops.
-    private func fails(_ node: SimNode, _ failure: StorageError) {
-        guard !node.hasFailed else { return }
+    /// What `Runtime` does after a failure: those who wait are told, and the node stops.
+    private func stops(_ node: SimNode) {
+        guard let failure = node.disk.failure, !node.hasFailed else { return }
         node.hasFailed = true
         note(node.id, .named("disk"), "has failed: \(failure)")
         for core in node.cores {

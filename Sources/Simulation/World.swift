@@ -11,6 +11,7 @@
 /// and responses travel as values.
 internal import API
 internal import Base
+package import Failpoints
 package import Node
 internal import Raft
 internal import Regions
@@ -24,6 +25,8 @@ package struct WorldOptions: Sendable {
     package var shape: Shape?
     package var script: [[ScriptStep]]?
     package var crashPoint: CrashPoint?
+    /// nil: drawn with the shape.
+    package var failpoints: [FailpointSetting]?
     package var hostBug: HostBug?
     package var mutations = Mutations()
 
@@ -67,6 +70,7 @@ package final class World {
     var ordered: LogIndex = 0
     package internal(set) var eventCount = 0
     package internal(set) var crashCount = 0
+    package internal(set) var failpointHits: [Failpoint: Int] = [:]
     /// Keys whose operations were too many to search: neither right nor wrong.
     package internal(set) var undecidedCount = 0
 
@@ -80,11 +84,14 @@ package final class World {
         clockStream = root.split()
         hostStream = root.split()
         networkStream = root.split()
+        var failpointStream = root.split()
         // Worlds that differ in nothing but their crash would all draw the same tail for it.
         for _ in 0..<(options.crashPoint?.sync ?? 0) { _ = crashStream.next() }
-        shape =
+        var shape =
             options.shape
             ?? .drawn(nodes: options.nodes, from: &shapeStream, duration: options.duration)
+        shape.failpoints = options.failpoints ?? shape.failpoints
+        self.shape = shape
         network = SimNetwork(shape: shape)
         healsAt = .origin + shape.duration
         endsAt = healsAt + .milliseconds(500)
@@ -94,8 +101,10 @@ package final class World {
             // Each to its own side: the largest difference is twice the drift.
             let drift = shape.driftPartsPerMillion * (id % 2 == 0 ? 1 : -1)
             let clock = SimClock(wall: wall, driftPartsPerMillion: drift)
+            let table = FailpointTable(shape.failpoints, generator: failpointStream.split())
             nodes.append(
-                SimNode(id: id, of: shape.nodes, clock: clock, bug: options.hostBug))
+                SimNode(
+                    id: id, of: shape.nodes, clock: clock, failpoints: table, bug: options.hostBug))
         }
     }
 
@@ -130,7 +139,7 @@ package final class World {
             let event = agenda.next()
         {
             eventCount += 1
-            handle(event)
+            if mayHappen(event) { handle(event) }
         }
     }
 
@@ -190,6 +199,7 @@ package final class World {
         case .mends(let partition): mends(partition)
         case .heals: network.heal()
         case .looksAtSpace(let node, let life): looksAtSpace(nodes[node], life)
+        case .keptBack(let event): handle(event)
         }
     }
 }

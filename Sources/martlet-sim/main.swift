@@ -1,6 +1,7 @@
 /// martlet-sim: runs simulated worlds from seeds and says what they violated.
 import ArgumentParser
 import Base
+import Failpoints
 import Simulation
 
 struct MartletSim: ParsableCommand {
@@ -20,6 +21,8 @@ struct Run: ParsableCommand {
     var minutes: Int?
     @Option(help: "Simulated seconds under faults.") var seconds: Int = 2
     @Option(help: "Nodes that hold the data together.") var nodes: Int = 1
+    @Option(help: "What is set at the nodes' failpoints, as MARTLET_FAILPOINTS; else it is drawn.")
+    var failpoints: String?
     @Flag(help: "Print every event and effect.") var trace = false
 
     func validate() throws {
@@ -27,6 +30,14 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
+        let set = try failpoints.map { text in
+            do throws(FailpointMistake) {
+                return try FailpointSetting.list(text)
+            } catch {
+                throw ValidationError("--failpoints: \(error)")
+            }
+        }
+        let again = failpoints.map { " --failpoints '\($0)'" } ?? ""
         var totals = Totals()
         let start = ContinuousClock.now
         let end = minutes.map { start + .seconds(60 * $0) }
@@ -34,14 +45,13 @@ struct Run: ParsableCommand {
         while end.map({ ContinuousClock.now < $0 }) ?? (next - seed < seeds) {
             var options = WorldOptions(seed: next, duration: .seconds(seconds))
             options.nodes = nodes
+            options.failpoints = set
             let report = Report.run(options, trace: trace ? { print($0) } : nil)
             totals.add(report)
             if !report.isGood {
                 let cluster = nodes > 1 ? " --nodes \(nodes)" : ""
-                print(
-                    report.text(
-                        replay: "martlet-sim --seed \(next) --seconds \(seconds)\(cluster) --trace"
-                    ))
+                let replay = "martlet-sim --seed \(next) --seconds \(seconds)\(cluster)\(again)"
+                print(report.text(replay: replay + " --trace"))
             }
             if totals.worlds == 1 { print("seed: \(next)\nshape: \(report.shape)") }
             next += 1

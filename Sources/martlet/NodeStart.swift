@@ -73,12 +73,12 @@ struct NodeStart {
     }
 
     private func makeFailpoints(_ logger: Logger) -> FailpointRegistry {
-        let shown = settings.failpoints.map { "\($0.point.name)=\($0.program)" }
+        let shown = FailpointSetting.text(settings.failpoints)
         if !shown.isEmpty || settings.enableFailpoints {
             logger.warning(
                 "failpoints can make this node fail on purpose",
                 metadata: [
-                    "event": "failpoints", "set": "\(shown.joined(separator: ";"))",
+                    "event": "failpoints", "set": "\(shown)",
                     "served": "\(settings.enableFailpoints)",
                 ])
         }
