@@ -4,6 +4,7 @@
 ///     IDENTITY  format, cluster, store: see StoreIdentity
 ///     log/      the Raft logs: a RocksDB that is synced with each write
 ///     db/       the data: a RocksDB without a log of its own
+///     reserve/  space for a disk that others have filled: see DiskReserve
 ///
 /// Opening never waits and never deletes. A folder that holds anything else is refused, not shared.
 package import Base
@@ -14,7 +15,13 @@ package import Storage
 private import Synchronization
 
 package final class DataDirectory: Sendable {
+    /// With less a start fails: RocksDB writes new logs and manifests, two of each.
+    package static let bytesToStart: UInt64 = 4 << 20
+    /// The same in files, with a few for what is flushed of the log that is replayed.
+    package static let filesToStart: UInt64 = 24
+
     package let path: String
+    package let reserve: DiskReserve
     private let lock: DirectoryLock
     private let current: Mutex<StoreIdentity>
     private let failpoints: FailpointRegistry
@@ -50,6 +57,7 @@ package final class DataDirectory: Sendable {
             throw error.number == ENOTDIR ? .notDirectory(path: path) : DataDirectoryError(error)
         }
         guard isFolder else { throw .notDirectory(path: path) }
+        reserve = DiskReserve(in: path)
         // Before the first file is written there: not into somebody else's folder.
         _ = try Self.readIdentity(path)
         lock = try DirectoryLock(path, now: now)
@@ -115,6 +123,10 @@ package final class DataDirectory: Sendable {
         _ options: RocksOptions, begin: (RocksLog) throws(StorageError) -> Void = { _ in }
     ) throws(StorageError) -> (log: RocksLog, engine: RocksEngine) {
         let creating = !identity.hasDatabase
+        let space = try space()
+        if space.free < options.reserveBytes || (space.freeFiles ?? .max) < Self.filesToStart {
+            try reserve.giveBack()
+        }
         try failpoints.check(.startOpen)
         let log = try RocksLog(
             path: path + "/" + Self.logName, options: RocksLogOptions(beside: options),
@@ -174,10 +186,14 @@ package final class DataDirectory: Sendable {
         }
     }
 
-    /// Bytes of all files in the directory.
+    /// Bytes of all files in the directory but the reserve.
     package func bytesUsed() throws(StorageError) -> UInt64 {
         do throws(SystemFailure) {
-            return try SystemFiles.bytes(in: path)
+            var sum: UInt64 = 0
+            for name in try SystemFiles.names(in: path) where name != DiskReserve.name {
+                sum += try SystemFiles.bytes(of: path + "/" + name)
+            }
+            return sum
         } catch {
             throw .failed("\(error.operation) \(error.path): \(error.reason)")
         }

@@ -79,6 +79,12 @@ package struct RocksOptions: Sendable {
         hasLog = true
     }
 
+    /// What is set aside on the disk (`DiskReserve`): what a start needs at least, and what it may
+    /// flush of the log that it replays.
+    package var reserveBytes: UInt64 {
+        DataDirectory.bytesToStart + UInt64(2 * memtableBytes)
+    }
+
     /// Bytes of resident memory that this database stays below; told with its log's as
     /// `storeMemoryBound`.
     package var memoryBound: Int {

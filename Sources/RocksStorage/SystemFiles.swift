@@ -137,16 +137,18 @@ enum SystemFiles {
     /// Bytes of all files below a folder. A file that goes away meanwhile counts as nothing.
     static func bytes(in folder: String) throws(SystemFailure) -> UInt64 {
         var sum: UInt64 = 0
-        for name in try names(in: folder) {
-            let path = folder + "/" + name
-            var status = stat()
-            guard lstat(path, &status) == 0 else {
-                let failure = SystemFailure("stat", path)
-                if failure.isAbsence { continue }
-                throw failure
-            }
-            sum += status.st_mode & S_IFMT == S_IFDIR ? try bytes(in: path) : UInt64(status.st_size)
-        }
+        for name in try names(in: folder) { sum += try bytes(of: folder + "/" + name) }
         return sum
+    }
+
+    /// Of a file, or of all in a folder; one that has just gone has none.
+    static func bytes(of path: String) throws(SystemFailure) -> UInt64 {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            let failure = SystemFailure("stat", path)
+            if failure.isAbsence { return 0 }
+            throw failure
+        }
+        return status.st_mode & S_IFMT == S_IFDIR ? try bytes(in: path) : UInt64(status.st_size)
     }
 }

@@ -31,12 +31,15 @@ final class DiskWatch: Sendable {
         case look
         case flushed
         case reclaim
+        case reserve
     }
 
-    /// How often free space is looked at, while there is plenty of it and while there is not:
-    /// what was admitted in between is charged at an estimate, and others write to the same disk.
+    /// How often free space is looked at, while there is plenty of it, while there is not, and
+    /// while others could take the rest in a moment: what was admitted in between is charged at an
+    /// estimate, and others write to the same disk.
     private static let interval = DispatchTimeInterval.milliseconds(500)
     private static let intervalWhenScarce = DispatchTimeInterval.milliseconds(50)
+    private static let intervalWhenTight = DispatchTimeInterval.milliseconds(10)
 
     /// For a look that is under way when the node ends.
     private static let patience = DispatchTimeInterval.seconds(2)
@@ -110,6 +113,8 @@ final class DiskWatch: Sendable {
             let space = try store.lookAtDisk()
             mayFlush = space.mayFlush
             if !space.hasPlenty { interval = Self.intervalWhenScarce }
+            if space.isTight { interval = Self.intervalWhenTight }
+            keepReserve(space)
             for core in cores {
                 core.post([
                     Delivery(to: .shard, .diskSpace(space)),
@@ -130,6 +135,30 @@ final class DiskWatch: Sendable {
         noteFlushed(mayFlush)
         reclaim(mayFlush)
         return interval
+    }
+
+    /// First of all, for RocksDB may be writing: see `DiskReserve`.
+    private func keepReserve(_ space: DiskGuard) {
+        do throws(StorageError) {
+            store.reserve.expect(space)
+            if !space.mayFlush { try store.reserve.giveBack() }
+            if store.reserve.wasGivenBack() {
+                logger.warning(
+                    "others have filled the disk; what was set aside on it is given back",
+                    metadata: [
+                        "event": "reserve_used", "free": "\(space.space.freeBytes)",
+                        "try": "df -h; df -i   # make room, then it is set aside again",
+                    ])
+            }
+            try store.reserve.make(
+                store.reserveBytes, if: space.maySetAside(store.reserveBytes))
+            if change(.reserve, to: nil) { logger.notice("the reserve can be kept again") }
+        } catch {
+            guard change(.reserve, to: "\(error)") else { return }
+            logger.warning(
+                "no space can be set aside for a full disk; it is tried again",
+                metadata: ["event": "reserve_failed", "error": "\(error)"])
+        }
     }
 
     /// Tells the replica how much of its log is no longer needed. RocksDB flushes when it likes;

@@ -49,8 +49,8 @@ struct NodeParts {
         for threads in [readers, writers.log, writers.data, upkeep] { threads.start() }
         let switchboard = switchboard
         let workers = StoreWorkers(
-            log: store.log, engine: engine, replica: recovered.id, threads: writers,
-            failpoints: failpoints,
+            log: store.log, engine: engine, reserve: store.reserve, replica: recovered.id,
+            threads: writers, failpoints: failpoints,
             report: { core, events in
                 switchboard.post(core, events.map { Delivery(to: .shard, $0) })
             },

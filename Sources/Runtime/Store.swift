@@ -14,6 +14,8 @@ struct Store: Sendable {
 
     let engine: RocksEngine
     let log: RocksLog
+    let reserve: DiskReserve
+    let reserveBytes: UInt64
     /// Bytes of resident memory that both stay below.
     let memoryBound: Int
 
@@ -31,7 +33,9 @@ struct Store: Sendable {
         }
         try options.failpoints.check(.startRecover)
         let recovered = try RecoveredReplica(of: group, log: log, data: engine)
-        let store = Store(engine: engine, log: log, memoryBound: options.storeMemoryBound)
+        let store = Store(
+            engine: engine, log: log, reserve: directory.reserve,
+            reserveBytes: options.reserveBytes, memoryBound: options.storeMemoryBound)
         return (store, recovered)
     }
 

@@ -45,6 +45,7 @@ final class StoreWorkers: Sendable {
 
     private let log: any RaftLogStore
     private let engine: RocksEngine
+    private let reserve: DiskReserve
     private let replica: ReplicaID
     private let report: @Sendable (_ core: Int, _ events: [Event]) -> Void
     private let failed: @Sendable (StorageError) -> Void
@@ -54,13 +55,14 @@ final class StoreWorkers: Sendable {
 
     /// Both are called on the workers' threads: `report` once per core and round, `failed` once.
     init(
-        log: any RaftLogStore, engine: RocksEngine, replica: ReplicaID,
+        log: any RaftLogStore, engine: RocksEngine, reserve: DiskReserve, replica: ReplicaID,
         threads: (log: NIOThreadPool, data: NIOThreadPool), failpoints: FailpointRegistry,
         report: @escaping @Sendable (_ core: Int, _ events: [Event]) -> Void,
         failed: @escaping @Sendable (StorageError) -> Void
     ) {
         self.log = log
         self.engine = engine
+        self.reserve = reserve
         self.replica = replica
         self.threads = threads
         self.failpoints = failpoints
@@ -119,6 +121,7 @@ final class StoreWorkers: Sendable {
         attempt { () throws(StorageError) in
             let start = Clocks.monotonic()
             try failpoints.check(.logSync)
+            try reserve.lookBeforeWriting()
             try log.write(batch)
             try failpoints.check(.logSynced)
             let end = Clocks.monotonic()

@@ -109,7 +109,7 @@ package struct DiskGuard: Hashable, Sendable {
     private var capacityBytes: UInt64 = 0
     private var freeFiles: UInt64?
     /// Below it not even what is in memory may be written out by our own will.
-    private var flushFloor: UInt64 = 0
+    package private(set) var flushFloor: UInt64 = 0
     /// Below it not even deletes are taken…
     package private(set) var deleteFloor: UInt64 = 0
     /// …and below it no writes.
@@ -130,7 +130,13 @@ package struct DiskGuard: Hashable, Sendable {
     }
 
     /// Full, or soon: deletes from here on are worth remembering.
-    package var isTight: Bool { freeBytes < 2 * resumeMark }
+    package var isTight: Bool { freeBytes < 2 * resumeMark || !has(files: 2 * filesMark) }
+
+    /// Whether so much and the files of a flush may be set aside without bringing the end nearer.
+    package func maySetAside(_ byteCount: UInt64) -> Bool {
+        !isFull && freeBytes >= resumeMark + byteCount
+            && has(files: filesMark + Self.filesToResume + Self.filesToFlush)
+    }
 
     /// Whether a flush finds room. RocksDB does not survive one that finds none.
     package var mayFlush: Bool { freeBytes >= flushFloor && has(files: Self.filesToFlush) }

@@ -189,7 +189,8 @@ extension StartChecks {
             bytes = free.bytes
         }
         return .diskFull(
-            path: settings.dataDirectory, freeBytes: bytes, neededBytes: StartChecks.bytesToStart)
+            path: settings.dataDirectory, freeBytes: bytes,
+            neededBytes: Int(DataDirectory.bytesToStart))
     }
 
     /// What the lock says, in the form of the process table.

@@ -24,12 +24,6 @@ struct StartChecks {
     let layers: LayeredSettings
     let settings: ServeSettings
 
-    /// Less than this and RocksDB cannot write the log and the manifest that an opening writes.
-    static let bytesToStart = 4 << 20
-    /// The same in files: logs, manifests, options of two databases, some of them twice for a
-    /// moment.
-    static let filesToStart = 32
-
     /// A certificate that ends within two weeks should have been renewed by now.
     static let renewalSeconds: UInt64 = 14 * 86_400
 
@@ -141,15 +135,17 @@ struct StartChecks {
         }
     }
 
-    /// Nil if there is enough of both.
+    /// Nil if there is enough of both, with what the directory has set aside.
     func shortage(_ bytes: Int, _ files: Int?) -> StartError? {
-        if let files, files < StartChecks.filesToStart {
-            return .noInodes(
-                path: settings.dataDirectory, free: files, needed: StartChecks.filesToStart)
+        let held = DiskReserve.held(in: settings.dataDirectory)
+        let filesNeeded = Int(DataDirectory.filesToStart)
+        if let files, files + Int(held.files) < filesNeeded {
+            return .noInodes(path: settings.dataDirectory, free: files, needed: filesNeeded)
         }
-        guard bytes < StartChecks.bytesToStart else { return nil }
+        let bytesNeeded = Int(DataDirectory.bytesToStart)
+        guard bytes + Int(held.bytes) < bytesNeeded else { return nil }
         return .diskFull(
-            path: settings.dataDirectory, freeBytes: bytes, neededBytes: StartChecks.bytesToStart)
+            path: settings.dataDirectory, freeBytes: bytes, neededBytes: bytesNeeded)
     }
 
     private func descriptors() -> Verdict {

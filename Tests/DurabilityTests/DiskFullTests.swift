@@ -33,6 +33,35 @@ import Testing
         }
     }
 
+    /// Other programs have every byte, again and again: a start works by what was set aside, and
+    /// it is set aside anew once there is room.
+    @Test func aNodeStartsOnADiskWithoutAByte() throws {
+        try withSmallDisk { disk in
+            let ledger = Ledger()
+            var node = try disk.start()
+            defer { node.kill() }
+            for round in 0..<2 {
+                try expectWritesAgain(node, "round-\(round)")
+                let wire = try node.connect()
+                for number in 0..<40 {
+                    let key = "\(round)-\(number)"
+                    let value = Ledger.value(key, size: 64 << 10)
+                    ledger.sends(value, to: key)
+                    try #require(try wire.request("PUT", "/v1/raw/kv/\(key)", value).isSuccess)
+                    ledger.acknowledged(value, key)
+                }
+                #expect(try poll(.seconds(20)) { try disk.holdsReserve() }, "round \(round)")
+                node.kill()
+                try disk.fill()
+                node = try disk.start()
+                #expect(try ledger.check(try node.connect()) == [])
+                #expect(try node.connect().request("PUT", "/v1/raw/kv/x", [1]).status == 507)
+                try disk.empty()
+            }
+            try expectWritesAgain(node)
+        }
+    }
+
     /// Nothing in the store: what is known of the disk comes from the look before the start.
     @Test func aNodeThatStartsOnAFullDiskRefusesItsFirstWrite() throws {
         try withSmallDisk { disk in

@@ -7,9 +7,9 @@ import Testing
     @Test func withoutInodesWritesAreRefusedUntilThereAreSome() throws {
         try withSmallDisk("size=64m,nr_inodes=1000") { disk in
             let ledger = Ledger()
-            let node = try disk.start()
+            var node = try disk.start()
             defer { node.kill() }
-            let wire = try node.connect()
+            var wire = try node.connect()
             #expect(try put(wire, ledger, "before").isSuccess)
             try disk.fillFiles()
             var last: Wire.Answer?
@@ -27,7 +27,14 @@ import Testing
             try disk.removeFiles()
             let isWritable = try poll(.seconds(20)) { try put(wire, ledger, "after").isSuccess }
             #expect(isWritable && node.status(within: .zero) == nil, "\(node.messages)")
+
+            #expect(try poll(.seconds(20)) { try disk.holdsReserve() })
+            node.kill()
+            try disk.fillFiles()
+            node = try disk.start()
+            wire = try node.connect()
             #expect(try ledger.check(wire) == [])
+            #expect(try put(wire, ledger, "still").status == 507)
         }
     }
 

@@ -18,8 +18,15 @@ struct SmallDisk {
     /// Takes up all but so much.
     func fill(leavingMebibytes rest: Int) throws {
         let script = #"cat /dev/zero > "$1"; truncate -s "-$2" "$1""#
-        try run(["sh", "-c", script, "sh", folder + "/filler", "\(rest)M"])
+        try run(["sh", "-c", script, "sh", filler, "\(rest)M"])
     }
+
+    /// Takes up the last byte.
+    func fill() throws { try run(["sh", "-c", #"cat /dev/zero > "$1"; true"#, "sh", filler]) }
+
+    func empty() throws { try run(["rm", filler]) }
+
+    private var filler: String { folder + "/filler" }
 
     /// Makes files until the file system takes no more.
     func fillFiles() throws {
@@ -28,10 +35,22 @@ struct SmallDisk {
 
     func removeFiles() throws { try run(["sh", "-c", #"rm "$1"/file-*"#, "sh", folder]) }
 
+    /// Whether there is such a file, in the holder's view of it.
+    func holds(_ path: String) throws -> Bool {
+        try status(of: ["test", "-e", path]) == 0
+    }
+
+    func holdsReserve() throws -> Bool { try holds(folder + "/data/reserve/31") }
+
     private func run(_ command: [String]) throws {
+        #expect(try status(of: command) == 0, "\(command) failed")
+    }
+
+    private func status(of command: [String]) throws -> Int32 {
         let pid = try spawn(enter + command, log: folder + ".log")
         var status: Int32 = -1
-        #expect(waitpid(pid, &status, 0) == pid && status == 0, "\(command) failed")
+        try #require(waitpid(pid, &status, 0) == pid)
+        return status
     }
 }
 

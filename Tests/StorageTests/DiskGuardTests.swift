@@ -112,4 +112,14 @@ import Testing
         #expect(self.disk(free: space, of: space, files: 1 << 20).hasPlenty)
         #expect(self.disk(free: space, of: space, files: nil).hasPlenty)
     }
+
+    /// What is set aside must not make a store full, in bytes or in files.
+    @Test func nothingIsSetAsideThatWouldBeMissed() {
+        let capacity = 64 * mebibyte
+        let mark = 29 * mebibyte
+        #expect(disk(free: mark + mebibyte, of: capacity).maySetAside(mebibyte))
+        #expect(!disk(free: mark + mebibyte - 1, of: capacity).maySetAside(mebibyte))
+        #expect(disk(free: capacity, of: capacity, files: 192).maySetAside(mebibyte))
+        #expect(!disk(free: capacity, of: capacity, files: 191).maySetAside(mebibyte))
+    }
 }
