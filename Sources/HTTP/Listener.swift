@@ -18,6 +18,7 @@ extension Front {
             .serverChannelInitializer { channel in
                 // Out of file descriptors: wait and go on, with the connections that are open.
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.closeOnExec()
                     try channel.pipeline.syncOperations.addHandler(
                         AcceptBackoffHandler(shouldForwardIOErrorCaught: true))
                     try channel.pipeline.syncOperations.addHandler(AcceptErrors(logger: logger))
@@ -43,6 +44,7 @@ extension Front {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.closeOnExec()
                     guard let front = table.front(of: channel.eventLoop), front.accept(channel)
                     else { throw TooManyConnections() }
                 }

@@ -65,6 +65,7 @@ package final class ClientConnection: ChannelInboundHandler {
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.closeOnExec()
                     if origin.scheme == .https, let tls {
                         let session = TLSSession(tls, peerName: origin.host)
                         try channel.pipeline.syncOperations.addHandler(
