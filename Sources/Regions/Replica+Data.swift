@@ -52,10 +52,17 @@ extension Replica {
             proposals.removeFirst()
         }
         guard !doubtful.isEmpty else { return }
-        for proposal in doubtful where proposal.position.index <= index {
-            effects.append(.settled(proposal.id, fate(of: proposal)))
+        // What is behind the first entry of a later term that is committed will be in no log again
+        // (Raft §5.4.3): nobody has to wait until the log is as long as it was.
+        let term = raft.trail.term(at: index) ?? 0
+        func isSettled(_ proposal: Proposal) -> Bool {
+            proposal.position.index <= index || proposal.position.term < term
         }
-        doubtful.removeAll { $0.position.index <= index }
+        for proposal in doubtful where isSettled(proposal) {
+            let isBehind = proposal.position.index > index
+            effects.append(.settled(proposal.id, isBehind ? .superseded : fate(of: proposal)))
+        }
+        doubtful.removeAll(where: isSettled)
     }
 
     func fate(of proposal: Proposal) -> ProposalFate {

@@ -5,9 +5,9 @@
 /// It remembers every jump, so that a checker can tell what a node's wall clock can have shown
 /// during an
 /// interval of true time.
-internal import Base
+package import Base
 
-struct SimClock: Sendable {
+package struct SimClock: Sendable {
     private struct Segment: Sendable {
         var from: Instant
         var wall: WallTime
@@ -18,13 +18,13 @@ struct SimClock: Sendable {
     private var segments: [Segment]
     private var boot: (at: Instant, shows: Instant)
 
-    init(wall: WallTime, driftPartsPerMillion drift: Int64) {
+    package init(wall: WallTime, driftPartsPerMillion drift: Int64) {
         self.drift = drift
         segments = [Segment(from: .origin, wall: wall)]
         boot = (.origin, .origin)
     }
 
-    func now(at instant: Instant) -> Now {
+    package func now(at instant: Instant) -> Now {
         Now(instant: boot.shows + passed(from: boot.at, to: instant), wall: wall(at: instant))
     }
 
@@ -70,6 +70,8 @@ struct SimClock: Sendable {
 
     private func passed(from start: Instant, to end: Instant) -> Duration {
         let nanoseconds = Int64(end.nanoseconds - start.nanoseconds)
-        return .nanoseconds(nanoseconds + nanoseconds / 1_000_000 * drift)
+        // To the nanosecond: by whole milliseconds a slow clock would go back at each of them.
+        let (whole, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        return .nanoseconds(nanoseconds + whole * drift + rest * drift / 1_000_000)
     }
 }

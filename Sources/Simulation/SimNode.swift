@@ -157,13 +157,20 @@ final class SimNode {
     }
 
     /// Whether nothing is under way anywhere in the node.
-    var isIdle: Bool {
-        guard isUp else { return true }
-        for core in cores where !core.inbox.isEmpty || !core.gateway.isIdle || !core.shard.isIdle {
-            return false
+    var isIdle: Bool { work == nil }
+
+    /// What is under way; nil if nothing is.
+    var work: String? {
+        guard isUp else { return nil }
+        for core in cores {
+            if !core.inbox.isEmpty { return "core \(core.index) has \(core.inbox.count) events" }
+            if !core.gateway.isIdle { return "gateway \(core.index) has requests" }
+            if !core.shard.isIdle { return "shard \(core.index) has requests or proposals" }
         }
+        if !disk.isIdle { return "the disk writes" }
+        if readsOut != 0 { return "\(readsOut) reads are at the disk" }
         // A node of several begins a life without a word from its log.
-        return disk.isIdle && readsOut == 0
-            && (logged == applied || membership.voters.ids.count > 1)
+        guard membership.voters.ids.count == 1, logged != applied else { return nil }
+        return "logged up to entry \(logged), applied up to \(applied)"
     }
 }

@@ -98,7 +98,8 @@ package struct Trace {
         let padded = String(repeating: " ", count: max(0, 12 - microseconds.count)) + microseconds
         let name = line.place.shown
         let place = name + String(repeating: " ", count: max(0, 12 - name.count))
-        return "\(padded) µs  \(place) \(line.content.shown)"
+        let node = line.node < 0 ? "-" : String(line.node)
+        return "\(padded) µs  \(node) \(place) \(line.content.shown)"
     }
 }
 

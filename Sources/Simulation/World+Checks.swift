@@ -1,6 +1,7 @@
 /// The checkers of a world, and when each looks.
 internal import Base
 internal import Node
+internal import Raft
 internal import Regions
 internal import Storage
 
@@ -13,14 +14,38 @@ extension World {
             violate(.liveness, "\(waiting.exchange.shown) was never answered: \(commands)")
         }
         if !isAtRest, violations.isEmpty {
-            violate(.liveness, "the world does not come to rest")
+            violate(.liveness, "the world does not come to rest: \(unrest)")
         }
+    }
+
+    /// What is still under way, for people.
+    private var unrest: String {
+        var found: [String] = []
+        if agenda.now < endsAt { found.append("clients may begin until \(endsAt.nanoseconds)") }
+        for (number, client) in clients.clients.enumerated() {
+            if client.waiting != nil || client.scan != nil || client.script?.isEmpty == false {
+                found.append("client \(number) is not done")
+            }
+        }
+        if network.underWay != 0 { found.append("\(network.underWay) on their way") }
+        for node in nodes {
+            guard node.isUp, let status = node.status else {
+                found.append("node \(node.id) is down")
+                continue
+            }
+            found.append(
+                "node \(node.id) \(node.work ?? "idle"), \(status.role) of "
+                    + "\(status.leader?.description ?? "nobody") in term \(status.term), log "
+                    + "\(status.base) to \(status.last), commit \(status.commit), applied "
+                    + "\(status.applied), \(status.membership)")
+        }
+        return found.joined(separator: "; ")
     }
 
     func checkNothingIsLeft() {
         for node in nodes where node.isUp {
-            guard node.isIdle else {
-                violate(.liveness, "node \(node.id) is not idle")
+            if let work = node.work {
+                violate(.liveness, "node \(node.id): \(work)")
                 continue
             }
             for core in node.cores {

@@ -277,6 +277,29 @@ struct ReplicaHost {
         for host in hosts { #expect(host.log == hosts[0].log) }
     }
 
+    /// As before, but the one that was cut off had more in its log than the new leader will have
+    /// for a while: nothing of it can happen any more, and nobody waits for the log to grow.
+    @Test func proposalsBehindTheEndOfALaterTermAreKnownNotToHaveHappened() {
+        var hosts = [1, 2, 3].map { ReplicaHost($0, of: [1, 2, 3]) }
+        hosts[0].wait()
+        ReplicaHost.talk(&hosts, [1, 2, 3])
+        for number in 1...5 as ClosedRange<UInt64> {
+            hosts[0].handle(.propose(ProposalID(number), ReplicaHost.put("k", "lost")))
+            hosts[0].settle()
+        }
+        hosts[0].sent = []
+        for index in hosts.indices { hosts[index].now = hosts[index].now + .seconds(10) }
+        hosts[1].wait()
+        ReplicaHost.talk(&hosts, [2, 3])
+        for _ in 0..<3 {
+            hosts[1].wait()
+            ReplicaHost.talk(&hosts, [1, 2, 3])
+        }
+        #expect(hosts[0].settled.map(\.0.number) == [1, 2, 3, 4, 5])
+        #expect(hosts[0].settled.allSatisfy { $0.1 == .superseded })
+        #expect(hosts[0].replica.isIdle)
+    }
+
     /// History: (1) a log is cut, (2) another replica leads, (3) it hears of a flush before it
     /// knows how far the others are.
     @Test func aNewLeaderCutsNothingBeforeItKnowsTheOthers() {
