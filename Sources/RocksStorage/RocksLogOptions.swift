@@ -19,10 +19,12 @@ package struct RocksLogOptions: Sendable {
     /// Index blocks, and the blocks of a follower that lags far behind, read once each.
     static let blockCacheBytes = 4 << 20
 
+    static func openFiles(beside data: Int) -> Int { max(32, data / 16) }
+
     /// - Parameter data: of the database beside it; they share the disk and its smallness.
     package init(beside data: RocksOptions) {
         memtableBytes = data.memtableBytes
-        openFilesMax = max(32, data.openFilesMax / 16)
+        openFilesMax = Self.openFiles(beside: data.openFilesMax)
         ownLogBytes = data.ownLogBytes
     }
 

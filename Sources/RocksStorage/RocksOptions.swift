@@ -74,7 +74,7 @@ package struct RocksOptions: Sendable {
         // compactions.
         // One compaction at a time on a small disk: the space kept free is for one.
         backgroundJobs = diskBytes < 16 << 30 ? 2 : max(2, min(machine.cores, 8))
-        openFilesMax = min(max(machine.fileDescriptors / 2, 64), 8_192)
+        openFilesMax = Self.openFiles(under: machine.fileDescriptors)
         isGarbage = [:]
         hasLog = true
     }
@@ -83,6 +83,18 @@ package struct RocksOptions: Sendable {
     /// flush of the log that it replays.
     package var reserveBytes: UInt64 {
         DataDirectory.bytesToStart + UInt64(2 * memtableBytes)
+    }
+
+    /// Half of what the process may open, at least a table for each input of a large compaction
+    /// and for the reads beside it.
+    private static func openFiles(under limit: Int) -> Int { min(max(limit / 2, 64), 8_192) }
+
+    /// Tables that the data and the log beside it keep open at most, under a limit of file
+    /// descriptors. RocksDB does not survive a table that it cannot open: the limit has to have
+    /// room for so many.
+    package static func storeOpenFiles(under limit: Int) -> Int {
+        let data = openFiles(under: limit)
+        return data + RocksLogOptions.openFiles(beside: data)
     }
 
     /// Bytes of resident memory that this database stays below; told with its log's as

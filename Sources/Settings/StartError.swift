@@ -22,6 +22,8 @@ package enum StartError: Error, Hashable, Sendable {
     case dataCorrupt(path: String, reason: String, directory: String)
     case dataUnwritable(path: String, reason: String, command: String)
     case diskFull(path: String, freeBytes: Int, neededBytes: Int)
+    /// The limit of open files is too low for the storage.
+    case tooFewDescriptors(limit: Int, needed: Int, advice: String?)
     /// Of the file system; nothing can be made in it.
     case noInodes(path: String, free: Int, needed: Int)
     /// The device or the file system fails.
@@ -49,6 +51,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataUnwritable: "data_unwritable"
         case .diskFull: "disk_full"
         case .noInodes: "no_inodes"
+        case .tooFewDescriptors: "too_few_file_descriptors"
         case .diskFailed: "disk_failed"
         case .joinFailed: "join_failed"
         case .wrongCluster: "wrong_cluster"
@@ -59,7 +62,7 @@ package enum StartError: Error, Hashable, Sendable {
     package var exitStatus: ExitStatus {
         switch self {
         case .settings(let error): error.exitStatus
-        case .openWithoutTLS, .dataNewerFormat, .dataOlderFormat: .configuration
+        case .openWithoutTLS, .tooFewDescriptors, .dataNewerFormat, .dataOlderFormat: .configuration
         case .certificateUnreadable, .portForbidden, .dataUnwritable: .notAllowed
         case .portInUse, .addressUnavailable, .joinFailed: .unreachable
         case .wrongCluster: .configuration
@@ -97,6 +100,8 @@ package enum StartError: Error, Hashable, Sendable {
         case .diskFull(let path, let free, let needed):
             "\(path) has \(ByteSize(bytes: free)) left, "
                 + "a start needs \(ByteSize(bytes: needed))"
+        case .tooFewDescriptors(let limit, let needed, _):
+            "the limit of open files is \(limit), a node needs \(needed)"
         case .noInodes(let path, let free, let needed):
             "the file system of \(path) has \(free) inodes left, a start needs \(needed)"
         case .diskFailed(let path, let reason): "\(path): \(reason)"
@@ -111,6 +116,7 @@ package enum StartError: Error, Hashable, Sendable {
         switch self {
         case .settings(let error): error.advice
         case .certificateUnreadable(_, let advice): advice
+        case .tooFewDescriptors(_, _, let advice): advice
         case .openWithoutTLS(_, let command), .portInUse(_, _, let command),
             .addressUnavailable(_, _, let command), .portForbidden(_, let command),
             .dataBelongsToOther(_, _, let command), .dataUnwritable(_, _, let command),

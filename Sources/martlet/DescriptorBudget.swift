@@ -1,8 +1,10 @@
 /// How many files and connections fit under the process's limit of file descriptors (getrlimit(2)).
 ///
-/// A low limit lowers what the node takes on; it does not keep it from starting.
+/// A low limit lowers what the node takes on, down to what the storage cannot do without: below
+/// that a flush would fail one day and end the node, so it does not start.
 internal import Base
 internal import Glibc
+internal import RocksStorage
 
 struct DescriptorBudget {
     /// The soft limit when the process began.
@@ -12,14 +14,17 @@ struct DescriptorBudget {
 
     /// Standard streams, listeners, event loops, logs and locks.
     static let reserved = 64
-    /// Tables that the storage keeps open at most.
-    static let tablesMax = 8192
+    static let connectionsMin = 16
+    /// The least limit to start with.
+    static let least = reserved + RocksOptions.storeOpenFiles(under: 0) + connectionsMin
 
-    /// Half for the storage, as its options have it.
-    var tables: Int { min(max(limit / 2, 64), DescriptorBudget.tablesMax) }
+    /// Half for the storage, as its options have it, and a little for its log.
+    var tables: Int { RocksOptions.storeOpenFiles(under: limit) }
 
     var connections: Int {
-        min(max(limit - tables - DescriptorBudget.reserved, 16), Limits.connections)
+        min(
+            max(limit - tables - DescriptorBudget.reserved, DescriptorBudget.connectionsMin),
+            Limits.connections)
     }
 
     /// Raises the soft limit to the hard limit: what the system allows, it allows on purpose.

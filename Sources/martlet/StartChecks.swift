@@ -34,7 +34,7 @@ struct StartChecks {
             case .certificate: try certificate()
             case .data: try data()
             case .disk: try disk()
-            case .descriptors: descriptors()
+            case .descriptors: try descriptors()
             case .memory: try memory()
             case .addresses: try addresses()
             }
@@ -148,8 +148,12 @@ struct StartChecks {
             path: settings.dataDirectory, freeBytes: bytes, neededBytes: bytesNeeded)
     }
 
-    private func descriptors() -> Verdict {
+    private func descriptors() throws(StartError) -> Verdict {
         let budget = DescriptorBudget.raised()
+        guard budget.limit >= DescriptorBudget.least else {
+            throw .tooFewDescriptors(
+                limit: budget.limit, needed: DescriptorBudget.least, advice: budget.advice)
+        }
         guard let advice = budget.advice else { return .fine(budget.fact) }
         return .warning(
             Diagnosis(.warning, "few_file_descriptors", budget.fact, advice: advice))

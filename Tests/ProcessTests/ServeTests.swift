@@ -196,12 +196,29 @@ import Testing
             #expect(
                 node.messages.hasPrefix(
                     """
-                    warning[few_file_descriptors]: the limit of open files is 300; 86 of 20000 \
-                    connections and 150 table files fit
+                    warning[few_file_descriptors]: the limit of open files is 300; 54 of 20000 \
+                    connections and 182 table files fit
                          try: LimitNOFILE=65536 in the unit, or docker run --ulimit \
                     nofile=65536   # the hard limit; in a shell only root can: ulimit -n 65536
 
                     """), "\(node.messages)")
+        }
+    }
+
+    /// Fewer than its databases need would end it in the middle of a flush.
+    @Test func tooFewFileDescriptorsRefuseTheStart() throws {
+        try withFolder { folder in
+            for (limit, starts) in [(175, false), (176, true)] {
+                var program = Program(
+                    "-c",
+                    "ulimit -n \(limit) && exec \"$0\" doctor --listen 127.0.0.1:0 --json",
+                    Program.binary.path)
+                program.executable = URL(filePath: "/bin/sh")
+                let outcome = try program.in(folder).run()
+                #expect(outcome.status == (starts ? 0 : 1), "\(outcome.text)")
+                let refusal = "the limit of open files is \(limit), a node needs 176"
+                #expect(outcome.text.contains(refusal) == !starts, "\(outcome.text)")
+            }
         }
     }
 

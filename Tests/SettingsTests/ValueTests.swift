@@ -92,6 +92,7 @@ import Testing
             .dataCorrupt(path: "x/y", reason: "r", directory: "x"),
             .dataUnwritable(path: "x", reason: "r", command: "c"),
             .diskFull(path: "x", freeBytes: 1, neededBytes: 2), .diskFailed(path: "x", reason: "r"),
+            .tooFewDescriptors(limit: 1, needed: 2, advice: "a"),
             .noInodes(path: "x", free: 1, needed: 2), .unforeseen("u"),
         ]
         #expect(Set(errors.map(\.code)).count == errors.count)
