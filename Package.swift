@@ -168,7 +168,10 @@ let package = Package(
         tests(of: "Storage", ["Base", "EngineSuite"]),
         tests(
             of: "RocksStorage",
-            ["Base", "Storage", "Raft", "Regions", "EngineSuite", "LogSuite", "CRocksDB"]),
+            [
+                "Base", "Failpoints", "Injection", "Storage", "Raft", "Regions", "EngineSuite",
+                "LogSuite", "CRocksDB",
+            ]),
         tests(of: "Base"),
         tests(of: "Failpoints", ["Base"]),
         tests(of: "Injection", ["Base", "Failpoints"]),

@@ -155,12 +155,7 @@ extension Shard {
         return outcome
     }
 
-    static func refusal(of error: StorageError) -> Refusal {
-        switch error {
-        case .full(let shortage): .diskFull(shortage)
-        case .failed(let what), .corrupt(let what), .unreadable(let what): .storageFailed(what)
-        }
-    }
+    static func refusal(of error: StorageError) -> Refusal { .storageFailed(error.reason) }
 }
 
 extension RawCommand {

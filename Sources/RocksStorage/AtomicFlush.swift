@@ -1,4 +1,4 @@
-/// The engine without a write-ahead log: what is on disk is what was flushed, of all families at
+/// The engine has no write-ahead log: what is on disk is what was flushed, of all families at
 /// once.
 ///
 /// With the option `atomic_flush` RocksDB writes out all families together when it does so by
@@ -73,9 +73,8 @@ extension RocksEngine {
         }
     }
 
-    /// What a crash would leave of a key: without a log its newest value in a table, with one the
-    /// newest value. Together with what was written in the same batch it tells how far the store
-    /// has come on disk.
+    /// What a crash would leave of a key: its newest value in a table. Together with what was
+    /// written in the same batch it tells how far the store has come on disk.
     package func persistedGet(
         _ family: ColumnFamily, _ key: Key
     ) throws(StorageError) -> Lookup {

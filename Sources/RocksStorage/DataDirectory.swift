@@ -145,11 +145,7 @@ package final class DataDirectory: Sendable {
             try Self.write(made, path)
         } catch {
             switch error {
-            case .full:
-                throw .full(
-                    SpaceShortage(
-                        free: 0, needed: UInt64(made.encoded.count),
-                        refusesDeletes: true))
+            case .full(let path, let reason): throw .full("\(path): \(reason)")
             default: throw .failed("\(error)")
             }
         }

@@ -9,8 +9,7 @@ extension FailpointRegistry {
         guard let fault = reached(point) else { return }
         let reason = "the failpoint \(point.name) says \(fault.rawValue)"
         throw switch fault {
-        case .diskFull:
-            .full(SpaceShortage(free: 0, needed: 1, refusesDeletes: true))
+        case .diskFull: .full(reason)
         case .corrupt: .corrupt(reason)
         case .unreadable: .unreadable(reason)
         default: .failed(reason)

@@ -1,14 +1,15 @@
 /// The storage engine on disk: RocksDB through its C interface.
 ///
-/// Reads may come from any thread. Writes come from the one disk worker; each is one RocksDB batch
-/// in one write-ahead log, atomic over all families. Without that log (`RocksOptions.hasLog`) a
-/// batch is on disk when the memtables are: see `AtomicFlush`. How RocksDB is set up is in
+/// Reads may come from any thread. Writes come from one at a time; each is one RocksDB batch,
+/// atomic over all families. There is no write-ahead log: a batch is on disk when the memtables are
+/// (`AtomicFlush`), and whoever writes keeps a log from which a crash's loss is done again. Whether
+/// there is room is decided before that log (`DiskGuard`). How RocksDB is set up is in
 /// `RocksTuning`.
 ///
-/// **After a failed write.** `.failed` and `.corrupt` are final: what the log holds is unknown, a
-/// second fsync of the same pages may succeed without having written them, so every later write is
-/// refused with the same error and the process must open the store anew. `.full` and `.unreadable`
-/// are found before RocksDB sees the batch and leave the store as it was.
+/// **After a failed write.** All errors but `.unreadable` are final: what the disk holds is
+/// unknown, a second fsync of the same pages may succeed without having written them, so every
+/// later write is refused with the same error and the process must open the store anew.
+/// `.unreadable` is found before RocksDB sees the batch and leaves the store as it was.
 package import Base
 private import CRocksDB
 package import Storage
@@ -20,8 +21,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
     /// What only the writing thread touches.
     private struct Writer: @unchecked Sendable {
         var batch: OpaquePointer
-        let synced: OpaquePointer
-        let unsynced: OpaquePointer
+        let options: OpaquePointer
         let unhindered: OpaquePointer
         var refusal: StorageError?
     }
@@ -46,29 +46,20 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         self.options = options
         database = try RocksDatabase(
             path: path, options: options, creating: creating, lease: lease)
-        guard let batch = rocksdb_writebatch_create(), let synced = rocksdb_writeoptions_create(),
-            let unsynced = rocksdb_writeoptions_create(),
+        guard let batch = rocksdb_writebatch_create(),
+            let unhurried = rocksdb_writeoptions_create(),
             let unhindered = rocksdb_writeoptions_create()
         else { fatalError("out of memory") }
-        if options.hasLog {
-            rocksdb_writeoptions_set_sync(synced, 1)
-        } else {
-            for each in [synced, unsynced, unhindered] {
-                rocksdb_writeoptions_disable_WAL(each, 1)
-            }
-        }
+        for each in [unhurried, unhindered] { rocksdb_writeoptions_disable_WAL(each, 1) }
         // Refused instead of held up while RocksDB waits for flushes or compactions.
         rocksdb_writeoptions_set_no_slowdown(unhindered, 1)
-        writer = Mutex(
-            Writer(
-                batch: batch, synced: synced, unsynced: unsynced, unhindered: unhindered))
+        writer = Mutex(Writer(batch: batch, options: unhurried, unhindered: unhindered))
     }
 
     deinit {
         writer.withLock { writer in
             rocksdb_writebatch_destroy(writer.batch)
-            rocksdb_writeoptions_destroy(writer.synced)
-            rocksdb_writeoptions_destroy(writer.unsynced)
+            rocksdb_writeoptions_destroy(writer.options)
             rocksdb_writeoptions_destroy(writer.unhindered)
         }
     }
@@ -95,8 +86,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
     /// - Returns: false if it would have to, and nothing is written: another thread writes, RocksDB
     ///   slows writes down, or the batch deletes ranges, which reads.
     package func writeAtOnce(_ batch: WriteBatch) throws(StorageError) -> Bool {
-        guard !options.hasLog, !batch.operations.contains(where: { $0.kind == .deleteRange })
-        else { return false }
+        guard !batch.operations.contains(where: { $0.kind == .deleteRange }) else { return false }
         do {
             return try writer.withLockIfAvailable { writer in
                 try writing(&writer) { writer throws(StorageError) in
@@ -143,9 +133,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         _ batch: WriteBatch, sync: Bool, _ writer: inout Writer
     ) throws(StorageError) {
         guard !batch.isEmpty else {
-            guard sync else { return }
-            guard options.hasLog else { return try flush() }
-            try calling { rocksdb_flush_wal(database.pointer, 1, $0) }
+            if sync { try flush() }
             return
         }
         defer {
@@ -159,27 +147,10 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
         }
         let target = writer.batch
         try fill(target, from: batch)
-        if options.hasLog {
-            try admit(batch, byteCount: rocksdbBytes(target))
-        } else {
-            space.note(batch)
-        }
-        let writeOptions = sync ? writer.synced : writer.unsynced
+        space.note(batch)
+        let writeOptions = writer.options
         try calling { rocksdb_write(database.pointer, writeOptions, target, $0) }
-        if sync, !options.hasLog { try flush() }
-    }
-
-    /// Deletes for which there is no room wait for a flush: it frees the log of those before them.
-    private func admit(_ batch: WriteBatch, byteCount: Int) throws(StorageError) {
-        do throws(StorageError) {
-            try space.admit(batch, byteCount: byteCount, needs: spaceNeeds)
-        } catch {
-            guard batch.storesNothing, case .full(let shortage) = error,
-                shortage.free > 2 * spaceNeeds().flushBytes
-            else { throw error }
-            try flush()
-            try space.admit(batch, byteCount: byteCount, needs: spaceNeeds)
-        }
+        if sync { try flush() }
     }
 
     private func rocksdbBytes(_ batch: OpaquePointer) -> Int {
@@ -228,11 +199,7 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
             try ranges[family, default: RangeDeletion()].delete(
                 range, of: family, in: database, into: target)
         } catch {
-            switch error {
-            case .failed(let what), .corrupt(let what), .unreadable(let what):
-                throw .unreadable(what)
-            case .full: throw error
-            }
+            throw .unreadable(error.reason)
         }
     }
 

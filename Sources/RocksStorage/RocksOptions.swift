@@ -13,9 +13,11 @@ package struct RocksOptions: Sendable {
     package var blockCacheBytes: Int
     /// One table as compactions make them.
     package var tableBytes: Int
-    /// One memtable of the raw family; full, it is written out as a table.
+    /// One memtable of a family; full, it is written out as a table. All families are written out
+    /// together, so that one of them full, or with no memtable left, holds up all: each has as
+    /// much room.
     package var memtableBytes: Int
-    /// Memtables of the raw family in memory, the one being filled and those being written out.
+    /// Memtables of a family in memory, the one being filled and those being written out.
     /// With all of them full, writes wait: that is the bound.
     package var memtablesMax: Int
     /// What one compaction reads, level 0 aside, and so what it may write before its input goes.
@@ -31,17 +33,8 @@ package struct RocksOptions: Sendable {
     /// must be invisible to every reader, however old its view.
     package var isGarbage: [ColumnFamily: @Sendable (UnsafeRawBufferPointer) -> Bool]
 
-    /// Whether batches go into a write-ahead log. Without one a crash loses what was not flushed,
-    /// and leaves a state that was true of all families at one moment: whoever sets this keeps a
-    /// log of its own from which the rest is done again.
-    package var hasLog: Bool
     package var failpoints = FailpointRegistry()
 
-    /// The meta family's memtable: a few small records. Without a log all families are written out
-    /// together, so that one of them full, or with no memtable left, holds up all: then it gets as
-    /// much room as the raw family, for each applied command leaves a record in it.
-    var metaMemtableBytes: Int { hasLog ? min(memtableBytes, 4 << 20) : memtableBytes }
-    var metaMemtablesMax: Int { hasLog ? 2 : memtablesMax }
     /// What an open table keeps outside the cache: its reader, its properties, its name.
     static let bytesPerOpenFile = 16 << 10
     /// What one flush or compaction holds: input and output blocks, compression buffers, a filter.
@@ -76,7 +69,6 @@ package struct RocksOptions: Sendable {
         backgroundJobs = diskBytes < 16 << 30 ? 2 : max(2, min(machine.cores, 8))
         openFilesMax = Self.openFiles(under: machine.fileDescriptors)
         isGarbage = [:]
-        hasLog = true
     }
 
     /// What is set aside on the disk (`DiskReserve`): what a start needs at least, and what it may
@@ -100,8 +92,7 @@ package struct RocksOptions: Sendable {
     /// Bytes of resident memory that this database stays below; told with its log's as
     /// `storeMemoryBound`.
     package var memoryBound: Int {
-        blockCacheBytes + memtableBytes * memtablesMax
-            + metaMemtableBytes * metaMemtablesMax
+        blockCacheBytes + memtableBytes * memtablesMax * ColumnFamily.allCases.count
             + openFilesMax * Self.bytesPerOpenFile + backgroundJobs * Self.bytesPerJob
     }
 }

@@ -29,9 +29,9 @@ enum RocksStatus {
             self = .error(.corrupt(text))
         } else if text.hasPrefix("IO error: No such file or directory") {
             self = .error(.corrupt("a file is missing: \(text)"))
+        } else if text.hasPrefix("IO error: No space left on device") {
+            self = .error(.full(text))
         } else {
-            // No space left is a failure like any other here: `RocksEngine` refuses writes long
-            // before RocksDB meets the end of the disk, which it does not survive.
             self = .error(.failed(text))
         }
     }

@@ -45,13 +45,9 @@ struct RocksTuning: ~Copyable {
     private static func makeDatabaseOptions(_ options: RocksOptions) -> OpaquePointer {
         let made = makeCommonOptions(ownLogBytes: options.ownLogBytes)
         rocksdb_options_set_create_missing_column_families(made, 1)
-        // The log that a restart replays is bounded: the meta family is written too rarely to fill
-        // its memtable, and would otherwise keep old logs alive.
-        let walBytesMax = options.memtableBytes * (options.memtablesMax + 1)
-        rocksdb_options_set_max_total_wal_size(made, UInt64(walBytesMax))
-        // Without a log, whatever RocksDB writes out by itself comprises all families and becomes
-        // part of the database in one step of the manifest. How we ask for it: `AtomicFlush`.
-        rocksdb_options_set_atomic_flush(made, options.hasLog ? 0 : 1)
+        // Whatever RocksDB writes out by itself comprises all families and becomes part of the
+        // database in one step of the manifest. How we ask for it: `AtomicFlush`.
+        rocksdb_options_set_atomic_flush(made, 1)
         rocksdb_options_set_max_background_jobs(made, Int32(options.backgroundJobs))
         rocksdb_options_set_max_open_files(made, Int32(options.openFilesMax))
         return made
@@ -116,17 +112,13 @@ struct RocksTuning: ~Copyable {
         _ family: ColumnFamily, _ options: RocksOptions, cache: OpaquePointer
     ) -> OpaquePointer {
         guard let made = rocksdb_options_create() else { fatalError("out of memory") }
-        switch family {
-        case .raw:
-            rocksdb_options_set_write_buffer_size(made, options.memtableBytes)
-            rocksdb_options_set_max_write_buffer_number(made, Int32(options.memtablesMax))
+        rocksdb_options_set_write_buffer_size(made, options.memtableBytes)
+        rocksdb_options_set_max_write_buffer_number(made, Int32(options.memtablesMax))
+        if family == .raw {
             // A bloom filter in the memtable as well: most reads and conditional writes ask the
             // memtable first and in vain. It takes 2 % of the memtable.
             rocksdb_options_set_memtable_prefix_bloom_size_ratio(made, 0.02)
             rocksdb_options_set_memtable_whole_key_filtering(made, 1)
-        case .meta:
-            rocksdb_options_set_write_buffer_size(made, options.metaMemtableBytes)
-            rocksdb_options_set_max_write_buffer_number(made, Int32(options.metaMemtablesMax))
         }
         // LZ4 everywhere: decompression costs less than the cache misses it avoids. The last level,
         // which holds nine tenths of the data and is rewritten least, gets ZSTD.

@@ -8,9 +8,6 @@ private import Synchronization
 
 extension RocksEngine {
     /// How full the disk is, by a look at it now.
-    package func diskSpace() throws(StorageError) -> DiskSpace { try lookAtDisk().space }
-
-    /// The same, with which what comes next is decided.
     /// - Parameter log: of the Raft logs on the same disk.
     package func lookAtDisk(log: DiskGuard.Needs? = nil) throws(StorageError) -> DiskGuard {
         try space.look { log.map { spaceNeeds() + $0 } ?? spaceNeeds() }
@@ -77,21 +74,10 @@ extension RocksEngine {
         return nil
     }
 
-    /// Writes the memtables of all families out as tables; without a log, as one step. Blocks.
+    /// Writes the memtables of all families out as tables, as one step. Blocks.
     package func flush() throws(StorageError) {
         try options.failpoints.check(.flushBegin)
-        try writeOut()
+        try flushTogether()
         try options.failpoints.check(.flushDone)
-    }
-
-    private func writeOut() throws(StorageError) {
-        guard options.hasLog else { return try flushTogether() }
-        guard let options = rocksdb_flushoptions_create() else { fatalError("out of memory") }
-        defer { rocksdb_flushoptions_destroy(options) }
-        for family in ColumnFamily.allCases {
-            try calling {
-                rocksdb_flush_cf(database.pointer, options, database.handle(of: family), $0)
-            }
-        }
     }
 }

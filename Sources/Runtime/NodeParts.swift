@@ -155,11 +155,15 @@ struct NodeParts {
     }
 
     private static func tell(_ error: StorageError, to cores: [Core], _ logger: Logger) {
+        let advice =
+            if case .full = error { "df -h; df -i   # make room, then start again" } else {
+                "dmesg | tail   # mend the disk, then start again"
+            }
         logger.error(
             "a write failed; only a new start can tell what is on the disk, so the node ends",
             metadata: [
                 "event": "store_failed", "error": "\(error)",
-                "try": "dmesg | tail   # mend the disk, then start again",
+                "try": "\(advice)",
             ])
         for core in cores {
             core.post([

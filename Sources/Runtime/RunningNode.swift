@@ -159,7 +159,6 @@ package final class RunningNode: Sendable {
         let machine = MachineResources.measured()
         var options = RocksOptions(for: machine, diskBytes: diskBytes)
         if let cacheBytes { options.blockCacheBytes = cacheBytes }
-        options.hasLog = false
         options.failpoints = failpoints
         options.isGarbage = [.raw: isGarbage(failpoints)]
         return options

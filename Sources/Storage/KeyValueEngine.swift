@@ -24,22 +24,28 @@ package enum ReadTier: Hashable, Sendable {
 }
 
 package enum StorageError: Error, Hashable, Sendable {
-    /// No space left to write; nothing of the batch was written.
-    case full(SpaceShortage)
     /// What had to be read before the batch could be written could not be; nothing of the batch
     /// was written, and others can be.
     case unreadable(String)
     /// The device or the file system failed. After it no write may be tried again: what the disk
     /// holds is unknown until the store is opened anew.
     case failed(String)
+    /// The same for want of space: others have taken what `DiskGuard` had kept free.
+    case full(String)
     /// Stored bytes do not match their checksum or their format.
     case corrupt(String)
 
     /// Met by a write: whether no write may be tried again.
     package var endsWrites: Bool {
         switch self {
-        case .full, .unreadable: false
-        case .failed, .corrupt: true
+        case .unreadable: false
+        case .failed, .full, .corrupt: true
+        }
+    }
+
+    package var reason: String {
+        switch self {
+        case .unreadable(let what), .failed(let what), .full(let what), .corrupt(let what): what
         }
     }
 }

@@ -72,9 +72,6 @@ package struct WriteBatch: Sendable {
     /// those keys that a range delete will name.
     package var byteCount: Int { arena.count + rangeBytes }
 
-    /// Only deletes: it gives space back.
-    package var storesNothing: Bool { !operations.contains { $0.kind == .put } }
-
     /// What a `deleteRange` deletes.
     package func range(of operation: Operation) -> KeyRange {
         KeyRange(
@@ -110,12 +107,6 @@ package struct WriteBatch: Sendable {
             moved.value = operation.value.lowerBound + base..<operation.value.upperBound + base
             operations.append(moved)
         }
-    }
-
-    package mutating func removeAll(keepingCapacity: Bool) {
-        operations.removeAll(keepingCapacity: keepingCapacity)
-        arena.removeAll(keepingCapacity: keepingCapacity)
-        rangeBytes = 0
     }
 
     private mutating func add(_ kind: Kind, _ family: ColumnFamily, _ key: Bytes, _ value: Bytes) {

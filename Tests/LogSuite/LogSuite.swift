@@ -35,7 +35,7 @@ package enum LogSuite {
         var models = histories.indices.map { LogModel(GroupID(UInt64($0) * 3 + 1), in: &batch) }
         try subject.log.write(batch)
         for step in 0..<4 {
-            batch.removeAll(keepingCapacity: true)
+            batch = LogBatch()
             for index in models.indices {
                 models[index].make(histories[index][step], &generator, in: &batch)
             }
@@ -59,19 +59,13 @@ package enum LogSuite {
         var models = [1, 2, 0x0100, .max / 16].map { LogModel(GroupID($0), in: &batch) }
         try subject.log.write(batch)
         for step in 0..<steps {
-            batch.removeAll(keepingCapacity: true)
+            batch = LogBatch()
             for _ in 0..<Int.random(in: 1...6, using: &generator) {
                 let index = Int.random(in: 0..<models.count, using: &generator)
                 // Mostly appends, so that there is something to compact and to replace.
                 let moves = LogMove.allCases + [.appendOne, .appendThree, .appendThree]
                 let move = moves[Int.random(in: 0..<moves.count, using: &generator)]
-                if generator.chance(1, in: 2) {
-                    models[index].make(move, &generator, in: &batch)
-                } else {
-                    var part = LogBatch()
-                    models[index].make(move, &generator, in: &part)
-                    batch.append(part)
-                }
+                models[index].make(move, &generator, in: &batch)
             }
             try subject.log.write(batch)
             let context = "seed \(seed), step \(step)"
@@ -90,7 +84,7 @@ package enum LogSuite {
             for index in models.indices { models[index].make(.appendThree, &generator, in: &batch) }
         }
         try subject.log.write(batch)
-        batch.removeAll(keepingCapacity: true)
+        batch = LogBatch()
         models[0].make(.compact, &generator, in: &batch)
         models[1].make(.leap, &generator, in: &batch)
         models[1].make(.appendThree, &generator, in: &batch)
@@ -99,7 +93,7 @@ package enum LogSuite {
         try subject.reopen()
         try check(subject, models, "long logs reopened with entries to delete")
         for _ in 0..<8 {
-            batch.removeAll(keepingCapacity: true)
+            batch = LogBatch()
             models[0].make(.appendOne, &generator, in: &batch)
             try subject.log.write(batch)
             try check(subject, models, "long logs while entries are deleted")

@@ -31,7 +31,7 @@ private final class MemorySubject: LogSubject {
             try subject.memory.write(batch)
             var states = [models]
             for move in [.appendThree, .overwrite, .compact, .leap, .appendOne] as [LogMove] {
-                batch.removeAll(keepingCapacity: true)
+                batch = LogBatch()
                 for index in models.indices { models[index].make(move, &generator, in: &batch) }
                 try subject.memory.begin(batch)
                 states.append(models)
@@ -53,7 +53,7 @@ private final class MemorySubject: LogSubject {
         subject.memory.failWrites(after: 1, with: .failed("fire"))
         var before = model
         for isRefused in [false, true, true] {
-            batch.removeAll(keepingCapacity: true)
+            batch = LogBatch()
             before = model
             model.make(.appendOne, &generator, in: &batch)
             if isRefused {

@@ -7,48 +7,6 @@ import Storage
 import Testing
 
 @Suite struct CorruptionTests {
-    /// Any flipped bit in the log is found, in the last record too: all of it was acknowledged.
-    @Test(arguments: 0..<8) func everyFlippedBitOfTheLogIsFound(bit: Int) throws {
-        let image = try LogImage(batches: 3)
-        for offset in image.log.indices {
-            var damaged = image.log
-            damaged[offset] ^= 1 << UInt8(bit)
-            do {
-                let engine = try image.open(log: damaged)
-                let survived = try image.history.verify(engine)
-                Issue.record("bit \(bit) of byte \(offset): opened with \(survived) of 3")
-            } catch StorageError.corrupt {
-            }
-        }
-    }
-
-    /// A log of several blocks, with records that span them: a sample of flips, and a sector of
-    /// zeros or of noise anywhere.
-    @Test func damageInALongLogIsFound() throws {
-        let image = try LogImage(batches: 900)
-        #expect(image.log.count > 70_000)
-        var generator = SeededGenerator(seed: 3)
-        for _ in 0..<150 {
-            let offset = Int.random(in: 0..<image.log.count - 1024, using: &generator)
-            var damaged = image.log
-            switch UInt64.random(in: 0..<3, using: &generator) {
-            case 0: damaged[offset] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
-            case 1:
-                for index in offset..<offset + 512 { damaged[index] = 0 }
-            default:
-                for index in offset..<offset + 512 {
-                    damaged[index] = UInt8.random(in: 0...255, using: &generator)
-                }
-            }
-            // A flip in the padding of a block, or zeros over zeros, change nothing that is stored.
-            do {
-                let survived = try image.history.verify(try image.open(log: damaged))
-                #expect(survived == 900, "damage at \(offset)")
-            } catch StorageError.corrupt {
-            }
-        }
-    }
-
     /// Tables over several levels and files, some with deleted ranges: whatever is damaged, a read
     /// gives the right answer or an error.
     @Test(arguments: [false, true]) func damagedTablesNeverAnswerWrongly(ranges: Bool) throws {

@@ -57,7 +57,7 @@ private struct NumberedLogs: Codable {
         var models = [1, 2].map { LogModel(GroupID($0), in: &batch) }
         if count > 0 { try visit(batch) }
         for number in 1..<max(1, count) {
-            batch.removeAll(keepingCapacity: true)
+            batch = LogBatch()
             var generator = SeededGenerator(seed: seed &* 1_000_003 &+ number)
             for index in models.indices {
                 let moves = LogMove.allCases + [.appendOne, .appendThree, .appendThree]
@@ -120,7 +120,7 @@ private struct NumberedLogs: Codable {
             return Int(model.lastIndex + 1 - first)
         }
         #expect(try stored() == 3 * count)
-        batch.removeAll(keepingCapacity: true)
+        batch = LogBatch()
         model.make(.compact, &generator, in: &batch)
         try subject.log.write(batch)
         #expect(try stored() == 2 * count)
@@ -154,7 +154,7 @@ private struct NumberedLogs: Codable {
         }
         try subject.log.write(batch)
         #expect(try takenBytes() > 256 << 10)
-        batch.removeAll(keepingCapacity: true)
+        batch = LogBatch()
         model.make(.compact, &generator, in: &batch)
         try subject.log.write(batch)
         try subject.reclaim()
@@ -189,6 +189,34 @@ private struct NumberedLogs: Codable {
             do {
                 _ = try image.open(damaged)
                 Issue.record("bit \(offset % 8) of byte \(offset) was not missed")
+            } catch StorageError.corrupt {
+            }
+        }
+    }
+
+    /// A log of several blocks, with records that span them: a sample of flips, and a sector of
+    /// zeros or of noise anywhere.
+    @Test func damageInALongLogIsFound() throws {
+        let history = NumberedLogs(seed: 3)
+        let image = try WrittenLog(history, count: 900)
+        #expect(image.bytes.count > 70_000)
+        let expected = try history.models(after: 900).map(\.recovered)
+        var generator = SeededGenerator(seed: 3)
+        for _ in 0..<150 {
+            let offset = Int.random(in: 0..<image.bytes.count - 1024, using: &generator)
+            var damaged = image.bytes
+            switch UInt64.random(in: 0..<3, using: &generator) {
+            case 0: damaged[offset] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+            case 1:
+                for index in offset..<offset + 512 { damaged[index] = 0 }
+            default:
+                for index in offset..<offset + 512 {
+                    damaged[index] = UInt8.random(in: 0...255, using: &generator)
+                }
+            }
+            // A flip in the padding of a block, or zeros over zeros, change nothing that is stored.
+            do {
+                #expect(try image.open(damaged).recover() == expected, "damage at \(offset)")
             } catch StorageError.corrupt {
             }
         }

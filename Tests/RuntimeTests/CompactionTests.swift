@@ -25,7 +25,6 @@ import Testing
         ) { _ in }
         let machine = MachineResources(memoryBytes: 256 << 20, cores: 2, fileDescriptors: 1024)
         var options = RocksOptions(for: machine, diskBytes: 64 << 20)
-        options.hasLog = false
         options.isGarbage = [.raw: RunningNode.isGarbage(registry)]
         options.failpoints = registry
         let engine = try RocksEngine(

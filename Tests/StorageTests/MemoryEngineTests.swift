@@ -107,13 +107,12 @@ private final class MemorySubject: EngineSubject {
         #expect(lengths == Set(0...5))
     }
 
-    @Test func aFullDiskRefusesAndRecovers() throws {
+    @Test func aRefusedWriteLeavesTheStoreAsItWas() throws {
         let engine = MemoryEngine()
-        let shortage = SpaceShortage(free: 1, needed: 2, refusesDeletes: false)
-        engine.failWrites(after: 1, with: .full(shortage), times: 2)
+        engine.failWrites(after: 1, with: .unreadable("a block"), times: 2)
         try engine.write(put(1), sync: true)
         for _ in 0..<2 {
-            #expect(throws: StorageError.full(shortage)) {
+            #expect(throws: StorageError.unreadable("a block")) {
                 try engine.write(put(2), sync: true)
             }
         }

@@ -51,7 +51,6 @@ package struct LogBatch: Sendable {
 
     package init() {}
 
-    package var isEmpty: Bool { operations.isEmpty }
     /// Bytes of records.
     package var byteCount: Int { arena.count }
 
@@ -93,31 +92,6 @@ package struct LogBatch: Sendable {
 
     mutating func cut(_ group: GroupID, from index: LogIndex) {
         operations.append(.cut(group, from: index))
-    }
-
-    package mutating func append(_ other: LogBatch) {
-        let shift = arena.count
-        func moved(_ range: Range<Int>) -> Range<Int> {
-            range.lowerBound + shift..<range.upperBound + shift
-        }
-        arena.append(contentsOf: other.arena)
-        operations.reserveCapacity(operations.count + other.operations.count)
-        for operation in other.operations {
-            switch operation {
-            case .base(let group, let index, let range):
-                operations.append(.base(group, index, moved(range)))
-            case .hardState(let group, let range):
-                operations.append(.hardState(group, moved(range)))
-            case .cut: operations.append(operation)
-            case .entry(let group, let index, let range):
-                operations.append(.entry(group, index, moved(range)))
-            }
-        }
-    }
-
-    package mutating func removeAll(keepingCapacity: Bool) {
-        operations.removeAll(keepingCapacity: keepingCapacity)
-        arena.removeAll(keepingCapacity: keepingCapacity)
     }
 
     private mutating func append(_ record: Bytes) -> Range<Int> {

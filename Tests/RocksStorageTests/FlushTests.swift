@@ -1,4 +1,4 @@
-// The engine without a write-ahead log: the same answers, and after a crash the state of one
+// The engine when it flushes all the time: the same answers, and after a crash the state of one
 // moment in all families, no older than what was said to be on disk.
 import Base
 import EngineSuite
@@ -9,32 +9,31 @@ import Testing
 
 extension RocksOptions {
     /// Memtables so small that RocksDB flushes by itself all the time.
-    static var unlogged: RocksOptions {
+    static var tiny: RocksOptions {
         var options = RocksOptions.small
-        options.hasLog = false
         options.memtableBytes = 64 << 10
         return options
     }
 }
 
-@Suite(.serialized) struct UnloggedTests {
+@Suite(.serialized) struct FlushTests {
     private let history = NumberedHistory(seed: 41, largestValue: 20_000)
 
     @Test func shortHistories() throws {
-        try EngineSuite.checkShortHistories(RocksSubject(options: .unlogged))
+        try EngineSuite.checkShortHistories(RocksSubject(options: .tiny))
     }
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>) func randomHistories(seed: UInt64) throws {
         try EngineSuite.checkRandomHistory(
-            RocksSubject(options: .unlogged), seed: seed, steps: 400)
+            RocksSubject(options: .tiny), seed: seed, steps: 400)
     }
 
     @Test func largeThings() throws {
-        try EngineSuite.checkLargeThings(RocksSubject(options: .unlogged))
+        try EngineSuite.checkLargeThings(RocksSubject(options: .tiny))
     }
 
     @Test func emptyBatch() throws {
-        try EngineSuite.checkEmptyBatch(RocksSubject(options: .unlogged))
+        try EngineSuite.checkEmptyBatch(RocksSubject(options: .tiny))
     }
 
     /// How far the store has come on disk, as it says itself.
@@ -52,7 +51,7 @@ extension RocksOptions {
         let image = TemporaryFolder()
         try FileManager.default.copyItem(atPath: path, toPath: image.path + "/db")
         return try history.verify(
-            RocksEngine(path: image.path + "/db", options: .unlogged, creating: false, lease: image)
+            RocksEngine(path: image.path + "/db", options: .tiny, creating: false, lease: image)
         )
     }
 
@@ -60,7 +59,7 @@ extension RocksOptions {
     @Test func aFlushTakesAllFamilies() throws {
         let folder = TemporaryFolder()
         let path = folder.path + "/db"
-        var options = RocksOptions.unlogged
+        var options = RocksOptions.tiny
         options.memtableBytes = 16 << 20
         let engine = try RocksEngine(path: path, options: options, creating: true, lease: folder)
         for round in 0..<5 as Range<UInt64> {
@@ -91,7 +90,7 @@ extension RocksOptions {
         let folder = TemporaryFolder()
         let path = folder.path + "/db"
         let engine = try RocksEngine(
-            path: path, options: .unlogged, creating: true, lease: folder)
+            path: path, options: .tiny, creating: true, lease: folder)
         var refusals = 0
         for number in 1...600 as ClosedRange<UInt64> {
             let batch = history.batch(number).batch
@@ -106,7 +105,7 @@ extension RocksOptions {
     @Test func aRangeIsNotDeletedAtOnce() throws {
         let folder = TemporaryFolder()
         let engine = try RocksEngine(
-            path: folder.path + "/db", options: .unlogged, creating: true, lease: folder)
+            path: folder.path + "/db", options: .tiny, creating: true, lease: folder)
         var batch = WriteBatch()
         batch.put(.raw, Key([1]), [1])
         #expect(try engine.writeAtOnce(batch))
@@ -120,7 +119,7 @@ extension RocksOptions {
         let folder = TemporaryFolder()
         let path = folder.path + "/db"
         let engine = try RocksEngine(
-            path: path, options: .unlogged, creating: true, lease: folder)
+            path: path, options: .tiny, creating: true, lease: folder)
         for number in 1...9 as ClosedRange<UInt64> {
             try engine.write(history.batch(number).batch, sync: false)
             if number == 5 { try engine.flush() }
@@ -131,19 +130,12 @@ extension RocksOptions {
         #expect(try survived(path) == flushed)
     }
 
-    /// With a log the last write is on disk, as the log has it.
-    @Test func withALogEverythingIsPersisted() throws {
-        let subject = try RocksSubject()
-        try subject.rocks.write(history.batch(1).batch, sync: true)
-        #expect(try persisted(subject.rocks) == 1)
-    }
-
-    /// A store that was closed has lost nothing, although it has no log.
+    /// A store that was closed has lost nothing, although it has no log of its own.
     @Test func closingFlushes() throws {
         let folder = TemporaryFolder()
         do {
             let engine = try RocksEngine(
-                path: folder.path + "/db", options: .unlogged, creating: true, lease: folder)
+                path: folder.path + "/db", options: .tiny, creating: true, lease: folder)
             for number in 1...5 as ClosedRange<UInt64> {
                 try engine.write(history.batch(number).batch, sync: false)
             }
@@ -165,10 +157,10 @@ extension RocksOptions {
                     path = path as String, history = history as NumberedHistory,
                     last = last as UInt64, round = round as UInt64
                 ] in
-                try writeUnloggedUntilKilled(path, history, after: last, round: round)
+                try writeUntilKilled(path, history, after: last, round: round)
             }
             let engine = try RocksEngine(
-                path: path + "/db", options: .unlogged, creating: true, lease: folder)
+                path: path + "/db", options: .tiny, creating: true, lease: folder)
             let survived = try history.verify(engine)
             let promised = try lastNumber(in: path + "/persisted")
             #expect(survived >= promised, "seed \(seed), round \(round)")
@@ -181,11 +173,11 @@ extension RocksOptions {
 
 /// The child's part: batches in order, flushes now and then; what the store says is on disk is
 /// noted in a file.
-private func writeUnloggedUntilKilled(
+private func writeUntilKilled(
     _ path: String, _ history: NumberedHistory, after start: UInt64, round: UInt64
 ) throws {
     let engine = try RocksEngine(
-        path: path + "/db", options: .unlogged, creating: true, lease: 0)
+        path: path + "/db", options: .tiny, creating: true, lease: 0)
     let notes = open(path + "/persisted", O_WRONLY | O_CREAT | O_APPEND, 0o600)
     precondition(notes >= 0)
     var generator = SeededGenerator(seed: history.seed &* 31 &+ round)
