@@ -145,6 +145,18 @@ package enum Limits {
     /// Bytes of a chunk of a snapshot: a fraction of a second on a slow network, and what a broken
     /// connection costs at most.
     package static let snapshotChunkBytes = 1 << 20
+    /// Bytes of snapshots that a store sends a second: what a disk that also serves can give
+    /// and take beside it.
+    package static let snapshotBytesPerSecond: UInt64 = 128 << 20
+    /// For a chunk to be on disk at the other store, and for a stream to be welcome there.
+    package static let snapshotPatience = Duration.seconds(20)
+    /// Before a transfer that broke goes on, and how often it may break without a chunk in between.
+    package static let snapshotPause = Duration.seconds(1)
+    package static let snapshotLosses = 5
+    /// Snapshots that are all there and wait for the replica to say whether it takes them.
+    package static let snapshotsStaged = 2
+    /// Keys that one batch deletes when a snapshot takes the place of the data.
+    package static let keysClearedAtOnce = 16_384
     /// Bytes of the log whose entries are not all in flushed tables: what a restart may have to
     /// apply again, and what the log takes on the disk.
     package static let logBytesUnflushed = 64 << 20

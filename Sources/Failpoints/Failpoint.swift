@@ -16,6 +16,8 @@ package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
     case diskLook, diskReclaim, diskFlushed, metricsCollect, startLock, startIdentity, startOpen
     case startData, startEmpty, startMade, startRecover, startListen, startReady, drainBegin
     case drainQuiet, drainClose, drainEnd
+    case snapshotWanted, snapshotRead, snapshotArrived, snapshotWhole, snapshotMarked
+    case snapshotCleared, snapshotTakenIn
 
     /// Who waits while an action waits.
     package enum Ground: String, CaseIterable, Hashable, Sendable {
@@ -39,7 +41,7 @@ package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
     )
 
     private var facts: Facts {
-        guard let facts = frontFacts ?? unitFacts ?? storeFacts ?? lifeFacts else {
+        guard let facts = frontFacts ?? unitFacts ?? storeFacts ?? lifeFacts ?? snapshotFacts else {
             fatalError("every failpoint is in one of these tables")
         }
         return facts
@@ -219,6 +221,42 @@ package enum Failpoint: UInt8, CaseIterable, Hashable, Sendable {
         case .drainClose:
             ("drain.close", "all is answered; before threads end and the store closes", .thread, [])
         case .drainEnd: ("drain.end", "threads have ended, and nobody has been told", .thread, [])
+        default: nil
+        }
+    }
+
+    private var snapshotFacts: Facts? {
+        switch self {
+        case .snapshotWanted:
+            ("snapshot.wanted", "a follower needs a snapshot, no view is open", .loop, [.lost])
+        case .snapshotRead:
+            ("snapshot.read", "before a chunk is read", .thread, [.unreadable])
+        case .snapshotArrived:
+            ("snapshot.arrived", "a chunk has come, none of it is on disk", .thread, [.ioError])
+        case .snapshotWhole:
+            (
+                "snapshot.whole", "all chunks are in tables, nothing says that they are all",
+                .thread,
+                [.ioError]
+            )
+        case .snapshotMarked:
+            (
+                "snapshot.marked", "a snapshot has to take the place of the data, nothing has gone",
+                .thread,
+                [.ioError]
+            )
+        case .snapshotCleared:
+            (
+                "snapshot.cleared", "the data has gone, the snapshot's tables are not taken in",
+                .thread,
+                [.ioError]
+            )
+        case .snapshotTakenIn:
+            (
+                "snapshot.taken", "the tables are taken in, the data does not say what it is",
+                .thread,
+                [.ioError]
+            )
         default: nil
         }
     }

@@ -11,6 +11,11 @@ package enum PeerLane: UInt64, CaseIterable, Hashable, Sendable {
     case urgent = 0
     /// Entries, in their order, and whatever is large.
     case bulk = 1
+    /// One snapshot; the stream ends with it.
+    case snapshot = 2
+
+    /// Open as long as the connection.
+    package static let standing: [PeerLane] = [.urgent, .bulk]
 }
 
 package struct PeerHello: Hashable, Sendable {
@@ -73,7 +78,7 @@ package struct PeerHello: Hashable, Sendable {
             case 8:
                 let offset = reader.offset
                 guard let read = PeerLane(rawValue: try reader.varint(field)) else {
-                    throw DecodeError(expected: "lane 0 or 1", offset: offset)
+                    throw DecodeError(expected: "lane 0, 1 or 2", offset: offset)
                 }
                 lane = read
             default: try reader.skip(field)

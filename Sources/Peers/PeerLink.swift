@@ -79,7 +79,7 @@ package struct PeerLink: Sendable {
             guard case .greeting(let until, var welcomed) = state else { return }
             welcomed.insert(lane)
             state = .greeting(until: until, welcomed: welcomed)
-            guard welcomed.count == PeerLane.allCases.count else { return }
+            guard welcomed.count == PeerLane.standing.count else { return }
             state = .open
             failures = 0
             heardAt = now

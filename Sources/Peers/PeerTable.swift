@@ -77,9 +77,13 @@ package struct PeerTable: Sendable {
         return nil
     }
 
-    /// The store whose stream it was; nil if it did not count any more.
+    /// The store that can be talked to no longer; nil if the stream did not count any more, or was
+    /// for a snapshot.
     package mutating func close(_ stream: StreamID) -> StoreID? {
-        streams.removeValue(forKey: stream)?.store
+        guard let closed = streams.removeValue(forKey: stream), closed.lane != .snapshot else {
+            return nil
+        }
+        return closed.store
     }
 
     package func store(of stream: StreamID) -> StoreID? { streams[stream]?.store }
@@ -89,5 +93,6 @@ package struct PeerTable: Sendable {
         streams.first { $0.value.connection == connection && $0.value.lane == lane }?.key
     }
 
-    package var streamCount: Int { streams.count }
+    /// Less those of snapshots.
+    package var streamCount: Int { streams.values.count { $0.lane != .snapshot } }
 }

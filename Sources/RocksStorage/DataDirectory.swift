@@ -5,8 +5,10 @@
 ///     log/      the Raft logs: a RocksDB that is synced with each write
 ///     db/       the data: a RocksDB without a log of its own
 ///     reserve/  space for a disk that others have filled: see DiskReserve
+///     snapshots what comes from another store, until it is in place in the data
 ///
-/// Opening never waits and never deletes. A folder that holds anything else is refused, not shared.
+/// Opening never waits, and deletes nothing but snapshots that did not come to their end. A
+/// folder that holds anything else is refused, not shared.
 package import Base
 internal import Failpoints
 private import Glibc

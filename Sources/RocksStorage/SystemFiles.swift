@@ -128,6 +128,27 @@ enum SystemFiles {
         return names.sorted()
     }
 
+    /// The folder with all that is in it; nothing if it is not there.
+    static func removeFolder(_ path: String) throws(SystemFailure) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            let failure = SystemFailure("stat", path)
+            if failure.isAbsence { return }
+            throw failure
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return try removeFile(path) }
+        for name in try names(in: path) { try removeFolder(path + "/" + name) }
+        guard rmdir(path) == 0 else { throw SystemFailure("remove", path) }
+    }
+
+    static func removeFile(_ path: String) throws(SystemFailure) {
+        guard unlink(path) == 0 else { throw SystemFailure("remove", path) }
+    }
+
+    static func link(_ path: String, as other: String) throws(SystemFailure) {
+        guard Glibc.link(path, other) == 0 else { throw SystemFailure("link", other) }
+    }
+
     static func isFolder(_ path: String) throws(SystemFailure) -> Bool {
         var status = stat()
         guard stat(path, &status) == 0 else { throw SystemFailure("open", path) }

@@ -13,16 +13,13 @@ final class BatchWorker<Item: Sendable>: Sendable {
     }
 
     private let thread: NIOThreadPool
-    private let process: @Sendable ([Item]) -> Void
     private let state = Mutex(State())
 
     /// - Parameter thread: a pool of one.
-    init(thread: NIOThreadPool, process: @escaping @Sendable ([Item]) -> Void) {
-        self.thread = thread
-        self.process = process
-    }
+    init(thread: NIOThreadPool) { self.thread = thread }
 
-    func submit(_ items: [Item]) {
+    /// - Parameter process: the same each time; it is let go when nothing is queued.
+    func submit(_ items: [Item], to process: @escaping @Sendable ([Item]) -> Void) {
         let mustWake = state.withLock { state in
             state.items.append(contentsOf: items)
             defer { state.isRunning = true }
@@ -31,12 +28,9 @@ final class BatchWorker<Item: Sendable>: Sendable {
         guard mustWake else { return }
         thread.submit { [self] workState in
             // Cancelled only when the pool is shut down, after the cores have drained.
-            if workState == .active { drain() }
+            guard workState == .active else { return }
+            while let items = next() { process(items) }
         }
-    }
-
-    private func drain() {
-        while let items = next() { process(items) }
     }
 
     private func next() -> [Item]? {

@@ -53,7 +53,7 @@ final class Core: Serving, @unchecked Sendable {
     private var turnIsOpen = false
     private var turnWall = Clocks.wall()
     private var logged: [StoreWorkers.LogItem] = []
-    private var applied: [StoreWorkers.ApplyItem] = []
+    private var applied: [StoreWorkers.DataItem] = []
     /// Handed over, in `applied` or with the worker, and not reported yet.
     private var appliesUnderWay = 0
     /// Of the reads that are with reader threads.
@@ -93,8 +93,8 @@ final class Core: Serving, @unchecked Sendable {
 
     /// What the core uses of the node around it.
     struct Services: Sendable {
-        var log: BatchWorker<StoreWorkers.LogItem>
-        var data: BatchWorker<StoreWorkers.ApplyItem>
+        var append: @Sendable ([StoreWorkers.LogItem]) -> Void
+        var apply: @Sendable ([StoreWorkers.DataItem]) -> Void
         /// A replica has found its log damaged.
         var damaged: @Sendable (StorageError) -> Void
         /// Applies it now, or returns nil.
@@ -110,6 +110,7 @@ final class Core: Serving, @unchecked Sendable {
         var peers: PeerHub
         var stores: StoreDirectory
         var sendFromLog: @Sendable (GroupID, RaftMessage) -> Void
+        var openView: @Sendable () -> any EngineView
     }
 
     init(
@@ -217,9 +218,13 @@ final class Core: Serving, @unchecked Sendable {
         case .changed(let id, let result): services.stores.changed(id, result)
         case .commandStores(let token, let command):
             services.stores.perform(command, core: index, token)
-        case .sendSnapshot(let group, let replica, _, _, _):
-            refuseSnapshot(group, replica)
-        case .discardSnapshot: break
+        case .sendSnapshot(let group, let replica, let term, let beat, let index):
+            let wanted = SnapshotWanted(
+                group: group, to: replica, term: term, beat: beat, atLeast: index)
+            // As the data is now, before anything else happens to it.
+            let view = services.openView()
+            loop.execute { self.services.peers.sendSnapshot(wanted, view) }
+        case .discardSnapshot(_, let position): services.peers.settings.depot.discard(position)
         case .send(let envelope):
             if let reply = services.failpoints.reply(to: envelope) {
                 queue.append(Delivery(to: .gateway, .received(reply)))
@@ -241,7 +246,7 @@ final class Core: Serving, @unchecked Sendable {
                 queue.append(Delivery(to: .shard, done))
             } else {
                 appliesUnderWay += 1
-                applied.append(StoreWorkers.ApplyItem(core: index, apply: apply))
+                applied.append(.apply(core: index, apply))
             }
         case .damaged(let error): services.damaged(error)
         case .refusedForSpace: services.refusedForSpace()
@@ -267,13 +272,6 @@ final class Core: Serving, @unchecked Sendable {
     var groupStatus: GroupStatus? {
         loop.assertInEventLoop()
         return units.shard.groupStatus
-    }
-
-    /// No host builds snapshots: a follower whose entries are gone from the log waits.
-    private func refuseSnapshot(_ group: GroupID, _ replica: ReplicaID) {
-        loop.scheduleTask(in: .seconds(1)) {
-            self.handle(.shard, .snapshotEnded(group, to: replica, at: nil))
-        }
     }
 
     // MARK: Turns
@@ -310,12 +308,12 @@ final class Core: Serving, @unchecked Sendable {
 
     private func submit() {
         if !applied.isEmpty {
-            services.data.submit(applied)
+            services.apply(applied)
             applied.removeAll(keepingCapacity: true)
         }
         if !logged.isEmpty {
             services.failpoints.reached(.logQueue)
-            services.log.submit(logged)
+            services.append(logged)
             logged.removeAll(keepingCapacity: true)
         }
         if !isServing, units.shard.takesRequests {

@@ -21,12 +21,8 @@ struct NodeParts {
     let engine: RocksEngine
     let storeMemoryBound: Int
     let group: MultiThreadedEventLoopGroup
-    let readers: NIOThreadPool
-    /// For the log and for the data.
-    let writers: (log: NIOThreadPool, data: NIOThreadPool)
+    let threads = NodeThreads()
     let workers: StoreWorkers
-    /// Flushes and compactions that a full disk asks for.
-    let upkeep: NIOThreadPool
     let cores: [Core]
     let switchboard = Switchboard()
     let peers: PeerHub
@@ -43,14 +39,12 @@ struct NodeParts {
         self.logger = logger
         let coreCount = settings.cores
         group = MultiThreadedEventLoopGroup(numberOfThreads: coreCount)
-        readers = NIOThreadPool(numberOfThreads: ReaderPool.threadCount)
-        writers = (NIOThreadPool(numberOfThreads: 1), NIOThreadPool(numberOfThreads: 1))
-        upkeep = NIOThreadPool(numberOfThreads: 1)
-        for threads in [readers, writers.log, writers.data, upkeep] { threads.start() }
+        let depot = SnapshotDepot(
+            directory, engine, group: Store.group, failpoints: failpoints, logger: logger)
         let switchboard = switchboard
         let workers = StoreWorkers(
             log: store.log, engine: engine, reserve: store.reserve, replica: recovered.id,
-            threads: writers, failpoints: failpoints,
+            depot: depot, threads: threads, failpoints: failpoints,
             report: { core, events in
                 switchboard.post(core, events.map { Delivery(to: .shard, $0) })
             },
@@ -65,48 +59,60 @@ struct NodeParts {
             failpoints: failpoints)
         var generator = SeededGenerator(seed: .random(in: 0 ... .max))
         peers = Self.peers(
-            settings, directory, engine, group, switchboard, logger, using: &generator)
+            settings, directory, engine, group, switchboard, logger, depot, threads, failpoints,
+            using: &generator)
         let services = Core.Services(
-            log: workers.makeLogWorker(), data: workers.makeDataWorker(), damaged: workers.fail,
+            append: workers.append, apply: workers.apply, damaged: workers.fail,
             applyAtOnce: workers.applyAtOnce,
             refusedForSpace: { engine.noteRefusal() },
-            readers: ReaderPool(threads: readers, engine: engine, failpoints: failpoints),
+            readers: ReaderPool(threads: threads.readers, engine: engine, failpoints: failpoints),
             coreCount: coreCount, failpoints: failpoints,
             access: AccessLog(logger: logger, failpoints: failpoints), post: switchboard.post,
             scrape: scraper.scrape, peers: peers,
             stores: StoreDirectory(
                 identity: directory.identity, engine: engine, peers: peers,
                 switchboard: switchboard),
-            sendFromLog: LogReader(log: store.log, threads: readers, peers: peers).send)
+            sendFromLog: LogReader(log: store.log, threads: threads.readers, peers: peers).send,
+            openView: engine.view)
         let facts = Self.facts(settings, directory, memoryBound: storeMemoryBound)
         let frontSettings = Self.front(settings, tls, failpoints)
-        let shardAddress = UnitAddress(core: 0, unit: .shard)
         let replica = recovered.start(
             Self.raftSettings, generator: SeededGenerator(seed: generator.next()),
             at: Clocks.monotonic())
         cores = group.makeIterator().enumerated().map { index, loop in
-            let core = Core(
-                index: index, loop: loop,
-                front: Front(
-                    loop: loop, settings: frontSettings,
-                    names: RequestNames(generator: &generator), logger: logger),
-                gateway: Gateway(
-                    address: UnitAddress(core: index, unit: .gateway), shard: shardAddress,
-                    facts: facts, generator: &generator),
-                shard: Shard(
-                    address: UnitAddress(core: index, unit: .shard), engine: engine,
-                    replica: index == 0 ? replica : nil, settings: ShardSettings(cores: coreCount)),
-                services: services)
-            core.front.serving = core
-            return core
+            Self.core(
+                index, loop, frontSettings, facts, engine, index == 0 ? replica : nil,
+                coreCount: coreCount, services, logger, using: &generator)
         }
         switchboard.connect(cores)
+    }
+
+    private static func core(
+        _ index: Int, _ loop: any EventLoop, _ front: FrontSettings, _ facts: NodeFacts,
+        _ engine: RocksEngine, _ replica: Replica?, coreCount: Int, _ services: Core.Services,
+        _ logger: Logger, using generator: inout SeededGenerator
+    ) -> Core {
+        let core = Core(
+            index: index, loop: loop,
+            front: Front(
+                loop: loop, settings: front, names: RequestNames(generator: &generator),
+                logger: logger),
+            gateway: Gateway(
+                address: UnitAddress(core: index, unit: .gateway),
+                shard: UnitAddress(core: 0, unit: .shard), facts: facts, generator: &generator),
+            shard: Shard(
+                address: UnitAddress(core: index, unit: .shard), engine: engine,
+                replica: replica, settings: ShardSettings(cores: coreCount)),
+            services: services)
+        core.front.serving = core
+        return core
     }
 
     /// On the loop of the core that has the shard with the replica.
     private static func peers(
         _ settings: NodeSettings, _ directory: DataDirectory, _ engine: RocksEngine,
         _ group: MultiThreadedEventLoopGroup, _ switchboard: Switchboard, _ logger: Logger,
+        _ depot: SnapshotDepot, _ threads: NodeThreads, _ failpoints: FailpointRegistry,
         using generator: inout SeededGenerator
     ) -> PeerHub {
         let identity = directory.identity
@@ -116,7 +122,8 @@ struct NodeParts {
             identity: PeerIdentity(
                 cluster: identity.cluster, store: StoreID(UInt32(clamping: identity.store)),
                 incarnation: generator.next()),
-            hasTLS: settings.tls != nil)
+            hasTLS: settings.tls != nil, depot: depot, snapshotThread: threads.snapshots,
+            failpoints: failpoints)
         var loops = group.makeIterator()
         guard let loop = loops.next() else { fatalError("a node has a loop") }
         return PeerHub(
@@ -177,10 +184,7 @@ struct NodeParts {
     func shutDown() async throws {
         peers.stop()
         engine.stopCompacting()
-        try await upkeep.shutdownGracefully()
-        try await writers.log.shutdownGracefully()
-        try await writers.data.shutdownGracefully()
-        try await readers.shutdownGracefully()
+        try await threads.shutDown()
         try await group.shutdownGracefully()
         switchboard.disconnect()
     }

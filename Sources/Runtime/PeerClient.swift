@@ -40,6 +40,22 @@ final class PeerClient {
 
     func flush() { attempt?.connection?.flush() }
 
+    /// A stream of its own beside the two; an earlier one is given up.
+    func openSnapshot() -> Bool {
+        guard let attempt, link.isOpen else { return false }
+        attempt.openSnapshot(hub, store)
+        return true
+    }
+
+    func sendChunk(_ record: Bytes) { attempt?.sendChunk(record) }
+
+    func closeSnapshot() { attempt?.closeSnapshot() }
+
+    func snapshot(_ attempt: PeerAttempt, _ event: SnapshotSending.Event) {
+        guard attempt === self.attempt else { return }
+        hub.snapshot(to: store, event)
+    }
+
     func stop() {
         timer?.task.cancel()
         let last = attempt
@@ -69,6 +85,7 @@ final class PeerClient {
             hub.logger.warning(
                 "the connection to another store broke", metadata: metadata("peer_lost"))
             hub.broke(store)
+            hub.snapshot(to: store, .lost)
         case .close:
             let last = attempt
             attempt = nil
@@ -174,120 +191,5 @@ final class PeerClient {
         var metadata = metadata("peer_unreachable")
         metadata["reason"] = "\(reason)"
         hub.logger.warning("another store cannot be talked to", metadata: metadata)
-    }
-}
-
-/// One connection and the answers to its two streams.
-final class PeerAttempt: ClientReceiver {
-    private weak var client: PeerClient?
-    private(set) var connection: ClientConnection?
-    private var statuses = [0, 0]
-    private var readers = [
-        RecordReader(limit: Limits.peerGreetingBytes),
-        RecordReader(limit: Limits.peerGreetingBytes),
-    ]
-    private var isWelcome = [false, false]
-    /// Of a refusal.
-    private var body: Bytes = []
-
-    init(_ client: PeerClient) { self.client = client }
-
-    let wantsHeaders = false
-
-    func greet(_ hub: PeerHub, _ store: StoreID) {
-        let request = ClientRequest("POST", PeerStream.path)
-        for lane in PeerLane.allCases {
-            guard let hello = hub.hello(to: store, lane) else { return }
-            connection?.open(request, Int(lane.rawValue))
-            connection?.send(.record(hello.encoded), Int(lane.rawValue))
-        }
-        connection?.flush()
-    }
-
-    func unsent(_ lane: PeerLane) -> Int { connection?.unsent(Int(lane.rawValue)) ?? 0 }
-
-    func send(_ record: Bytes, _ lane: PeerLane) { connection?.send(record, Int(lane.rawValue)) }
-
-    func sendClock() {
-        let now = Clocks.monotonic()
-        var record = Bytes()
-        record.appendRecord { PeerEnvelope(core: 0, body: .clock(now)).encode(into: &$0, at: now) }
-        send(record, .urgent)
-    }
-
-    // MARK: ClientReceiver
-
-    func connected(_ connection: ClientConnection) {
-        self.connection = connection
-        client?.connected(self)
-    }
-
-    func received(status: Int, _ exchange: Int) { statuses[exchange] = status }
-
-    func received(
-        header name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, _ exchange: Int
-    ) {}
-
-    func received(body bytes: UnsafeRawBufferPointer, _ exchange: Int) {
-        guard statuses[exchange] == 200 else {
-            if body.count < Limits.peerGreetingBytes { body.append(contentsOf: bytes) }
-            return
-        }
-        client?.heard(self)
-        readers[exchange].append(Bytes(bytes))
-        do throws(DecodeError) {
-            while let record = try readers[exchange].next() {
-                if isWelcome[exchange] {
-                    client?.received(self, record)
-                } else {
-                    _ = try PeerWelcome(decoding: record)
-                    isWelcome[exchange] = true
-                    readers[exchange].limit = Limits.peerRecordBytes
-                    if let lane = PeerLane(rawValue: UInt64(exchange)) {
-                        client?.welcomed(self, lane)
-                    }
-                }
-            }
-        } catch {
-            client?.ended(self, "what it sent cannot be read: \(error)")
-            connection?.close()
-        }
-    }
-
-    func completed(_ exchange: Int) {
-        if statuses[exchange] == 200 {
-            client?.ended(self, "it ended the stream")
-            connection?.close()
-        } else {
-            client?.refused(self, statuses[exchange], body)
-        }
-    }
-
-    func failed(_ exchange: Int, _ error: ClientError) {
-        client?.ended(self, "\(error)")
-        connection?.close()
-    }
-
-    func ponged() { client?.heard(self) }
-
-    func disconnected(_ connection: ClientConnection, _ error: ClientError?) {
-        client?.ended(self, error.map { "\($0)" } ?? "it closed the connection")
-        self.connection = nil
-    }
-
-    /// What a problem says, or what there is instead of one.
-    static func sentence(_ status: Int, _ body: Bytes) -> String {
-        var detail: String?
-        do throws(Problem) {
-            try JSONValue.read(body) { root throws(Problem) in
-                try root.forEachMember { name, value throws(Problem) in
-                    guard name.elementsEqual("detail".utf8), let text = value.text else { return }
-                    detail = String(decoding: text, as: UTF8.self)
-                }
-            }
-        } catch {
-            return "it answered \(status), and not as a store of Martlet does"
-        }
-        return detail ?? "it answered \(status)"
     }
 }

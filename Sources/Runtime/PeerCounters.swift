@@ -24,6 +24,10 @@ struct PeerCounters: Sendable {
     /// By `PeerFault.label`, said by this store, and by others to it.
     var refused: [String: UInt64] = [:]
     var refusedByOthers: UInt64 = 0
+    var snapshotsSent: UInt64 = 0
+    var snapshotsFailed: UInt64 = 0
+    var snapshotBytesSent: UInt64 = 0
+    var snapshotDuration = Histogram(.requestDuration)
 
     func measure(into scrape: inout Scrape, open: Int, streams: Int) {
         scrape.add(.peerConnections, UInt64(open))
@@ -39,8 +43,21 @@ struct PeerCounters: Sendable {
         scrape.add(.peerConnectionEvents, connectionsFailed, ["failed"])
         scrape.add(.peerConnectionEvents, connectionsLost, ["lost"])
         scrape.add(.peerConnectionEvents, refusedByOthers, ["refused"])
+        scrape.add(.snapshots, snapshotsSent, ["sent"])
+        scrape.add(.snapshots, snapshotsFailed, ["failed"])
+        scrape.add(.snapshotBytes, snapshotBytesSent, ["sent"])
+        scrape.add(.snapshotDuration, snapshotDuration)
         for label in PeerFault.labels {
             scrape.add(.peerRefused, refused[label] ?? 0, [label])
         }
+    }
+}
+
+extension SnapshotDepot.Counts {
+    func measure(into scrape: inout Scrape) {
+        scrape.add(.snapshots, received, ["received"])
+        scrape.add(.snapshots, installed, ["installed"])
+        scrape.add(.snapshots, discarded, ["discarded"])
+        scrape.add(.snapshotBytes, bytes, ["received"])
     }
 }

@@ -20,6 +20,8 @@ struct InboundStream {
     /// nil until its hello was welcome.
     var hello: PeerHello?
     var clock = ClockRate()
+    /// Of a snapshot: it is with the thread that writes it.
+    var hasChunkUnderWay = false
     var timer: Scheduled<Void>?
 }
 
@@ -98,7 +100,9 @@ extension PeerHub {
         do throws(DecodeError) {
             while let record = try stream.reader.next() {
                 let fault: PeerFault?
-                if let hello = stream.hello {
+                if stream.hello?.lane == .snapshot {
+                    fault = take(chunk: record, &stream, name)
+                } else if let hello = stream.hello {
                     let envelope = try PeerEnvelope(decoding: record, at: now)
                     fault = take(envelope, from: hello.store, &stream, at: now, into: &deliveries)
                 } else {
@@ -124,6 +128,12 @@ extension PeerHub {
         case .raft(let message):
             guard message.message.from.store == store else {
                 return .malformed("a message of store \(message.message.from.store)")
+            }
+            // What is not here yet it would have to wait for; its leader sends it again.
+            if case .snapshot(let identity, _) = message.message.body,
+                !settings.depot.offer(identity)
+            {
+                return nil
             }
             let from = UnitAddress(core: 0, unit: .shard, store: store)
             delivery = Envelope(from: from, to: shard, body: .raft(message))
@@ -159,7 +169,7 @@ extension PeerHub {
         switch table.open(name, on: stream.connection, hello) {
         case .refused(let fault): return fault
         case .welcome(let ending):
-            for old in ending { cut(old) }
+            for old in ending { cut(old, "A newer stream of this store took its place.") }
             stream.timer?.cancel()
             stream.timer = nil
             stream.hello = hello
@@ -196,9 +206,9 @@ extension PeerHub {
         end(stream.place)
     }
 
-    private func cut(_ name: PeerTable.StreamID) {
+    func cut(_ name: PeerTable.StreamID, _ reason: String) {
         guard let place = inbound[name]?.place else { return }
-        let problem = Problem(.storeConflict, "A newer connection of this store took its place.")
+        let problem = Problem(.storeConflict, reason)
         with(place) { core in
             core.front.refuse(place.exchange, problem)
         }

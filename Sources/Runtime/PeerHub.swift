@@ -8,8 +8,10 @@
 internal import API
 internal import Base
 internal import HTTP
+internal import Injection
 internal import Logging
 internal import NIOCore
+internal import NIOPosix
 internal import Node
 internal import Peers
 internal import Regions
@@ -24,6 +26,11 @@ final class PeerHub: @unchecked Sendable {
         /// For clients. Stores have no means to believe each other by, so such a store takes none
         /// rather than anyone.
         var hasTLS: Bool
+        /// Where snapshots that come are kept.
+        var depot: SnapshotDepot
+        /// Reads those that go and writes those that come.
+        var snapshotThread: NIOThreadPool
+        var failpoints: FailpointRegistry
     }
 
     let loop: any EventLoop
@@ -36,6 +43,7 @@ final class PeerHub: @unchecked Sendable {
     private(set) var ownAddress: String?
 
     private var clients: [StoreID: PeerClient] = [:]
+    var senders: [StoreID: SnapshotSender] = [:]
     var table: PeerTable
     var inbound: [PeerTable.StreamID: InboundStream] = [:]
     var streamNames: [StreamPlace: PeerTable.StreamID] = [:]
@@ -65,6 +73,8 @@ final class PeerHub: @unchecked Sendable {
     func stop() {
         onLoop { hub in
             hub.ownAddress = nil
+            for sender in hub.senders.values { sender.stop() }
+            hub.senders = [:]
             for client in hub.clients.values { client.stop() }
             hub.clients = [:]
         }
@@ -121,8 +131,11 @@ final class PeerHub: @unchecked Sendable {
         return true
     }
 
+    /// Names one making of a snapshot.
+    func drawOrigin() -> UInt64 { generator.next() }
+
     /// nil while nobody knows where it is.
-    private func client(for store: StoreID) -> PeerClient? {
+    func client(for store: StoreID) -> PeerClient? {
         guard ownAddress != nil, store != settings.identity.store else { return nil }
         guard let address = addresses.address(of: store) else { return nil }
         if let client = clients[store] {
@@ -178,6 +191,7 @@ final class PeerHub: @unchecked Sendable {
         loop.assertInEventLoop()
         let open = clients.values.count { $0.isOpen }
         counters.measure(into: &scrape, open: open, streams: table.streamCount)
+        settings.depot.counts.measure(into: &scrape)
     }
 
     /// Whoever calls this store is called by it too, so that both can ask.

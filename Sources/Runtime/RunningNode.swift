@@ -52,7 +52,7 @@ package final class RunningNode: Sendable {
             settings, directory: directory, store: store, recovered: recovered, tls: tls,
             failpoints: failpoints, logger: logger, storeFailed: storeFailed)
         let watch = DiskWatch(
-            store: store, workers: parts.workers, cores: parts.cores, upkeep: parts.upkeep,
+            store: store, workers: parts.workers, cores: parts.cores, upkeep: parts.threads.upkeep,
             failpoints: failpoints, logger: logger)
         await watch.start()
         do {

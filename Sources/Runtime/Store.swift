@@ -31,6 +31,13 @@ struct Store: Sendable {
                 group, log, replica: ReplicaID(on: store),
                 membership: isFounder ? Membership(voters: [ReplicaID(on: store)]) : Membership())
         }
+        try directory.finishInstall(engine) { record throws(StorageError) in
+            do throws(DecodeError) {
+                return try CommandRecord.decode(record)
+            } catch {
+                throw .corrupt("the record of a snapshot: \(error)")
+            }
+        }
         try options.failpoints.check(.startRecover)
         let recovered = try RecoveredReplica(of: group, log: log, data: engine)
         let store = Store(

@@ -22,9 +22,11 @@ final class StoreWorkers: Sendable {
         case compact(GroupID, GroupBase)
     }
 
-    struct ApplyItem: Sendable {
-        var core: Int
-        var apply: LogApply
+    enum DataItem: Sendable {
+        case apply(core: Int, LogApply)
+        /// A snapshot that takes the place of the data, and the log's part of it, which comes
+        /// after.
+        case install(SnapshotIdentity, LogItem)
     }
 
     struct Statistics: Sendable {
@@ -41,6 +43,7 @@ final class StoreWorkers: Sendable {
     private struct State: Sendable {
         var statistics = Statistics()
         var failure: StorageError?
+        var order = InstallOrder<LogItem>()
     }
 
     private let log: any RaftLogStore
@@ -51,12 +54,14 @@ final class StoreWorkers: Sendable {
     private let failed: @Sendable (StorageError) -> Void
     private let state = Mutex(State())
     private let failpoints: FailpointRegistry
-    private let threads: (log: NIOThreadPool, data: NIOThreadPool)
+    private let depot: SnapshotDepot
+    private let logWorker: BatchWorker<LogItem>
+    private let dataWorker: BatchWorker<DataItem>
 
     /// Both are called on the workers' threads: `report` once per core and round, `failed` once.
     init(
         log: any RaftLogStore, engine: RocksEngine, reserve: DiskReserve, replica: ReplicaID,
-        threads: (log: NIOThreadPool, data: NIOThreadPool), failpoints: FailpointRegistry,
+        depot: SnapshotDepot, threads: NodeThreads, failpoints: FailpointRegistry,
         report: @escaping @Sendable (_ core: Int, _ events: [Event]) -> Void,
         failed: @escaping @Sendable (StorageError) -> Void
     ) {
@@ -64,7 +69,9 @@ final class StoreWorkers: Sendable {
         self.engine = engine
         self.reserve = reserve
         self.replica = replica
-        self.threads = threads
+        self.depot = depot
+        logWorker = BatchWorker(thread: threads.log)
+        dataWorker = BatchWorker(thread: threads.data)
         self.failpoints = failpoints
         self.report = report
         self.failed = failed
@@ -75,12 +82,22 @@ final class StoreWorkers: Sendable {
 
     var statistics: Statistics { state.withLock { $0.statistics } }
 
-    func makeLogWorker() -> BatchWorker<LogItem> {
-        BatchWorker(thread: threads.log) { [self] in write($0) }
+    /// From one core at a time, behind what it handed to `apply` before.
+    func append(_ items: [LogItem]) {
+        // Within the lock, so that nothing passes what waited for a snapshot.
+        state.withLock { state in sort(items, &state) }
     }
 
-    func makeDataWorker() -> BatchWorker<ApplyItem> {
-        BatchWorker(thread: threads.data) { [self] in apply($0) }
+    func apply(_ items: [DataItem]) {
+        dataWorker.submit(items) { [self] in write($0) }
+    }
+
+    private func sort(_ items: [LogItem], _ state: inout State) {
+        let (log, install) = state.order.sort(items) { item in
+            if case .append(_, let append) = item { append.write.snapshot } else { nil }
+        }
+        if !log.isEmpty { logWorker.submit(log) { [self] in write($0) } }
+        if let install { apply([.install(install.snapshot, install.item)]) }
     }
 
     // MARK: The log
@@ -135,27 +152,54 @@ final class StoreWorkers: Sendable {
 
     // MARK: The data
 
-    private func apply(_ items: [ApplyItem]) {
+    private func write(_ items: [DataItem]) {
         var rest = items[...]
         while let first = rest.popFirst() {
-            var batch = first.apply.batch
-            var events = [first.core: [event(of: first)]]
-            while let next = rest.first, batch.byteCount < Limits.mergedWriteBytes {
-                batch.append(next.apply.batch)
-                events[next.core, default: []].append(event(of: next))
-                rest.removeFirst()
+            switch first {
+            case .install(let snapshot, let item): guard install(snapshot, item) else { return }
+            case .apply(let core, let apply):
+                var batch = apply.batch
+                var events = [core: [event(of: apply)]]
+                while case .apply(let core, let next)? = rest.first,
+                    batch.byteCount < Limits.mergedWriteBytes
+                {
+                    batch.append(next.batch)
+                    events[core, default: []].append(event(of: next))
+                    rest.removeFirst()
+                }
+                guard write(batch) else { return }
+                for (core, events) in events { report(core, events) }
             }
-            let isDone = attempt { () throws(StorageError) in
-                let start = Clocks.monotonic()
-                try failpoints.check(.dataWrite)
-                try engine.write(batch, sync: false)
-                let end = Clocks.monotonic()
-                state.withLock { $0.statistics.applyDuration.observe(from: start, to: end) }
-            }
-            guard isDone else { return }
-            failpoints.reached(.dataApplied)
-            for (core, events) in events { report(core, events) }
         }
+    }
+
+    private func write(_ batch: WriteBatch) -> Bool {
+        let isDone = attempt { () throws(StorageError) in
+            let start = Clocks.monotonic()
+            try failpoints.check(.dataWrite)
+            try engine.write(batch, sync: false)
+            let end = Clocks.monotonic()
+            state.withLock { $0.statistics.applyDuration.observe(from: start, to: end) }
+        }
+        if isDone { failpoints.reached(.dataApplied) }
+        return isDone
+    }
+
+    /// The log has to begin behind it only once it is in place.
+    private func install(_ snapshot: SnapshotIdentity, _ item: LogItem) -> Bool {
+        let isDone = attempt { () throws(StorageError) in
+            guard let staged = depot.staged(snapshot) else {
+                throw .failed("the snapshot of \(snapshot.position) is not here any more")
+            }
+            try engine.install(staged.files, facts: staged.arrival.facts)
+            depot.installed(snapshot)
+        }
+        guard isDone else { return false }
+        state.withLock { state in
+            let behind = state.order.finish(snapshot)
+            sort([item] + behind, &state)
+        }
+        return true
     }
 
     /// Applies it on the core's own thread, if that takes no time: two threads less to wake for a
@@ -163,7 +207,8 @@ final class StoreWorkers: Sendable {
     /// - Returns: nil if it has to be handed over.
     func applyAtOnce(_ apply: LogApply) -> Event? {
         guard apply.batch.byteCount <= Limits.appliedAtOnceBytes,
-            !failpoints.isSet(.dataWrite), !failpoints.isSet(.dataApplied)
+            state.withLock({ $0.order.isIdle }), !failpoints.isSet(.dataWrite),
+            !failpoints.isSet(.dataApplied)
         else { return nil }
         var isDone = false
         _ = attempt { () throws(StorageError) in
@@ -177,8 +222,8 @@ final class StoreWorkers: Sendable {
         return isDone ? .applied(apply.group, through: apply.through) : nil
     }
 
-    private func event(of item: ApplyItem) -> Event {
-        .applied(item.apply.group, through: item.apply.through)
+    private func event(of apply: LogApply) -> Event {
+        .applied(apply.group, through: apply.through)
     }
 
     // MARK: Failure

@@ -47,11 +47,7 @@ struct SimDisk {
     let engine = MemoryEngine()
     private(set) var logQueue = SimQueue<LogItem>()
     private(set) var dataQueue = SimQueue<DataItem>()
-    /// What comes behind a snapshot that is not in place yet.
-    private var behindSnapshot: [LogItem] = []
-    private var isInstalling = false
-    /// The last that was put in place in this life.
-    private var inPlace: SnapshotIdentity?
+    private var order = InstallOrder<LogItem>()
     /// Whole, and waiting for the replica to say whether it wants them.
     private(set) var staged: [SnapshotStage] = []
     /// On its way.
@@ -72,7 +68,7 @@ struct SimDisk {
         self.bug = bug
     }
 
-    var isIdle: Bool { logQueue.isIdle && dataQueue.isIdle && !isInstalling }
+    var isIdle: Bool { logQueue.isIdle && dataQueue.isIdle && order.isIdle }
 
     // MARK: The log
 
@@ -131,34 +127,18 @@ struct SimDisk {
 
     /// Sorts out what has to wait for a snapshot: what may go to the log at once, and to the data.
     mutating func split(_ items: [LogItem]) -> (log: [LogItem], data: [DataItem]) {
-        var log: [LogItem] = []
-        var data: [DataItem] = []
-        for item in items {
-            if isInstalling {
-                behindSnapshot.append(item)
-            } else if case .append(let core, let append) = item,
-                let snapshot = append.write.snapshot, snapshot != inPlace
-            {
-                isInstalling = true
-                guard let stage = staged.first(where: { $0.snapshot == snapshot }) else {
-                    invariant(false, "a snapshot that a replica takes was staged")
-                    continue
-                }
-                staged.removeAll { $0.snapshot.position.index <= snapshot.position.index }
-                data.append(.install(stage, core: core, append))
-            } else {
-                log.append(item)
-            }
+        let (log, install) = order.sort(items) { item in
+            if case .append(_, let append) = item { append.write.snapshot } else { nil }
         }
-        return (log, data)
-    }
-
-    /// A snapshot is in place: its part of the log, and what came behind it.
-    mutating func takeBehindSnapshot(_ append: LogAppend, core: Int) -> [LogItem] {
-        isInstalling = false
-        inPlace = append.write.snapshot
-        defer { behindSnapshot = [] }
-        return [.append(core: core, append)] + behindSnapshot
+        guard let install, case .append(let core, let append) = install.item else {
+            return (log, [])
+        }
+        guard let stage = staged.first(where: { $0.snapshot == install.snapshot }) else {
+            invariant(false, "a snapshot that a replica takes was staged")
+            return (log, [])
+        }
+        staged.removeAll { $0.snapshot.position.index <= install.snapshot.position.index }
+        return (log, [.install(stage, core: core, append)])
     }
 
     mutating func arrived(_ stage: SnapshotStage) {
@@ -196,8 +176,8 @@ struct SimDisk {
             switch item {
             case .apply(let core, let apply):
                 told.append((core, .applied(apply.group, through: apply.through)))
-            case .install(_, let core, let append):
-                log += takeBehindSnapshot(append, core: core)
+            case .install(let stage, let core, let append):
+                log += [.append(core: core, append)] + order.finish(stage.snapshot)
             }
         }
         return (told, log)
@@ -270,9 +250,7 @@ struct SimDisk {
         }
         logQueue = SimQueue()
         dataQueue = SimQueue()
-        behindSnapshot = []
-        isInstalling = false
-        inPlace = nil
+        order = InstallOrder()
         staged = []
         arriving = nil
         failure = nil

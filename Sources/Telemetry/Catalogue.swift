@@ -167,8 +167,19 @@ extension Metric {
         "martlet_peer_refused_total", .counter, labels: ["reason"],
         help: "Streams of other stores that this one refused or ended.")
 
+    package static let snapshots = Metric(
+        "martlet_snapshots_total", .counter, labels: ["event"],
+        help: "What became of snapshots that this store sent and received.")
+    package static let snapshotBytes = Metric(
+        "martlet_snapshot_transferred_bytes_total", .counter, unit: .bytes, labels: ["direction"],
+        help: "Bytes of snapshots between this store and others.")
+    package static let snapshotDuration = Metric(
+        "martlet_snapshot_send_duration_seconds", .histogram(.requestDuration), unit: .seconds,
+        help: "Time from the wish to send a snapshot until all of it is at the other store.")
+
     private static let peers = [
         peerConnections, peerStreams, peerBytes, peerLost, peerConnectionEvents, peerRefused,
+        snapshots, snapshotBytes, snapshotDuration,
     ]
 
     // MARK: Storage

@@ -14,16 +14,21 @@ final class ThreeNodes {
 
     static let all = 1...3
 
-    /// Started one after the other, each of which asks the one before it; all three vote.
-    init(in folder: URL) async throws {
+    /// Started one after the other, each of which asks the one before it; all vote.
+    /// - Parameter count: of those that are started.
+    init(in folder: URL, started count: Int = 3) async throws {
         self.folder = folder
         for node in Self.all { ports[node] = try Self.freePort() }
-        for node in Self.all {
+        for node in Self.all.prefix(count) {
             try start(node, joining: node == 1 ? nil : node - 1)
-            try await wait("store \(node) to vote") {
-                try await self.stores(node == 1 ? 1 : node - 1)
-                    .contains { $0.store == "\(node)" && $0.role != "learner" }
-            }
+            try await votes(node, asking: node == 1 ? 1 : node - 1)
+        }
+    }
+
+    func votes(_ node: Int, asking other: Int) async throws {
+        try await wait("store \(node) to vote") {
+            try await self.stores(other)
+                .contains { $0.store == "\(node)" && $0.role != "learner" }
         }
     }
 
@@ -32,14 +37,22 @@ final class ThreeNodes {
     func url(_ node: Int) -> String { "http://127.0.0.1:\(ports[node] ?? 0)" }
 
     /// The same arguments at each start, as a service manager gives them.
-    func start(_ node: Int, joining other: Int? = nil) throws {
+    /// - Parameter dying: where it is to die, perhaps before it is ready.
+    func start(
+        _ node: Int, joining other: Int? = nil, failpoints: String = "", dying point: String? = nil
+    ) throws {
         var arguments = [
             "serve", "--data-dir", "n\(node)", "--listen", "127.0.0.1:\(ports[node] ?? 0)",
             "--cores", "2", "--cache-size", "16MiB",
         ]
         if let other { arguments += ["--join", url(other)] }
-        let program = try Program(arguments: arguments).in(folder).start()
+        if !failpoints.isEmpty { arguments += ["--failpoints", failpoints] }
+        if let point { arguments += ["--failpoints", "\(point)=panic"] }
+        // Nobody reads how it came to its death.
+        let program = try Program(arguments: arguments).with("SWIFT_BACKTRACE", "enable=no")
+            .in(folder).start()
         programs[node] = program
+        if point != nil { return }
         _ = try #require(program.line(with: "\"event\":\"ready\""), "\(program.messages)")
         let port = ports[node] ?? 0
         clients[node] = HTTPClient(Origin(scheme: .http, host: "127.0.0.1", port: port))
@@ -51,6 +64,13 @@ final class ThreeNodes {
         guard signal != SIGSTOP, signal != SIGCONT else { return }
         _ = try #require(program.wait(.seconds(20)), "it did not end")
         programs[node] = nil
+    }
+
+    /// Until it ends by itself.
+    func awaitEnd(_ node: Int) throws -> Program.Outcome {
+        let program = try #require(programs[node])
+        programs[node] = nil
+        return try #require(program.wait(.seconds(30)), "it did not end: \(program.messages)")
     }
 
     // MARK: Requests

@@ -54,6 +54,35 @@ import Testing
             try RecoveredReplica.applied(of: Self.group, in: to)?.snapshot == Self.identity)
     }
 
+    // (1) store 4 is removed, (2) store 3 joins by a snapshot and comes to lead, (3) it must not
+    // give the number 4 away again.
+    @Test func theTableOfStoresComesAlong() throws {
+        var table = StoreTable()
+        table.next = 5
+        table[StoreID(1)] = "http://127.0.0.1:1"
+        let (from, to) = (try engine(keys: 3), try engine(keys: 1))
+        var batch = WriteBatch()
+        batch.put(.meta, StoreTable.key, table.encoded)
+        try from.write(batch, sync: true)
+        var source = try #require(
+            try SnapshotSource(of: Self.group, from: from.view(), origin: 1, chunkBytes: 10))
+        var stage = SnapshotStage(of: Self.group, source.snapshot, origin: 1)
+        while !stage.isComplete {
+            #expect(try stage.add(#require(try source.chunk(stage.wanted))))
+        }
+        try to.write(stage.batch, sync: true)
+        #expect(try to.get(.meta, StoreTable.key, tier: .disk) == .found(table.encoded))
+
+        // And what was there goes if there is none.
+        let none = try engine(keys: 1)
+        source = try #require(
+            try SnapshotSource(of: Self.group, from: none.view(), origin: 2))
+        stage = SnapshotStage(of: Self.group, source.snapshot, origin: 2)
+        #expect(try stage.add(#require(try source.chunk(0))))
+        try to.write(stage.batch, sync: true)
+        #expect(try to.get(.meta, StoreTable.key, tier: .disk) == .missing)
+    }
+
     @Test func chunksOfTwoMakingsDoNotMix() throws {
         let view = try engine(keys: 9).view()
         var first = try #require(

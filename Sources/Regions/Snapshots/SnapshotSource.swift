@@ -1,14 +1,15 @@
 /// A snapshot where it is made: the chunks of one consistent view, one after the other, from any of
 /// them on.
 ///
-/// The view says by its applied record what it is. What is handed over is the raw space; the facts
-/// about the replica itself stay at home.
+/// The view says by its applied record what it is. What is handed over is the raw space and, with
+/// the first chunk, the table of stores: who leads after it must not give a number away twice. The
+/// facts about the replica itself stay at home.
 internal import Base
 package import Raft
 package import Storage
 
 package struct SnapshotSource: Sendable {
-    private let group: GroupID
+    package let group: GroupID
     package let snapshot: SnapshotIdentity
     package let origin: UInt64
     private let view: any EngineView
@@ -37,6 +38,11 @@ package struct SnapshotSource: Sendable {
         if let chunkCount, number >= chunkCount { return nil }
         invariant(number < starts.count, "chunks are made in order")
         var batch = WriteBatch()
+        if number == 0,
+            case .found(let stores) = try view.get(.meta, StoreTable.key, tier: .disk)
+        {
+            batch.put(.meta, StoreTable.key, stores)
+        }
         var next: Key?
         let range = KeyRange(start: starts[Int(number)])
         let limit = chunkBytes

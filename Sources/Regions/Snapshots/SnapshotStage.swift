@@ -1,61 +1,35 @@
-/// A snapshot where it arrives, until all of it is there; and what puts it in place.
-///
-/// It is put in place of the data in one step that also says so (`AppliedRecord.stagedKey`), on
-/// disk before the log begins behind it. A crash between the two leaves data ahead of its log,
-/// which is otherwise a log that was lost: that fact tells them apart (`RecoveredReplica`).
+/// A snapshot in memory where it arrives, until all of it is there; and what puts it in place in
+/// one step. For an engine that takes that much at once; on a disk it is `SnapshotFiles`.
 package import Base
 package import Raft
 package import Storage
 
 package struct SnapshotStage: Sendable {
-    package let group: GroupID
-    package let snapshot: SnapshotIdentity
-    package let origin: UInt64
-    /// The next chunk that is wanted: a transfer that broke goes on there.
-    package private(set) var wanted: UInt64 = 0
-    package private(set) var isComplete = false
+    package private(set) var arrival: SnapshotArrival
     private var content = WriteBatch()
 
+    package var snapshot: SnapshotIdentity { arrival.snapshot }
+    package var origin: UInt64 { arrival.origin }
+    package var wanted: UInt64 { arrival.wanted }
+    package var isComplete: Bool { arrival.isComplete }
+
     package init(of group: GroupID, _ snapshot: SnapshotIdentity, origin: UInt64) {
-        self.group = group
-        self.snapshot = snapshot
-        self.origin = origin
+        arrival = SnapshotArrival(of: group, snapshot, origin: origin)
     }
 
     /// False if it is not the chunk that is wanted: the sender has to go on elsewhere.
     package mutating func add(_ chunk: SnapshotChunk) throws(DecodeError) -> Bool {
-        guard chunk.group == group, chunk.snapshot == snapshot, chunk.origin == origin,
-            chunk.number == wanted, !isComplete
-        else { return false }
-        let batch = try CommandRecord.decode(chunk.content)
-        guard batch.operations.allSatisfy({ $0.kind == .put && $0.family == .raw }) else {
-            throw DecodeError(expected: "puts into the raw space alone", offset: 0)
-        }
+        guard let batch = try arrival.take(chunk) else { return false }
         content.append(batch)
-        wanted += 1
-        isComplete = chunk.isLast
         return true
     }
 
-    /// Everything that it changes, for an engine that takes that much at once.
+    /// Everything that it changes.
     package var batch: WriteBatch {
-        invariant(isComplete, "only a whole snapshot is put in place")
         var batch = WriteBatch()
         batch.deleteRange(.raw, .all)
         batch.append(content)
-        let applied = AppliedRecord(group: group, snapshot: snapshot)
-        batch.put(.meta, AppliedRecord.key(of: group), applied.encoded)
-        batch.put(.meta, AppliedRecord.stagedKey(of: group), applied.encoded)
+        batch.append(arrival.facts)
         return batch
-    }
-}
-
-extension AppliedRecord {
-    /// Where the fact stands that a snapshot was put in place and its log may not know; the record
-    /// is the same as that of the applied position then. It goes with the next apply. Frozen.
-    package static func stagedKey(of group: GroupID) -> Key {
-        var bytes = Bytes("staged/".utf8)
-        bytes.appendUInt64(group.number)
-        return Key(bytes)
     }
 }

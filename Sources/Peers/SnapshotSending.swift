@@ -1,0 +1,122 @@
+/// When which chunk of a snapshot goes to another store: one at a time, each when the one before it
+/// is on disk there, no faster than the limit; and whether a transfer that broke is taken up again.
+///
+/// A value without sockets and disks. A chunk that was sent twice is answered with what is wanted
+/// there, so the sender remembers nothing: it begins with the first, and goes on where it is told.
+package import Base
+internal import Regions
+
+package struct SnapshotSending: Sendable {
+    package enum Event: Hashable, Sendable {
+        /// The other store has welcomed the stream.
+        case welcomed
+        /// The chunk that was to be read has so many bytes.
+        case read(byteCount: Int)
+        case answered(SnapshotAnswer)
+        /// The stream ended or could not be opened.
+        case lost
+        case deadlineReached
+    }
+
+    package enum Effect: Hashable, Sendable {
+        /// A new stream.
+        case open
+        /// Read that chunk; then `read`, and send it when `send` says.
+        case read(UInt64)
+        case send
+        /// Give the stream up.
+        case close
+        /// It is there, or will not be.
+        case ended(isThere: Bool)
+    }
+
+    private enum State: Hashable, Sendable {
+        case resting(until: Instant)
+        case opening(until: Instant)
+        case reading
+        /// It was read, and goes when its time has come.
+        case held(until: Instant)
+        case awaiting(until: Instant)
+        case over
+    }
+
+    package let origin: UInt64
+    private var state: State
+    private var losses = 0
+    /// Before that the next chunk would be faster than the limit.
+    private var mayGoAt = Instant.origin
+
+    package init(origin: UInt64, at now: Instant) {
+        self.origin = origin
+        state = .resting(until: now)
+    }
+
+    package var isOver: Bool { state == .over }
+
+    package var nextDeadline: Instant? {
+        switch state {
+        case .resting(let until), .opening(let until), .held(let until), .awaiting(let until):
+            until
+        case .reading, .over: nil
+        }
+    }
+
+    package mutating func step(
+        _ event: Event, at now: Instant, into effects: inout [Effect]
+    ) {
+        switch (event, state) {
+        case (_, .over): break
+        case (.welcomed, .opening):
+            state = .reading
+            effects.append(.read(0))
+        case (.read(let count), .reading):
+            let start = max(now, mayGoAt)
+            let nanoseconds = UInt64(count) * 1_000_000_000 / Limits.snapshotBytesPerSecond
+            mayGoAt = start + .nanoseconds(Int64(nanoseconds))
+            state = .held(until: start)
+            if start <= now { send(at: now, into: &effects) }
+        case (.answered(let answer), .awaiting) where answer.origin == origin:
+            losses = 0
+            guard !answer.isComplete else {
+                effects.append(.close)
+                return end(true, into: &effects)
+            }
+            state = .reading
+            effects.append(.read(answer.wanted))
+        case (.lost, .resting): break
+        case (.lost, _): rest(at: now, into: &effects)
+        case (.deadlineReached, _): deadlineReached(at: now, into: &effects)
+        default: break
+        }
+    }
+
+    private mutating func deadlineReached(at now: Instant, into effects: inout [Effect]) {
+        guard let nextDeadline, nextDeadline <= now else { return }
+        switch state {
+        case .resting:
+            state = .opening(until: now + Limits.snapshotPatience)
+            effects.append(.open)
+        case .held: send(at: now, into: &effects)
+        case .opening, .awaiting:
+            effects.append(.close)
+            rest(at: now, into: &effects)
+        case .reading, .over: break
+        }
+    }
+
+    private mutating func send(at now: Instant, into effects: inout [Effect]) {
+        state = .awaiting(until: now + Limits.snapshotPatience)
+        effects.append(.send)
+    }
+
+    private mutating func rest(at now: Instant, into effects: inout [Effect]) {
+        losses += 1
+        guard losses < Limits.snapshotLosses else { return end(false, into: &effects) }
+        state = .resting(until: now + Limits.snapshotPause)
+    }
+
+    private mutating func end(_ isThere: Bool, into effects: inout [Effect]) {
+        state = .over
+        effects.append(.ended(isThere: isThere))
+    }
+}

@@ -1,0 +1,123 @@
+/// Snapshots through the hub: those that this store sends, each on a stream beside the two of its
+/// connection, and those that come.
+internal import Base
+internal import Failpoints
+internal import HTTP
+internal import Injection
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Node
+internal import Peers
+internal import Raft
+internal import Regions
+internal import Storage
+internal import Telemetry
+
+extension PeerHub {
+    // MARK: Out
+
+    /// From the core whose replica leads, while the data is as that replica sees it.
+    func sendSnapshot(_ wanted: SnapshotWanted, _ view: any EngineView) {
+        loop.assertInEventLoop()
+        guard settings.failpoints.reached(.snapshotWanted) == nil else {
+            return report(wanted, nil)
+        }
+        var source: SnapshotSource?
+        do throws(StorageError) {
+            source = try SnapshotSource(of: wanted.group, from: view, origin: drawOrigin())
+        } catch {
+            logger.warning(
+                "a snapshot cannot be made",
+                metadata: ["event": "snapshot_unreadable", "reason": "\(error)"])
+        }
+        guard let source, source.snapshot.position.index >= wanted.atLeast else {
+            return report(wanted, nil)
+        }
+        senders.removeValue(forKey: wanted.to.store)?.stop()
+        let sender = SnapshotSender(wanted, source, hub: self)
+        senders[wanted.to.store] = sender
+        sender.step(.deadlineReached)
+    }
+
+    func ended(_ sender: SnapshotSender, _ identity: SnapshotIdentity?, began: Instant) {
+        let wanted = sender.wanted
+        guard senders[wanted.to.store] === sender else { return }
+        senders[wanted.to.store] = nil
+        if let identity {
+            counters.snapshotsSent += 1
+            counters.snapshotDuration.observe(from: began, to: Clocks.monotonic())
+            tell(wanted, of: identity)
+        } else {
+            counters.snapshotsFailed += 1
+        }
+        report(wanted, identity?.position.index)
+        logger.notice(
+            "a snapshot \(identity == nil ? "did not get through" : "was sent")",
+            metadata: [
+                "event": identity == nil ? "snapshot_failed" : "snapshot_sent",
+                "store": "\(wanted.to.store)",
+            ])
+    }
+
+    /// The replica there has the snapshot on its disk, and hears of it now.
+    private func tell(_ wanted: SnapshotWanted, of identity: SnapshotIdentity) {
+        let message = RaftMessage(
+            from: ReplicaID(on: settings.identity.store), to: wanted.to,
+            term: wanted.term, body: .snapshot(identity, wanted.beat))
+        let from = UnitAddress(core: 0, unit: .shard)
+        let to = UnitAddress(core: 0, unit: .shard, store: wanted.to.store)
+        let body = Envelope.Body.raft(PeerMessage(group: wanted.group, message: message))
+        send([Envelope(from: from, to: to, body: body)])
+    }
+
+    private func report(_ wanted: SnapshotWanted, _ index: LogIndex?) {
+        let event = Event.snapshotEnded(wanted.group, to: wanted.to, at: index)
+        // What failed fails again at once.
+        let rest = index == nil ? Limits.snapshotPause : .zero
+        loop.scheduleTask(in: TimeAmount(rest)) { [switchboard] in
+            switchboard.post(0, [Delivery(to: .shard, event)])
+        }
+    }
+
+    func openSnapshot(to store: StoreID) -> Bool {
+        guard let client = client(for: store), client.isOpen else { return false }
+        return client.openSnapshot()
+    }
+
+    func sendChunk(_ record: Bytes, to store: StoreID) {
+        counters.bytesSent += UInt64(record.count)
+        counters.snapshotBytesSent += UInt64(record.count)
+        client(for: store)?.sendChunk(record)
+    }
+
+    func closeSnapshot(to store: StoreID) { client(for: store)?.closeSnapshot() }
+
+    func snapshot(to store: StoreID, _ event: SnapshotSending.Event) {
+        senders[store]?.step(event)
+    }
+
+    // MARK: In
+
+    /// One chunk at a time: the sender waits for the answer.
+    func take(
+        chunk record: Bytes, _ stream: inout InboundStream, _ name: PeerTable.StreamID
+    ) -> PeerFault? {
+        guard !stream.hasChunkUnderWay else {
+            return .malformed("a chunk of a snapshot before the answer to the last")
+        }
+        stream.hasChunkUnderWay = true
+        let hub = NIOLoopBound(self, eventLoop: loop)
+        let depot = settings.depot
+        settings.snapshotThread.runIfActive(eventLoop: loop) { depot.take(record) }
+            .whenSuccess { hub.value.taken(name, $0) }
+        return nil
+    }
+
+    private func taken(_ name: PeerTable.StreamID, _ said: SnapshotAnswer?) {
+        guard let place = inbound[name]?.place else { return }
+        inbound[name]?.hasChunkUnderWay = false
+        guard let said else { return cut(name, "The snapshot cannot be taken here now.") }
+        answer(.record(said.encoded), by: place)
+    }
+}
