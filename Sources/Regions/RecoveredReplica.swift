@@ -10,6 +10,8 @@ package import Storage
 package struct RecoveredReplica: Sendable {
     package let group: GroupID
     package let id: ReplicaID
+    /// Bytes of the entries that the log holds.
+    package let logBytes: Int
     private let state: RecoveredState
     /// Of the entries behind what is applied.
     private let records: [Bytes]
@@ -43,6 +45,7 @@ package struct RecoveredReplica: Sendable {
         }
         self.group = group
         self.state = state
+        logBytes = state.entries.reduce(0) { $0 + $1.byteCount }
         hasStagedFact = staged != nil
         id = found.replica
     }

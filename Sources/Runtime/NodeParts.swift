@@ -44,7 +44,7 @@ struct NodeParts {
         let switchboard = switchboard
         let workers = StoreWorkers(
             log: store.log, engine: engine, reserve: store.reserve, replica: recovered.id,
-            depot: depot, threads: threads, failpoints: failpoints,
+            logBytes: recovered.logBytes, depot: depot, threads: threads, failpoints: failpoints,
             report: { core, events in
                 switchboard.post(core, events.map { Delivery(to: .shard, $0) })
             },

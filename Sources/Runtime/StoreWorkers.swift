@@ -34,7 +34,7 @@ final class StoreWorkers: Sendable {
         var entriesPerSync = Histogram(.count)
         var applyDuration = Histogram(.syncDuration)
         var failures: [WriteFailure: UInt64] = [:]
-        /// Bytes of entries since the log was last cut.
+        /// Bytes of entries since the log was last cut, those included that a start has found.
         var logBytes = 0
         /// How often it was.
         var cuts: UInt64 = 0
@@ -52,7 +52,7 @@ final class StoreWorkers: Sendable {
     private let replica: ReplicaID
     private let report: @Sendable (_ core: Int, _ events: [Event]) -> Void
     private let failed: @Sendable (StorageError) -> Void
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let failpoints: FailpointRegistry
     private let depot: SnapshotDepot
     private let logWorker: BatchWorker<LogItem>
@@ -61,12 +61,13 @@ final class StoreWorkers: Sendable {
     /// Both are called on the workers' threads: `report` once per core and round, `failed` once.
     init(
         log: any RaftLogStore, engine: RocksEngine, reserve: DiskReserve, replica: ReplicaID,
-        depot: SnapshotDepot, threads: NodeThreads, failpoints: FailpointRegistry,
+        logBytes: Int, depot: SnapshotDepot, threads: NodeThreads, failpoints: FailpointRegistry,
         report: @escaping @Sendable (_ core: Int, _ events: [Event]) -> Void,
         failed: @escaping @Sendable (StorageError) -> Void
     ) {
         self.log = log
         self.engine = engine
+        state = Mutex(State(statistics: Statistics(logBytes: logBytes)))
         self.reserve = reserve
         self.replica = replica
         self.depot = depot

@@ -1,5 +1,6 @@
 // What a store may start with: never with a log that was lost, or that ends before its data.
 import Base
+import LogSuite
 import Raft
 import Regions
 import Storage
@@ -36,6 +37,20 @@ import Testing
             return
         }
         #expect(what.contains("it was lost"))
+    }
+
+    /// Who decides when the log is to be cut counts on from there, not from nothing: a node that
+    /// is restarted often would never cut it.
+    @Test func whatTheLogHoldsIsCounted() throws {
+        let log = MemoryLog()
+        var generator = SeededGenerator(seed: 1)
+        var batch = LogBatch()
+        var model = LogModel(Self.group, in: &batch)
+        for _ in 0..<20 { model.make(.appendThree, &generator, in: &batch) }
+        try log.write(batch)
+        let expected = model.recovered.entries.reduce(0) { $0 + $1.byteCount }
+        #expect(expected > 0)
+        #expect(try open(log, MemoryEngine()).logBytes == expected)
     }
 
     @Test func dataAheadOfItsLogIsRefused() throws {
