@@ -129,17 +129,23 @@ package final class DataDirectory: Sendable {
         if space.free < options.reserveBytes || (space.freeFiles ?? .max) < Self.filesToStart {
             try reserve.giveBack()
         }
+        let (logPath, dataPath) = (path + "/" + Self.logName, path + "/" + Self.databaseName)
+        if !creating {
+            try OwnerMark.check("the Raft log", of: identity, in: logPath)
+            try OwnerMark.check("the database", of: identity, in: dataPath)
+        }
         try failpoints.check(.startOpen)
         let log = try RocksLog(
-            path: path + "/" + Self.logName, options: RocksLogOptions(beside: options),
+            path: logPath, options: RocksLogOptions(beside: options),
             creating: creating, lease: self)
         try failpoints.check(.startData)
         let engine = try RocksEngine(
-            path: path + "/" + Self.databaseName, options: options, creating: creating,
-            lease: self)
+            path: dataPath, options: options, creating: creating, lease: self)
         guard creating else { return (log, engine) }
         try failpoints.check(.startEmpty)
         try begin(log)
+        try OwnerMark.write(identity, in: logPath)
+        try OwnerMark.write(identity, in: dataPath)
         try failpoints.check(.startMade)
         var made = identity
         made.hasDatabase = true

@@ -199,6 +199,29 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path + "/db/CURRENT"))
     }
 
+    /// Each of the two, from a store of another cluster, and one that does not say whose it is.
+    @Test(arguments: ["log", "db"]) func whatBelongsToAnotherStoreIsRefused(name: String) throws {
+        do { _ = try take().openStore(.small) }
+        do { _ = try take(folder.path + "/other", seed: 3).openStore(.small) }
+        let other = folder.path + "/other/" + name
+        func reason() throws -> String {
+            do {
+                _ = try take().openStore(.small)
+                return "opened"
+            } catch StorageError.corrupt(let reason) {
+                return reason
+            }
+        }
+        try FileManager.default.moveItem(atPath: path + "/" + name, toPath: path + "-away")
+        try FileManager.default.copyItem(atPath: other, toPath: path + "/" + name)
+        #expect(try reason().contains("/\(name) is of another store (cluster: "))
+        unlink(path + "/" + name + "/OWNER")
+        #expect(try reason().contains("/\(name) does not say whose it is"))
+        try FileManager.default.removeItem(atPath: path + "/" + name)
+        try FileManager.default.moveItem(atPath: path + "-away", toPath: path + "/" + name)
+        #expect(try reason() == "opened")
+    }
+
     @Test func spaceAndUse() throws {
         let directory = try take()
         let space = try directory.space()
