@@ -24,6 +24,7 @@ final class LogDatabase: @unchecked Sendable {
     ) throws(StorageError) {
         do throws(StorageError) {
             try LogCheck.verify(folder: path)
+            try NewestLog.check(in: path)
         } catch {
             guard case .corrupt(let what) = error else { throw error }
             throw .corrupt("the Raft log in \(path) is damaged: \(what)")

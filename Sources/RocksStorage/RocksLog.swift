@@ -30,6 +30,7 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     private static let batchBytesKept = 1 << 20
 
     private let database: LogDatabase
+    private let newest: NewestLog
     private let writer: Mutex<Writer>
     /// What opening found, until somebody asks for it.
     private let found: Mutex<[RecoveredLog]?>
@@ -42,6 +43,7 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     ) throws(StorageError) {
         database = try LogDatabase(
             path: path, options: options, creating: creating, lease: lease)
+        newest = NewestLog(in: path)
         let recovery = try database.recover()
         guard let batch = rocksdb_writebatch_create(), let options = rocksdb_writeoptions_create()
         else { fatalError("out of memory") }
@@ -63,6 +65,9 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
 
     /// What has to find room beside the log's own writes.
     package var spaceNeeds: DiskGuard.Needs { database.spaceNeeds }
+
+    /// Remembers which of its files is the newest: see `NewestLog`. Now and then; from any thread.
+    package func noteFiles() throws(StorageError) { try newest.note() }
 
     /// Gives back what entries behind the base still take on the disk, in the write-ahead log and
     /// in tables; for a full one. Blocks; from any thread.

@@ -32,6 +32,7 @@ final class DiskWatch: Sendable {
         case flushed
         case reclaim
         case reserve
+        case files
     }
 
     /// How often free space is looked at, while there is plenty of it, while there is not, and
@@ -132,6 +133,7 @@ final class DiskWatch: Sendable {
                     metadata: ["event": "space_unknown", "error": "\(error)"])
             }
         }
+        if mayFlush { noteFiles() }
         noteFlushed(mayFlush)
         reclaim(mayFlush)
         return interval
@@ -158,6 +160,18 @@ final class DiskWatch: Sendable {
             logger.warning(
                 "no space can be set aside for a full disk; it is tried again",
                 metadata: ["event": "reserve_failed", "error": "\(error)"])
+        }
+    }
+
+    private func noteFiles() {
+        do throws(StorageError) {
+            try store.log.noteFiles()
+            if change(.files, to: nil) { logger.notice("the log's files are noted again") }
+        } catch {
+            guard change(.files, to: "\(error)") else { return }
+            logger.warning(
+                "the newest file of the log cannot be noted; a start would not miss it",
+                metadata: ["event": "files_not_noted", "error": "\(error)"])
         }
     }
 

@@ -222,6 +222,42 @@ private struct NumberedLogs: Codable {
         }
     }
 
+    /// Removed by hand, or left out of a copy: not the end of a log that a crash cut off.
+    @Test func aNewestFileThatIsGoneIsMissed() throws {
+        let folder = TemporaryFolder()
+        let path = folder.path + "/log"
+        let history = NumberedLogs(seed: 9)
+        func open() throws -> RocksLog {
+            try RocksLog(path: path, options: .small, creating: false, lease: folder)
+        }
+        func newest() throws -> String {
+            try #require(
+                try FileManager.default.contentsOfDirectory(atPath: path)
+                    .filter { $0.hasSuffix(".log") }.max())
+        }
+        do {
+            let log = try RocksLog(path: path, options: .small, creating: true, lease: folder)
+            _ = try history.models(after: 5) { try log.write($0) }
+            try log.noteFiles()
+        }
+        let name = try newest()
+        try FileManager.default.moveItem(atPath: "\(path)/\(name)", toPath: path + "-away")
+        #expect {
+            _ = try open()
+        } throws: { error in
+            guard case .corrupt(let reason)? = error as? StorageError else { return false }
+            return reason.contains("its newest file, number \(Int(name.dropLast(4)) ?? 0)")
+        }
+        try FileManager.default.moveItem(atPath: path + "-away", toPath: "\(path)/\(name)")
+        let expected = try history.models(after: 5).map(\.recovered)
+        // Each opening begins a newer one, whether it is noted or not.
+        for isNoted in [false, true, false] {
+            let log = try open()
+            #expect(try log.recover() == expected)
+            if isNoted { try log.noteFiles() }
+        }
+    }
+
     @Test func damageIsToldInOneSentence() throws {
         let image = try WrittenLog(NumberedLogs(seed: 6), count: 3)
         var damaged = image.bytes
