@@ -29,6 +29,7 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
     case operations
     case actions
     case address
+    case storeID
 
     package var text: String {
         switch self {
@@ -65,6 +66,7 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
         case .operations: "ops"
         case .actions: "actions"
         case .address: "address"
+        case .storeID: "store_id"
         }
     }
 

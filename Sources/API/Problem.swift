@@ -35,6 +35,7 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     case clocksDiffer = "clocks_differ"
     // 404, 409: about stores
     case storeNotFound = "store_not_found"
+    case regionNotFound = "region_not_found"
     case membershipConflict = "membership_conflict"
     // 412, 413, 414, 417, 431
     case preconditionFailed = "precondition_failed"
@@ -65,7 +66,7 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
         case .originForbidden, .peerUnauthenticated: 403
         case .wrongCluster, .wrongStore, .storeConflict, .peerVersion, .clocksDiffer: 409
         case .hostForbidden: 421
-        case .keyNotFound, .routeNotFound, .storeNotFound: 404
+        case .keyNotFound, .routeNotFound, .storeNotFound, .regionNotFound: 404
         case .membershipConflict: 409
         case .methodNotAllowed: 405
         case .requestTimeout: 408

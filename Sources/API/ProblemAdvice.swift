@@ -46,6 +46,7 @@ extension ProblemCode {
         case .clocksDiffer:
             "The clocks of two machines run at different rates, and a leader's lease rests on them."
         case .storeNotFound: "The cluster has no such store; GET /v1/stores lists them."
+        case .regionNotFound: "The cluster has no such region; GET /v1/regions lists them."
         case .membershipConflict:
             "The stores cannot change so, now or at all; nothing was done. The detail says why."
         case .preconditionFailed:

@@ -22,6 +22,10 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
     case problem
     case stores
     case store
+    case drain
+    case regions
+    case region
+    case transferLeader
     case failpoints
     case failpoint
     /// Any path that is none of these.
@@ -50,6 +54,10 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
         case .problem: "/problems/{code}"
         case .stores: "/v1/stores"
         case .store: "/v1/stores/{store_id}"
+        case .drain: "/v1/stores/{store_id}/drain"
+        case .regions: "/v1/regions"
+        case .region: "/v1/regions/{region_id}"
+        case .transferLeader: "/v1/regions/{region_id}/transfer-leader"
         case .failpoints: "/v1/debug/failpoints"
         case .failpoint: "/v1/debug/failpoints/{name}"
         case .unknown: "unknown"
@@ -60,9 +68,9 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
         switch self {
         case .rawValue: [.get, .head, .put, .delete]
         case .rawEntry: [.get, .head, .put, .delete]
-        case .rawBatch, .rawDeleteRange, .rawCompareAndSwap: [.post]
+        case .rawBatch, .rawDeleteRange, .rawCompareAndSwap, .drain, .transferLeader: [.post]
         case .rawScan, .rawCount, .limits, .status, .root, .openAPIYAML, .openAPIJSON,
-            .liveness, .readiness, .metrics, .problem:
+            .liveness, .readiness, .metrics, .problem, .regions, .region:
             [.get, .head]
         case .stores: [.get, .head, .post]
         case .store: [.delete]
@@ -90,10 +98,14 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
     private static let valuePrefix = Bytes("/v1/raw/kv/".utf8)
     private static let problemPrefix = Bytes("/problems/".utf8)
     private static let storePrefix = Bytes("/v1/stores/".utf8)
+    private static let drainSuffix = Bytes("/drain".utf8)
+    private static let regionPrefix = Bytes("/v1/regions/".utf8)
+    private static let transferSuffix = Bytes("/transfer-leader".utf8)
     private static let failpointPrefix = Bytes("/v1/debug/failpoints/".utf8)
     private static let fixed: [(path: Bytes, route: Route)] = allCases.compactMap { route in
         switch route {
-        case .rawValue, .problem, .store, .failpoint, .unknown: nil
+        case .rawValue, .problem, .store, .drain, .region, .transferLeader, .failpoint, .unknown:
+            nil
         default: (Bytes(route.template.utf8), route)
         }
     }
@@ -111,7 +123,14 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
             return (.problem, path.dropFirst(problemPrefix.count))
         }
         if path.starts(with: storePrefix) {
-            return (.store, path.dropFirst(storePrefix.count))
+            let tail = path.dropFirst(storePrefix.count)
+            return tail.hasSuffix(drainSuffix)
+                ? (.drain, tail.dropLast(drainSuffix.count)) : (.store, tail)
+        }
+        if path.starts(with: regionPrefix) {
+            let tail = path.dropFirst(regionPrefix.count)
+            return tail.hasSuffix(transferSuffix)
+                ? (.transferLeader, tail.dropLast(transferSuffix.count)) : (.region, tail)
         }
         if path.starts(with: failpointPrefix) {
             return (.failpoint, path.dropFirst(failpointPrefix.count))
@@ -149,4 +168,8 @@ package enum Route: Int, CaseIterable, Hashable, Sendable {
             ?? "GET / lists what there is."
         return Problem(.routeNotFound, "Nothing is at \(text). \(advice)")
     }
+}
+
+extension ArraySlice<UInt8> {
+    fileprivate func hasSuffix(_ suffix: Bytes) -> Bool { self.suffix(suffix.count) == suffix[...] }
 }

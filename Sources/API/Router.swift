@@ -68,7 +68,7 @@ package struct Router: Sendable {
         case .readiness:
             let fields = try Fields(query: query, allowed: FieldNames(.verbose))
             return .readiness(verbose: try fields.flag(.verbose) ?? false)
-        case .stores, .store:
+        case .stores, .store, .drain, .regions, .region, .transferLeader:
             return try stores(route, request, tail: tail, query: query)
         case .failpoints, .failpoint:
             return try failpoints(route, request, tail: tail, query: query)

@@ -1,4 +1,4 @@
-/// `/v1/stores`: what a request wants of the cluster's stores, and how they look in JSON.
+/// `/v1/stores` and `/v1/regions`: what a request wants of the cluster, and how that looks in JSON.
 package import Base
 package import Regions
 
@@ -8,6 +8,49 @@ package enum StoreCommand: Hashable, Sendable {
     /// A new store, which is reached there.
     case join(address: String)
     case remove(StoreID)
+    /// That store leads no more while another can.
+    case drain(StoreID)
+    /// All of them, or one by its number.
+    case regions(UInt64?)
+    case transfer(region: UInt64, to: StoreID)
+}
+
+/// A group of replicas as one of them sees it.
+package struct RegionReport: Hashable, Sendable {
+    package struct Replica: Hashable, Sendable {
+        package var store: StoreID
+        package var role: StoreReport.Role
+
+        package init(store: StoreID, role: StoreReport.Role) {
+            self.store = store
+            self.role = role
+        }
+    }
+
+    package var region: UInt64
+    package var leader: StoreID?
+    package var term: UInt64
+    package var commit: UInt64
+    package var applied: UInt64
+    package var replicas: [Replica]
+
+    package init(
+        region: UInt64, leader: StoreID?, term: UInt64, commit: UInt64, applied: UInt64,
+        replicas: [Replica]
+    ) {
+        self.region = region
+        self.leader = leader
+        self.term = term
+        self.commit = commit
+        self.applied = applied
+        self.replicas = replicas
+    }
+}
+
+package enum ClusterReport: Hashable, Sendable {
+    case stores(StoresReport)
+    case regions([RegionReport])
+    case region(RegionReport)
 }
 
 package struct StoreReport: Hashable, Sendable {
@@ -50,12 +93,24 @@ extension Router {
         _ route: Route, _ request: Request, tail: ArraySlice<UInt8>, query: ArraySlice<UInt8>?
     ) throws(Problem) -> Operation {
         let pretty = try pretty(query)
-        if route == .store {
-            let text = Self.text(tail)
-            guard let number = UInt32(text), number > 0, "\(number)" == text else {
-                throw Problem(.routeNotFound, "\(text.prefix(64)) is no store: they are numbers.")
+        switch route {
+        case .store: return .stores(.remove(try Self.store(tail)), pretty: pretty)
+        case .drain: return .stores(.drain(try Self.store(tail)), pretty: pretty)
+        case .regions: return .stores(.regions(nil), pretty: pretty)
+        case .region: return .stores(.regions(try Self.region(tail)), pretty: pretty)
+        case .transferLeader:
+            let region = try Self.region(tail)
+            let store = try Self.readBody(request, allowed: FieldNames(.storeID)) {
+                (_, fields) throws(Problem) in
+                let text = try fields.text(.storeID) { String(decoding: $0, as: UTF8.self) }
+                guard let store = text.flatMap(Self.number(_:)).flatMap(UInt32.init(exactly:))
+                else {
+                    throw fields.mistake(.invalidArgument, .storeID, "Required, such as \"3\".")
+                }
+                return StoreID(store)
             }
-            return .stores(.remove(StoreID(number)), pretty: pretty)
+            return .stores(.transfer(region: region, to: store), pretty: pretty)
+        default: break
         }
         guard request.method == .post else { return .stores(.list, pretty: pretty) }
         let address = try Self.readBody(request, allowed: FieldNames(.address)) {
@@ -68,6 +123,28 @@ extension Router {
             return text
         }
         return .stores(.join(address: address), pretty: pretty)
+    }
+
+    /// As it is written here: above zero, without a sign and without zeros in front.
+    private static func number(_ text: String) -> UInt64? {
+        guard let number = UInt64(text), number > 0, "\(number)" == text else { return nil }
+        return number
+    }
+
+    private static func store(_ tail: ArraySlice<UInt8>) throws(Problem) -> StoreID {
+        let text = Self.text(tail)
+        guard let number = number(text).flatMap(UInt32.init(exactly:)) else {
+            throw Problem(.routeNotFound, "\(text.prefix(64)) is no store: they are numbers.")
+        }
+        return StoreID(number)
+    }
+
+    private static func region(_ tail: ArraySlice<UInt8>) throws(Problem) -> UInt64 {
+        let text = Self.text(tail)
+        guard let number = number(text) else {
+            throw Problem(.routeNotFound, "\(text.prefix(64)) is no region: they are numbers.")
+        }
+        return number
     }
 
     /// A scheme, a host and perhaps a port; no path.
@@ -85,25 +162,62 @@ extension Router {
 }
 
 extension Response {
-    package static func stores(
-        _ report: StoresReport, pretty: Bool, requestID: Bytes
+    package static func cluster(
+        _ report: ClusterReport, pretty: Bool, requestID: Bytes
     ) -> Response {
         .json(pretty: pretty, requestID: requestID, capacity: 1024) { json in
-            json.beginObject()
-            json.member("cluster_id", report.cluster)
-            json.member("cluster_name", report.clusterName)
-            json.member("store_id", "\(report.store)")
-            json.name("stores")
-            json.beginArray()
-            for store in report.stores {
+            switch report {
+            case .stores(let report): report.write(to: &json)
+            case .region(let report): report.write(to: &json)
+            case .regions(let reports):
                 json.beginObject()
-                json.member("store_id", "\(store.store)")
-                json.member("address", store.address)
-                json.member("role", store.role.rawValue)
+                json.name("regions")
+                json.beginArray()
+                for report in reports { report.write(to: &json) }
+                json.endArray()
                 json.endObject()
             }
-            json.endArray()
+        }
+    }
+}
+
+extension StoresReport {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.beginObject()
+        json.member("cluster_id", cluster)
+        json.member("cluster_name", clusterName)
+        json.member("store_id", "\(store)")
+        json.name("stores")
+        json.beginArray()
+        for store in stores {
+            json.beginObject()
+            json.member("store_id", "\(store.store)")
+            json.member("address", store.address)
+            json.member("role", store.role.rawValue)
             json.endObject()
         }
+        json.endArray()
+        json.endObject()
+    }
+}
+
+extension RegionReport {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.beginObject()
+        json.member("region_id", "\(region)")
+        if let leader { json.member("leader_store_id", "\(leader)") }
+        json.member("term", term)
+        json.member("commit_index", commit)
+        json.member("applied_index", applied)
+        json.name("replicas")
+        json.beginArray()
+        for replica in replicas {
+            json.beginObject()
+            json.member("store_id", "\(replica.store)")
+            json.member("role", replica.role.rawValue)
+            json.endObject()
+        }
+        json.endArray()
+        json.endObject()
     }
 }

@@ -176,6 +176,8 @@ package enum Limits {
     package static let readsForIndex = 16_384
     /// Entries that a learner may lack when it becomes a voter: what it gets in a moment.
     package static let entriesLackingOfVoter: UInt64 = 1_024
+    /// For another store to take the lead when this one ends.
+    package static let leaderYields = Duration.seconds(2)
     /// A URL of a host name of 253 bytes, the most that DNS has, and a port.
     package static let storeAddressBytes = 300
     /// Stores that have joined and do not vote yet: two make three of one in a single step, and

@@ -40,7 +40,7 @@ package enum Event: Sendable {
     case storeFailed(StorageError)
     case scraped(ScrapeToken, Scrape)
     case failpoints(ScrapeToken, [FailpointState])
-    case stores(ScrapeToken, Result<StoresReport, Problem>)
+    case stores(ScrapeToken, Result<ClusterReport, Problem>)
     /// Of a shard that leads: write down which stores there are.
     case keepStores(GroupID, StoreTable)
     /// The node takes no new work from now on.

@@ -83,7 +83,7 @@ extension Gateway {
     }
 
     mutating func stores(
-        _ token: ScrapeToken, _ result: Result<StoresReport, Problem>, at now: Now,
+        _ token: ScrapeToken, _ result: Result<ClusterReport, Problem>, at now: Now,
         into effects: inout Effects
     ) {
         guard let exchange = removeScrape(ScrapeExchange.Handle(number: token)),
@@ -92,7 +92,7 @@ extension Gateway {
         let requestID = exchange.context.requestID
         let response: Response =
             switch result {
-            case .success(let report): .stores(report, pretty: pretty, requestID: requestID)
+            case .success(let report): .cluster(report, pretty: pretty, requestID: requestID)
             case .failure(let problem): Response(problem, requestID: requestID)
             }
         answer(exchange.context, response, at: now, into: &effects)

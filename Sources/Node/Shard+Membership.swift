@@ -14,6 +14,9 @@ package enum GroupChange: Hashable, Sendable {
     case remove(StoreID)
     /// Let the replica there lead.
     case transfer(to: StoreID)
+    /// Let whichever other has most lead, and lead no more while another can. Of a replica that
+    /// does not lead, or has nobody beside it, it is done at once.
+    case yield
 }
 
 package struct GroupChangeID: Hashable, Sendable {
@@ -21,7 +24,8 @@ package struct GroupChangeID: Hashable, Sendable {
     package init(_ number: UInt64) { self.number = number }
 }
 
-/// What became of a change. Of a transfer `done` says that this store leads no longer.
+/// What became of a change. Of a transfer `done` says that this store leads no longer, or is the
+/// one that was to lead.
 package enum GroupChangeResult: Hashable, Sendable {
     case done
     /// Ask that store, if it is known. Nothing was done.
@@ -51,14 +55,18 @@ struct ChangeUnderWay: Sendable {
 }
 
 extension Shard {
+    /// Below that of all who have not yielded.
+    private static let yielded = -1
     /// No slab of writes ever gets so far.
     private static let proposal = ProposalID(.max)
 
     mutating func change(
         _ id: GroupChangeID, _ change: GroupChange, at now: Now, into effects: inout Effects
     ) {
+        if change == .yield { stepReplica(.setPriority(Self.yielded), at: now, into: &effects) }
         guard let replica, isServing else {
-            effects.append(.changed(id, .notLeader(leader?.store)))
+            let isDone = change == .yield && replica?.raft.role != .leader
+            effects.append(.changed(id, isDone ? .done : .notLeader(leader?.store)))
             return
         }
         guard changeUnderWay == nil else {
@@ -81,10 +89,25 @@ extension Shard {
                 return
             }
             guard member != replica.raft.id else {
-                effects.append(.changed(id, .impossible("store \(store) leads already")))
+                effects.append(.changed(id, .done))
                 return
             }
             begin(id, .transfer(member), at: now, into: &effects)
+        case .yield:
+            guard members.contains(where: {
+                $0 != replica.raft.id && replica.raft.membership.isVoter($0)
+            }) else {
+                effects.append(.changed(id, .done))
+                return
+            }
+            let heirs = replica.raft.followers.filter {
+                replica.raft.membership.isVoter($0.id) && $0.state == .replicating
+            }
+            guard let heir = heirs.max(by: { ($0.match, $1.id) < ($1.match, $0.id) }) else {
+                effects.append(.changed(id, .impossible("no other store can lead just now")))
+                return
+            }
+            begin(id, .transfer(heir.id), at: now, into: &effects)
         }
     }
 

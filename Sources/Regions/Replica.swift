@@ -28,6 +28,7 @@ package enum ReplicaEvent: Sendable {
     /// Settled like a proposal.
     case changeMembership(ProposalID, [MembershipChange])
     case transferLeadership(to: ReplicaID)
+    case setPriority(Int)
     /// What was sent there may be lost, and nobody knows whether the replica lives.
     case unreachable(ReplicaID)
     /// See `RaftEvent`.
@@ -215,6 +216,8 @@ package struct Replica: Sendable {
             raft.step(.changeMembership(id, changes), at: now, into: &raftEffects)
         case .transferLeadership(let target):
             raft.step(.transferLeadership(to: target), at: now, into: &raftEffects)
+        case .setPriority(let priority):
+            raft.step(.setPriority(priority), at: now, into: &raftEffects)
         case .unreachable(let id):
             raft.step(.unreachable(id), at: now, into: &raftEffects)
             // It may have led a group that sleeps.

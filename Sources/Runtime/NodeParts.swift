@@ -26,6 +26,7 @@ struct NodeParts {
     let cores: [Core]
     let switchboard = Switchboard()
     let peers: PeerHub
+    let stores: StoreDirectory
     let logger: Logger
 
     init(
@@ -61,6 +62,8 @@ struct NodeParts {
         peers = Self.peers(
             settings, directory, engine, group, switchboard, logger, depot, threads, failpoints,
             using: &generator)
+        stores = StoreDirectory(
+            identity: directory.identity, engine: engine, peers: peers, switchboard: switchboard)
         let services = Core.Services(
             append: workers.append, apply: workers.apply, damaged: workers.fail,
             applyAtOnce: workers.applyAtOnce,
@@ -69,9 +72,7 @@ struct NodeParts {
             coreCount: coreCount, failpoints: failpoints,
             access: AccessLog(logger: logger, failpoints: failpoints), post: switchboard.post,
             scrape: scraper.scrape, peers: peers,
-            stores: StoreDirectory(
-                identity: directory.identity, engine: engine, peers: peers,
-                switchboard: switchboard),
+            stores: stores,
             sendFromLog: LogReader(log: store.log, threads: threads.readers, peers: peers).send,
             openView: engine.view)
         let facts = Self.facts(settings, directory, memoryBound: storeMemoryBound)

@@ -112,6 +112,7 @@ package final class RunningNode: Sendable {
     /// longer than `grace` are cut off.
     package func drain(grace: TimeAmount = .seconds(30)) async throws {
         await failpoints.reachedAside(.drainBegin)
+        try await parts.stores.yield()
         for core in parts.cores { core.post([Delivery(to: .gateway, .stopping)]) }
         for listener in listeners { try await listener.close() }
         await failpoints.reachedAside(.drainQuiet)

@@ -20,13 +20,15 @@ final class StoreDirectory: @unchecked Sendable {
     private let switchboard: Switchboard
     private var changes: UInt64 = 0
     private var underWay: Change?
+    private var yielding:
+        (id: GroupChangeID, promise: EventLoopPromise<Void>, cutOff: Scheduled<Void>)?
 
     private struct Change {
         var id: GroupChangeID
         var core: Int
         var token: ScrapeToken
-        /// Whom the answer is about.
-        var store: StoreID
+        /// Whom the answer is about; nil: the region.
+        var store: StoreID?
     }
 
     init(
@@ -51,7 +53,7 @@ final class StoreDirectory: @unchecked Sendable {
     }
 
     private func answer(
-        _ result: Result<StoresReport, Problem>, core: Int, _ token: ScrapeToken
+        _ result: Result<ClusterReport, Problem>, core: Int, _ token: ScrapeToken
     ) {
         switchboard.post(core, [Delivery(to: .gateway, .stores(token, result))])
     }
@@ -59,14 +61,14 @@ final class StoreDirectory: @unchecked Sendable {
     /// nil if it takes its time.
     private func begin(
         _ command: StoreCommand, core: Int, _ token: ScrapeToken
-    ) -> Result<StoresReport, Problem>? {
+    ) -> Result<ClusterReport, Problem>? {
         guard let status = switchboard.all.first?.groupStatus else {
             return .failure(Problem(.notReady, "The node is stopping.", retryAfter: 1))
         }
         do throws(Problem) {
             var table = try readTable()
             switch command {
-            case .list: return .success(report(status, table, about: own))
+            case .list: return .success(.stores(report(status, table, about: own)))
             case .join(let address):
                 try mayChange(status, table)
                 try mayJoin(status)
@@ -89,6 +91,26 @@ final class StoreDirectory: @unchecked Sendable {
                 }
                 table[store] = nil
                 change(.remove(store), status.group, table, about: own, core: core, token)
+            case .drain(let store):
+                guard store == own else {
+                    let place = peers.addresses.address(of: store).map { ", at \($0)" } ?? ""
+                    throw Problem(
+                        .membershipConflict,
+                        "A store yields by itself: ask store \(store)\(place).")
+                }
+                change(.yield, status.group, about: own, core: core, token)
+            case .regions(let number):
+                let region = report(status)
+                guard let number else { return .success(.regions([region])) }
+                guard number == region.region else { throw Self.noRegion(number) }
+                return .success(.region(region))
+            case .transfer(let region, let store):
+                guard region == status.group.number else { throw Self.noRegion(region) }
+                try mayChange(status, table)
+                guard status.membership.everyone.contains(where: { $0.store == store }) else {
+                    throw Problem(.storeNotFound, "Store \(store) is not one of the cluster's.")
+                }
+                change(.transfer(to: store), status.group, about: nil, core: core, token)
             }
             return nil
         } catch {
@@ -96,24 +118,27 @@ final class StoreDirectory: @unchecked Sendable {
         }
     }
 
+    /// - Parameter table: to be written down before it.
     private func change(
-        _ change: GroupChange, _ group: GroupID, _ table: StoreTable, about store: StoreID,
-        core: Int, _ token: ScrapeToken
+        _ change: GroupChange, _ group: GroupID, _ table: StoreTable? = nil,
+        about store: StoreID?, core: Int, _ token: ScrapeToken
     ) {
-        changes += 1
-        let id = GroupChangeID(changes)
+        let id = nextChange()
         underWay = Change(id: id, core: core, token: token, store: store)
+        let kept = table.map { Delivery(to: .shard, .keepStores(group, $0)) }
         switchboard.post(
-            0,
-            [
-                Delivery(to: .shard, .keepStores(group, table)),
-                Delivery(to: .shard, .change(group, id, change)),
-            ])
+            0, [kept, Delivery(to: .shard, .change(group, id, change))].compactMap { $0 })
+    }
+
+    private func nextChange() -> GroupChangeID {
+        changes += 1
+        return GroupChangeID(changes)
     }
 
     /// The shard's word about a change; on the loop of the core with the replica.
     func changed(_ id: GroupChangeID, _ result: GroupChangeResult) {
         peers.loop.execute {
+            self.yielded(id, result)
             guard let change = self.underWay, change.id == id else { return }
             self.underWay = nil
             self.answer(self.outcome(of: change, result), core: change.core, change.token)
@@ -122,14 +147,14 @@ final class StoreDirectory: @unchecked Sendable {
 
     private func outcome(
         of change: Change, _ result: GroupChangeResult
-    ) -> Result<StoresReport, Problem> {
+    ) -> Result<ClusterReport, Problem> {
         switch result {
         case .done:
             guard let status = switchboard.all.first?.groupStatus else {
                 return .failure(Problem(.outcomeUnknown, "The node is stopping."))
             }
             do throws(Problem) {
-                return .success(report(status, try readTable(), about: change.store))
+                return .success(try report(status, on: change))
             } catch {
                 return .failure(error)
             }
@@ -147,6 +172,10 @@ final class StoreDirectory: @unchecked Sendable {
                 Problem(
                     .outcomeUnknown, "This store lost its lead meanwhile; GET /v1/stores tells."))
         }
+    }
+
+    private static func noRegion(_ number: UInt64) -> Problem {
+        Problem(.regionNotFound, "There is no region \(number).")
     }
 
     private func mayChange(_ status: GroupStatus, _ table: StoreTable) throws(Problem) {
@@ -195,20 +224,88 @@ final class StoreDirectory: @unchecked Sendable {
     }
 
     private func report(
+        _ status: GroupStatus, on change: Change
+    ) throws(Problem) -> ClusterReport {
+        guard let store = change.store else { return .region(report(status)) }
+        return .stores(report(status, try readTable(), about: store))
+    }
+
+    private func report(
         _ status: GroupStatus, _ table: StoreTable, about store: StoreID
     ) -> StoresReport {
         let stores = status.membership.everyone.map { replica -> StoreReport in
             let address =
                 replica.store == own
                 ? peers.ownAddress : peers.addresses.address(of: replica.store)
-            let role: StoreReport.Role =
-                replica == status.leader
-                ? .leader : status.membership.isVoter(replica) ? .voter : .learner
             return StoreReport(
-                store: replica.store, address: address ?? table[replica.store] ?? "", role: role)
+                store: replica.store, address: address ?? table[replica.store] ?? "",
+                role: role(of: replica, status))
         }
         return StoresReport(
             cluster: identity.cluster, clusterName: identity.clusterName, store: store,
             stores: stores)
     }
+
+    private func report(_ status: GroupStatus) -> RegionReport {
+        RegionReport(
+            region: status.group.number, leader: status.leader?.store, term: status.term,
+            commit: status.commit, applied: status.applied,
+            replicas: status.membership.everyone.map {
+                RegionReport.Replica(store: $0.store, role: role(of: $0, status))
+            })
+    }
+
+    private func role(of replica: ReplicaID, _ status: GroupStatus) -> StoreReport.Role {
+        if replica == status.leader { return .leader }
+        return status.membership.isVoter(replica) ? .voter : .learner
+    }
+}
+
+// MARK: Before the end
+
+extension StoreDirectory {
+    /// Lets another store lead, so that nobody has to notice first that this one has gone. Returns
+    /// when that is done, cannot be, or takes too long.
+    func yield() async throws {
+        try await peers.loop.flatSubmit { self.beginToYield() }.get()
+    }
+
+    private func beginToYield() -> EventLoopFuture<Void> {
+        guard let status = switchboard.all.first?.groupStatus, status.role == .leader,
+            status.membership.everyone.contains(where: {
+                $0 != status.replica && status.membership.isVoter($0)
+            })
+        else { return peers.loop.makeSucceededVoidFuture() }
+        let promise = peers.loop.makePromise(of: Void.self)
+        let cutOff = peers.loop.scheduleTask(in: TimeAmount(Limits.leaderYields)) {
+            self.yielding = nil
+            promise.succeed()
+        }
+        yielding = (nextChange(), promise, cutOff)
+        post(yielding?.id, status.group)
+        return promise.futureResult
+    }
+
+    private func post(_ id: GroupChangeID?, _ group: GroupID) {
+        guard let id else { return }
+        switchboard.post(0, [Delivery(to: .shard, .change(group, id, .yield))])
+    }
+
+    private func yielded(_ id: GroupChangeID, _ result: GroupChangeResult) {
+        guard let (now, promise, cutOff) = yielding, now == id else { return }
+        switch result {
+        case .underWay, .timedOut, .impossible:
+            // Another change ends soon, and so does what keeps others from leading.
+            peers.loop.scheduleTask(in: Self.yieldsAgain) {
+                guard self.yielding?.id == id else { return }
+                self.post(id, Store.group)
+            }
+        case .done, .notLeader, .unknown:
+            yielding = nil
+            cutOff.cancel()
+            promise.succeed()
+        }
+    }
+
+    private static let yieldsAgain = TimeAmount.milliseconds(50)
 }

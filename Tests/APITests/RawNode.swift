@@ -28,13 +28,25 @@ struct RawNode {
         case .success(.metrics(let format)):
             return .metrics(Bytes("# EOF\n".utf8), format, requestID: id)
         case .success(.problem(let code)): return .explanation(of: code, requestID: id)
-        case .success(.stores(_, let pretty)):
-            let own = StoreReport(store: StoreID(1), address: "http://a:1", role: .leader)
-            let stores = StoresReport(
-                cluster: "c0", clusterName: "tidy-heron", store: StoreID(1), stores: [own])
-            return .stores(stores, pretty: pretty, requestID: id)
+        case .success(.stores(let command, let pretty)):
+            return .cluster(cluster(command), pretty: pretty, requestID: id)
         case .success(.failpoints):
             return Response(Problem(.internal, "This router serves none."), requestID: id)
+        }
+    }
+
+    private func cluster(_ command: StoreCommand) -> ClusterReport {
+        let region = RegionReport(
+            region: 1, leader: StoreID(1), term: 2, commit: 7, applied: 7,
+            replicas: [RegionReport.Replica(store: StoreID(1), role: .leader)])
+        switch command {
+        case .regions(nil): return .regions([region])
+        case .regions, .transfer: return .region(region)
+        case .list, .join, .remove, .drain:
+            let own = StoreReport(store: StoreID(1), address: "http://a:1", role: .leader)
+            return .stores(
+                StoresReport(
+                    cluster: "c0", clusterName: "tidy-heron", store: StoreID(1), stores: [own]))
         }
     }
 

@@ -25,6 +25,14 @@ import Testing
         #expect(
             try route(.delete, "/v1/stores/3?pretty=true").get()
                 == .stores(.remove(StoreID(3)), pretty: true))
+        #expect(
+            try route(.post, "/v1/stores/3/drain").get()
+                == .stores(.drain(StoreID(3)), pretty: false))
+        #expect(try route(.get, "/v1/regions").get() == .stores(.regions(nil), pretty: false))
+        #expect(try route(.get, "/v1/regions/7").get() == .stores(.regions(7), pretty: false))
+        #expect(
+            try route(.post, "/v1/regions/7/transfer-leader", body: #"{"store_id":"3"}"#).get()
+                == .stores(.transfer(region: 7, to: StoreID(3)), pretty: false))
         let body = #"{"address":"https://[::1]:7171"}"#
         #expect(
             try route(.post, "/v1/stores", body: body).get()
@@ -42,6 +50,13 @@ import Testing
     @Test(arguments: ["", "0", "x", "-1", "+1", "01", "4294967296"])
     func aStoreIsANumber(_ name: String) {
         #expect(code(route(.delete, "/v1/stores/\(name)")) == .routeNotFound)
+    }
+
+    @Test(arguments: ["{}", #"{"store_id":3}"#, #"{"store_id":"0"}"#, #"{"store_id":"x"}"#])
+    func aTransferNamesAStore(_ body: String) {
+        let path = "/v1/regions/1/transfer-leader"
+        #expect(code(route(.post, path, body: body)) == .invalidArgument)
+        #expect(code(route(.post, "/v1/regions/x/transfer-leader", body: body)) == .routeNotFound)
     }
 
     @Test func unknownFieldsAreRefused() {

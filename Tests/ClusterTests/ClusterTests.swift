@@ -90,6 +90,46 @@ import Testing
         }
     }
 
+    // Nobody has to wait for an election: the write after the end of the leader is answered by who
+    // leads since before it.
+    @Test func aLeaderThatEndsHandsOver() async throws {
+        try await withThree { nodes in
+            let leader = try await nodes.leader()
+            let other = try #require(ThreeNodes.all.first { $0 != leader })
+            try nodes.signal(leader, SIGTERM)
+            #expect(try await nodes.put("k", "v", at: other) == 200)
+            let regions = try await nodes.send(ClientRequest("GET", "/v1/regions/1"), at: other)
+            #expect(!regions.text.contains("\"leader_store_id\":\"\(leader)\""))
+            try nodes.start(leader)
+            #expect(try await nodes.get("k", at: leader) == "v")
+        }
+    }
+
+    @Test func theLeadIsHandedOverOnRequest() async throws {
+        try await withThree { nodes in
+            for target in [3, 1, 2] where try await nodes.leader() != target {
+                let leader = try await nodes.leader()
+                let transfer = ClientRequest(
+                    "POST", "/v1/regions/1/transfer-leader",
+                    headers: [ClientHeader("content-type", "application/json")],
+                    body: Bytes(#"{"store_id":"\#(target)"}"#.utf8))
+                #expect(try await nodes.send(transfer, at: leader).status == 200)
+                try await nodes.wait("store \(target) to lead") {
+                    try await nodes.leader() == target
+                }
+                #expect(try await nodes.put("k\(target)", "v", at: leader) == 200)
+            }
+            let leader = try await nodes.leader()
+            let drain = ClientRequest("POST", "/v1/stores/\(leader)/drain")
+            let other = try #require(ThreeNodes.all.first { $0 != leader })
+            #expect(try await nodes.send(drain, at: other).status == 409)
+            #expect(try await nodes.send(drain, at: leader).status == 200)
+            #expect(try await nodes.send(drain, at: leader).status == 200, "it is done already")
+            try await nodes.wait("another to lead") { try await nodes.leader() != leader }
+            #expect(try await nodes.put("k", "v", at: leader) == 200)
+        }
+    }
+
     @Test func aStoreIsRemovedForGood() async throws {
         try await withThree { nodes in
             #expect(try await nodes.put("k", "v", at: 2) == 200)

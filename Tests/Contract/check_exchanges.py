@@ -60,9 +60,15 @@ class Contract:
     def template(self, target):
         """The template whose path it is; a key is everything after its prefix."""
         path = target.split("?")[0]
+        for prefix, suffix, template in (
+                ("/v1/stores/", "/drain", "/v1/stores/{store_id}/drain"),
+                ("/v1/regions/", "/transfer-leader", "/v1/regions/{region_id}/transfer-leader")):
+            if path.startswith(prefix) and path.endswith(suffix):
+                return template
         for prefix, template in (
                 ("/v1/raw/kv/", "/v1/raw/kv/{key}"), ("/problems/", "/problems/{code}"),
                 ("/v1/stores/", "/v1/stores/{store_id}"),
+                ("/v1/regions/", "/v1/regions/{region_id}"),
                 ("/v1/debug/failpoints/", "/v1/debug/failpoints/{name}")):
             if path.startswith(prefix):
                 return template

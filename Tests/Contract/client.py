@@ -347,6 +347,19 @@ def stores():
           models.NewStore.model_construct(address="10.0.0.2:7171"))
 
 
+def regions():
+    region = cluster.list_regions(pretty=True).regions[0]
+    same([(each.store_id, each.role) for each in region.replicas],
+         [(region.leader_store_id, "leader")])
+    same(cluster.get_region(region.region_id).region_id, region.region_id)
+    fails(NotFoundException, 404, "region_not_found", cluster.get_region, "7")
+    own, other = region.leader_store_id, models.LeaderTransfer(store_id="99")
+    fails(NotFoundException, 404, "store_not_found", cluster.transfer_leader, "1", other)
+    # It leads already, and nobody else could.
+    same(cluster.transfer_leader("1", models.LeaderTransfer(store_id=own)).leader_store_id, own)
+    same([each.role for each in cluster.drain_store(own).stores], ["leader"])
+
+
 def failpoints():
     setting = models.FailpointSetting
     point = debug.set_failpoint("log.sync", setting(actions="1*yield->off"))
@@ -363,7 +376,7 @@ def failpoints():
 
 PARTS = [
     hostile_keys_in_json, hostile_keys_in_paths, values, conditions, expiry, scans, batches, swaps,
-    ranges, failpoints, stores, service,
+    ranges, failpoints, stores, regions, service,
 ]
 
 if __name__ == "__main__":
