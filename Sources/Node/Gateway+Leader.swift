@@ -62,6 +62,8 @@ extension Gateway {
         let writes = Refusal.outcomeUnknown("store \(store) had the write and did not answer")
         let outcomes = exchange.run.map { RawOutcome.refused($0.isWrite ? writes : reads) }
         let reply = RegionReply(number: handle.number, outcomes: outcomes)
-        received(reply, from: store, at: now, into: &effects)
+        // What may still be carried out must not come after what follows it in its request.
+        let ends = exchange.run.contains(where: \.isWrite)
+        received(reply, from: store, endsRequest: ends, at: now, into: &effects)
     }
 }

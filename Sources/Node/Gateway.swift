@@ -212,7 +212,8 @@ package struct Gateway: ~Copyable {
     // Hot path: taken out and, if the batch goes on, put back under a new name, so that nothing is
     // copied.
     mutating func received(
-        _ reply: RegionReply, from store: StoreID?, at now: Now, into effects: inout Effects
+        _ reply: RegionReply, from store: StoreID?, endsRequest: Bool = false, at now: Now,
+        into effects: inout Effects
     ) {
         let handle = RawExchange.Handle(number: reply.number)
         if case .refused(.noLeader)? = reply.outcomes.first,
@@ -225,6 +226,7 @@ package struct Gateway: ~Copyable {
         else { return }
         turnWeight += exchange.batch.received(reply.outcomes)
         if exchange.isExpired { exchange.batch.abandon(.deadlineExceeded) }
+        if endsRequest { exchange.batch.abandon(.noLeader) }
         if let run = exchange.batch.nextRun() {
             goOn(exchange, with: run, at: now, into: &effects)
         } else {

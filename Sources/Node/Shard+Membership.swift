@@ -76,6 +76,11 @@ extension Shard {
         let members = replica.raft.membership.everyone
         switch change {
         case .add(let store):
+            // Of a voter it would take the vote.
+            guard !members.contains(where: { $0.store == store }) else {
+                effects.append(.changed(id, .impossible("store \(store) has a replica already")))
+                return
+            }
             begin(id, .membership([.addLearner(ReplicaID(on: store))]), at: now, into: &effects)
         case .remove(let store):
             guard let member = members.first(where: { $0.store == store }) else {

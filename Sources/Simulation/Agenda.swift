@@ -39,9 +39,11 @@ enum WorldEvent: Sendable {
     /// Something reaches the other end of a link.
     case carries(Cargo, Link)
     /// A node learns that its connection to a peer is gone.
-    case learnsLoss(node: Int, incarnation: Int, peer: Int)
+    case learnsLoss(node: Int, incarnation: Int, peer: StoreID)
     /// The next chunk of a snapshot leaves.
     case transfers(Int)
+    /// Whoever runs the group looks after its members.
+    case operatorLooks
     /// That partition is over.
     case mends(Int)
     /// No faults from here on.

@@ -27,6 +27,8 @@ package enum HostBug: String, CaseIterable, Hashable, Sendable {
     case expiryStartsAnew
     /// After a restart the entity tags of the first life are gone.
     case tagChangesAtRestart
+    /// A store that lost its disk comes back under its old name (34).
+    case wipedKeepsItsName
     /// A response is handed to the front a second time.
     case respondedTwice
 }

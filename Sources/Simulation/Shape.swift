@@ -17,9 +17,22 @@ package enum Fault: String, CaseIterable, Hashable, Sendable {
     case partition
     /// A whole node stands still, for longer than an election takes.
     case freeze
+    /// Leadership is to go to some store.
+    case transfer
+    /// A store joins the group or is removed from it.
+    case membership
+    /// A store loses its disk, and comes back as a new one.
+    case wipe
+    /// All nodes are restarted, one after the other.
+    case rollingRestart
 
     /// Whether it takes several nodes.
-    var isOfClusters: Bool { self == .partition || self == .freeze }
+    var isOfClusters: Bool {
+        switch self {
+        case .partition, .freeze, .transfer, .membership, .wipe, .rollingRestart: true
+        case .crash, .pause, .wallJump, .diskFull, .diskFailure, .compaction: false
+        }
+    }
 }
 
 package enum OperationKind: String, CaseIterable, Hashable, Sendable {
@@ -29,6 +42,8 @@ package enum OperationKind: String, CaseIterable, Hashable, Sendable {
 
 package struct Shape: Sendable {
     package var nodes = 1
+    /// Stores that are there besides, and may join the group.
+    package var spares = 0
     package var cores = 1
     package var clients = 4
     package var keys = 6
@@ -144,7 +159,9 @@ package struct Shape: Sendable {
             .crash: pick(500...4_000), .pause: pick(100...1_000), .wallJump: pick(500...4_000),
             .diskFull: pick(1_000...5_000), .diskFailure: pick(2_000...8_000),
             .compaction: pick(200...2_000), .partition: pick(500...5_000),
-            .freeze: pick(1_000...6_000),
+            .freeze: pick(1_000...6_000), .transfer: pick(300...3_000),
+            .membership: pick(300...3_000), .wipe: pick(1_000...4_000),
+            .rollingRestart: pick(3_000...8_000),
         ]
         shape.faults = Fault.allCases.filter { _ in generator.chance(1, in: 2) }.compactMap {
             fault in intervals[fault].map { (fault, $0) }
@@ -158,7 +175,15 @@ package struct Shape: Sendable {
         shape.timeoutMilliseconds = pick(500...4_000)
         // Leases are made for a fifth.
         shape.driftPartsPerMillion = Int64(sometimes(pick(0...80_000)))
+        if shape.faults.contains(where: { $0.fault == .membership }) {
+            shape.spares = Int(pick(0...1))
+        }
         return shape
+    }
+
+    /// Whether somebody has to see to it that all stores are in the group at the end.
+    var hasOperator: Bool {
+        spares > 0 || faults.contains { $0.fault == .membership || $0.fault == .wipe }
     }
 
     /// One line for people.
@@ -166,9 +191,9 @@ package struct Shape: Sendable {
         let faults = faults.map { "\($0.fault)/\($0.everyMilliseconds)ms" }
         let kinds = weights.filter { $0.weight > 0 }.map { "\($0.kind)×\($0.weight)" }
         let network = """
-            \(nodes) nodes, network \(networkMicroseconds) µs, slow 1/\(slowEvery), \
-            loss \(lossOfThousand)/1000, doubled \(doubledOfThousand)/1000, \
-            drift \(driftPartsPerMillion) ppm,
+            \(nodes) nodes, \(spares) spare, network \(networkMicroseconds) µs, \
+            slow 1/\(slowEvery), loss \(lossOfThousand)/1000, \
+            doubled \(doubledOfThousand)/1000, drift \(driftPartsPerMillion) ppm,
             """
         return (nodes > 1 ? network + " " : "") + """
             \(cores) cores, \(clients) clients, \(keys) keys, sync \(syncMicroseconds) µs, \

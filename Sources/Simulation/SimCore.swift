@@ -39,6 +39,7 @@ final class SimCore {
         var fromLog: [RaftMessage] = []
         var snapshots: [SnapshotWanted] = []
         var discarded: [LogPosition] = []
+        var changed: [(id: GroupChangeID, result: GroupChangeResult)] = []
         var responses: [(exchange: ExchangeID, response: Response)] = []
     }
 
@@ -123,7 +124,7 @@ final class SimCore {
             output.snapshots.append(
                 SnapshotWanted(to: id, term: term, beat: beat, atLeast: least))
         case .discardSnapshot(_, let position): output.discarded.append(position)
-        case .changed: break
+        case .changed(let id, let result): output.changed.append((id, result))
         case .stopRead(let token): stoppedReads.insert(token)
         case .released: break  // a simulated client holds no stream
         case .refusedForSpace: break  // `World` decides when a simulated disk has room again

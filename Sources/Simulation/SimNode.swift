@@ -11,10 +11,11 @@ final class SimNode {
     static let group = GroupID(1)
 
     let id: Int
-    let store: StoreID
-    let replica: ReplicaID
-    /// Of the group when it began.
-    private let membership: Membership
+    private(set) var store: StoreID
+    private(set) var replica: ReplicaID
+    /// Of the group when it began; empty for a store that is to join it.
+    private var membership: Membership
+    private let isSolo: Bool
     var clock: SimClock
     var disk: SimDisk
     /// Of all its lives.
@@ -23,6 +24,8 @@ final class SimNode {
     private(set) var incarnation = 0
     private(set) var isUp = false
     private(set) var crashedAt: Instant?
+    /// Nothing is on its disk.
+    private var isNew = true
 
     /// By index: what was handed to the log there last, in any life. The simulator's own memory:
     /// what a crash takes is overwritten before it is applied.
@@ -59,15 +62,17 @@ final class SimNode {
         case ofRangeDelete
     }
 
+    /// - Parameter founders: stores that began the group; one of a later number has to join it.
     init(
-        id: Int, of nodes: Int, clock: SimClock, failpoints: FailpointTable, bug: HostBug?
+        id: Int, founders: Int, clock: SimClock, failpoints: FailpointTable, bug: HostBug?
     ) {
         self.id = id
         self.failpoints = failpoints
         store = StoreID(UInt32(id + 1))
         replica = ReplicaID(on: store)
-        membership = Membership(
-            voters: (1...nodes).map { ReplicaID(on: StoreID(UInt32($0))) })
+        let voters = (1...founders).map { ReplicaID(on: StoreID(UInt32($0))) }
+        membership = Membership(voters: id < founders ? voters : [])
+        isSolo = founders == 1
         self.clock = clock
         disk = SimDisk(replica: replica, bug: bug)
     }
@@ -120,7 +125,8 @@ final class SimNode {
     }
 
     private func openStore() throws(StorageError) -> RecoveredReplica {
-        if incarnation == 1 {
+        if isNew {
+            isNew = false
             try RecoveredReplica.begin(
                 Self.group, disk.log, replica: replica, membership: membership)
         }
@@ -156,6 +162,17 @@ final class SimNode {
         abandoned = []
     }
 
+    /// Of a node that is down: its disk is lost, and it comes back as another store.
+    func wipe(as store: StoreID) {
+        invariant(!isUp, "a disk is taken from a node that is down")
+        self.store = store
+        replica = ReplicaID(on: store)
+        membership = Membership()
+        disk = SimDisk(replica: replica, bug: disk.bug)
+        isNew = true
+        entries = [:]
+    }
+
     /// Whether nothing is under way anywhere in the node.
     var isIdle: Bool { work == nil }
 
@@ -170,7 +187,7 @@ final class SimNode {
         if !disk.isIdle { return "the disk writes" }
         if readsOut != 0 { return "\(readsOut) reads are at the disk" }
         // A node of several begins a life without a word from its log.
-        guard membership.voters.ids.count == 1, logged != applied else { return nil }
+        guard isSolo, logged != applied else { return nil }
         return "logged up to entry \(logged), applied up to \(applied)"
     }
 }

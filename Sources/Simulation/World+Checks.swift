@@ -27,6 +27,7 @@ extension World {
                 found.append("client \(number) is not done")
             }
         }
+        if let asked = operation.asked { found.append("nobody said what became of \(asked)") }
         if network.underWay != 0 { found.append("\(network.underWay) on their way") }
         for node in nodes {
             guard node.isUp, let status = node.status else {

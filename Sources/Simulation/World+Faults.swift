@@ -55,6 +55,17 @@ extension World {
             note(node.id, .core(core.index), "is paused")
             agenda.schedule(.resumes(place), at: core.pausedUntil ?? agenda.now)
         case .partition: cutLinks()
+        case .transfer: askForTransfer()
+        case .membership: askForChange()
+        case .wipe: if mayLose(node) { wipe(node) }
+        case .rollingRestart:
+            let gap = 200_000_000 + crashStream.next() % 1_500_000_000
+            for (place, other) in nodes.enumerated() {
+                let at = agenda.now + .nanoseconds(Int64(UInt64(place) * gap))
+                guard at < healsAt else { break }
+                let stop = WorldEvent.stops(node: other.id, incarnation: other.incarnation)
+                agenda.schedule(stop, at: at)
+            }
         case .freeze:
             let wait = 100_000_000 + crashStream.next() % 3_000_000_000
             note(node.id, .named("node"), "stands still")
@@ -93,6 +104,8 @@ extension World {
         crashCount += 1
         note(node.id, .named("node"), "crashes")
         node.crash(at: agenda.now, &crashStream, tail: tail)
+        // Its answer does not come any more.
+        if operation.asked?.node == node.id { operation.asked = nil }
         connectionsBreak(node)
         breakConnections(of: node)
         node.disk.space.empty()

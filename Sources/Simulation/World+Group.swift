@@ -104,10 +104,13 @@ extension World {
         guard nodes.count > 1 else { return true }
         let all = nodes.compactMap(\.status)
         guard all.count == nodes.count, network.underWay == 0,
-            let leader = all.first(where: \.isServing)
+            let leader = all.first(where: \.isServing),
+            // Whoever left and whatever was wiped in between, all are one group again.
+            leader.membership.voters.ids == all.map(\.replica).sorted()
         else { return false }
         return all.allSatisfy {
-            $0.last == leader.last && $0.applied == leader.last && $0.commit == leader.last
+            $0.membership == leader.membership && $0.last == leader.last
+                && $0.applied == leader.last && $0.commit == leader.last
                 && $0.term == leader.term && $0.leader == leader.replica
         }
     }

@@ -8,8 +8,13 @@ internal import Storage
 extension World {
     /// To another store, or, for an answer, back to the one who asked.
     func ship(_ envelope: Envelope, from node: SimNode) {
-        guard let store = envelope.to.store, let target = self.node(of: store) else {
-            invariant(false, "a store that is addressed is there")
+        guard let store = envelope.to.store else {
+            invariant(false, "what is shipped goes to another store")
+            return
+        }
+        guard let target = self.node(of: store) else {
+            // Wiped: nobody is there who could be asked.
+            if case .request = envelope.body { noteLoss(of: store, to: node) }
             return
         }
         let link = Link(from: node.id, to: target)
@@ -36,7 +41,7 @@ extension World {
         }
     }
 
-    private func node(of store: StoreID) -> Int? {
+    func node(of store: StoreID) -> Int? {
         nodes.firstIndex { $0.store == store }
     }
 
@@ -78,7 +83,9 @@ extension World {
         case .request(let envelope, let asker, let connection, let timeLeft):
             network.underWay -= 1
             let way = Link(from: asker, to: link.to)
-            guard node.isUp, network.connection(way) == connection else { return }
+            guard network.connection(way) == connection else { return }
+            // Nobody is there to take the connection.
+            guard node.isUp else { return noteLoss(of: node.store, to: nodes[asker]) }
             var arrived = envelope
             arrived.to.store = nil
             arrived.from.store = nodes[asker].store
@@ -106,18 +113,21 @@ extension World {
     func breakConnection(_ link: Link) {
         network.breakConnection(link)
         for (node, peer) in [(link.from, link.to), (link.to, link.from)] {
-            let life = nodes[node].incarnation
-            agenda.schedule(
-                .learnsLoss(node: node, incarnation: life, peer: peer),
-                after: networkStream.next() % 500_000_000)
+            noteLoss(of: nodes[peer].store, to: nodes[node])
         }
     }
 
-    func learnsLoss(_ node: SimNode, of peer: Int) {
+    private func noteLoss(of store: StoreID, to node: SimNode) {
+        agenda.schedule(
+            .learnsLoss(node: node.id, incarnation: node.incarnation, peer: store),
+            after: networkStream.next() % 500_000_000)
+    }
+
+    func learnsLoss(_ node: SimNode, of store: StoreID) {
         for core in node.cores {
-            arrives(node.place(core.index), .gateway, .peerLost(nodes[peer].store))
+            arrives(node.place(core.index), .gateway, .peerLost(store))
         }
-        arrives(node.place(0), .shard, .peerLost(nodes[peer].store))
+        arrives(node.place(0), .shard, .peerLost(store))
     }
 
     func breakConnections(of node: SimNode) {

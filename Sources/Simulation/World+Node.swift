@@ -73,13 +73,16 @@ extension World {
 
     private func leave(_ output: SimCore.Output, _ core: SimCore, _ node: SimNode) {
         let place = node.place(core.index)
+        // A snapshot goes to the data behind what was to be applied before it came, else the data
+        // would go back: what is applied is handed over first.
+        if !output.applied.isEmpty, node.disk.submit(output.applied) { scheduleWrite(.data, node) }
         if !output.logged.isEmpty {
             note(output.logged, node)
             submit(output.logged, node)
         }
         for position in output.discarded { node.disk.discard(position) }
         for wanted in output.snapshots { beginTransfer(wanted, node) }
-        if !output.applied.isEmpty, node.disk.submit(output.applied) { scheduleWrite(.data, node) }
+        for (id, result) in output.changed { changed(id, result) }
         if let damage = output.damage { violate(.durability, "the log is damaged: \(damage)") }
         for read in output.reads {
             node.readsOut += 1

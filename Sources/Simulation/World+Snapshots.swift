@@ -21,7 +21,11 @@ extension World {
     private static let lossesMax = 3
 
     func beginTransfer(_ wanted: SimCore.SnapshotWanted, _ node: SimNode) {
-        guard let target = nodes.firstIndex(where: { $0.replica == wanted.to }) else { return }
+        guard let target = self.node(of: wanted.to.store) else {
+            let lost = Event.snapshotEnded(SimNode.group, to: wanted.to, at: nil)
+            agenda.schedule(.arrives(node.place(0), .shard, lost), after: 100_000_000)
+            return
+        }
         do throws(StorageError) {
             let view = node.disk.engine.view()
             transferCount += 1
@@ -50,6 +54,7 @@ extension World {
         }
         let arrives =
             network.passes(transfer.link) && !network.isLost(&networkStream) && receiver.isUp
+            && receiver.replica == transfer.wanted.to
         guard arrives else {
             transfer.losses += 1
             transfers[number] = transfer

@@ -56,6 +56,7 @@ package final class World {
     var transfers: [Int: SnapshotTransfer] = [:]
     var transferCount = 0
     package internal(set) var snapshotCount = 0
+    package internal(set) var operation: SimOperator
     var elections = ElectionSafety()
     var votes = VoteOnce()
     var logs = LogMatching()
@@ -97,14 +98,16 @@ package final class World {
         endsAt = healsAt + .milliseconds(500)
         clients = SimClients(shape: shape, script: options.script, generator: workloadStream)
         let wall = WallTime(milliseconds: 1_700_000_000_000 + clockStream.next() % 1_000_000_000)
-        for id in 0..<shape.nodes {
+        operation = SimOperator(stores: shape.nodes + shape.spares, generator: root.split())
+        for id in 0..<shape.nodes + shape.spares {
             // Each to its own side: the largest difference is twice the drift.
             let drift = shape.driftPartsPerMillion * (id % 2 == 0 ? 1 : -1)
             let clock = SimClock(wall: wall, driftPartsPerMillion: drift)
             let table = FailpointTable(shape.failpoints, generator: failpointStream.split())
             nodes.append(
                 SimNode(
-                    id: id, of: shape.nodes, clock: clock, failpoints: table, bug: options.hostBug))
+                    id: id, founders: shape.nodes, clock: clock, failpoints: table,
+                    bug: options.hostBug))
         }
     }
 
@@ -116,6 +119,7 @@ package final class World {
         }
         for (fault, every) in shape.faults { scheduleNext(fault, every) }
         agenda.schedule(.heals, at: healsAt)
+        if shape.hasOperator { agenda.schedule(.operatorLooks, after: 100_000_000) }
         drain()
         checkAnswered()
         checkConverged()
@@ -147,6 +151,7 @@ package final class World {
     var isAtRest: Bool {
         guard agenda.now >= endsAt || options.script != nil else { return false }
         return clients.areDone && nodes.allSatisfy { $0.isUp && $0.isIdle } && hasConverged
+            && operation.asked == nil
     }
 
     /// Printed with the hash: equal at the end of two runs that drew equally often.
@@ -197,6 +202,7 @@ package final class World {
             }
         case .transfers(let transfer): goesOn(transfer)
         case .mends(let partition): mends(partition)
+        case .operatorLooks: operatorLooks()
         case .heals: network.heal()
         case .looksAtSpace(let node, let life): looksAtSpace(nodes[node], life)
         case .keptBack(let event): handle(event)

@@ -139,6 +139,23 @@ private struct LoneGateway: ~Copyable {
         #expect(host.targets == [other, other, nil])
     }
 
+    /// History: (1) a batch's write goes to a store and waits for a latch there, (2) the connection
+    /// breaks, (3) the batch's range delete goes to the same store by the next connection, (4) the
+    /// write is carried out behind it. So nothing goes out behind a write that may yet happen.
+    @Test func nothingFollowsAWriteThatIsLost() {
+        var host = LoneGateway()
+        host.leads(.store(other))
+        host.ask(
+            .post, "/v1/raw/batch",
+            #"{"ops":[{"op":"put","key":"a","value":"1"},"#
+                + #"{"op":"delete_range","start":"a","end":"b"}]}"#)
+        host.step(.peerLost(other))
+        #expect(host.statuses == [200])
+        #expect(host.targets == [other])
+        let isIdle = host.isIdle
+        #expect(isIdle)
+    }
+
     /// The answer of another store may never come: at its deadline the request ends.
     @Test func aDeadlineWaitsForNoOtherStore() {
         var host = LoneGateway()

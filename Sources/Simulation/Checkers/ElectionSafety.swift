@@ -13,12 +13,14 @@ package struct ElectionSafety {
     package mutating func leads(_ id: ReplicaID, in term: Term) -> String? {
         guard let other = leaders[term] else {
             leaders[term] = id
+            lastTerm = max(lastTerm, term)
             return nil
         }
         return other == id ? nil : "replicas \(other) and \(id) both lead in term \(term)"
     }
 
     package var leaderCount: Int { leaders.count }
+    package private(set) var lastTerm: Term = 0
 }
 
 /// What replicas promise each other, as others can hear it.

@@ -1,0 +1,186 @@
+// The stores of one group, each a shard with a log and data in memory: they talk in turns, and
+// nothing happens but by a test's word.
+import Base
+import DequeModule
+import Node
+import Raft
+import Regions
+import Storage
+
+/// A class, because an array holds no shards.
+final class GroupMember {
+    let store: StoreID
+    var shard: Shard
+    private let log = MemoryLog()
+    private let engine = MemoryEngine()
+    private var appends: [LogAppend] = []
+    private var applies: [LogApply] = []
+    var inbox: [Event] = []
+    var sent: [Envelope] = []
+    var results: [GroupChangeResult] = []
+    var outcomes: [RawOutcome] = []
+
+    private static let group = GroupID(1)
+
+    init(_ number: UInt32, founders: ClosedRange<UInt32>, at now: Now) throws {
+        store = StoreID(number)
+        let voters = founders.contains(number) ? founders.map { ReplicaID(on: StoreID($0)) } : []
+        try RecoveredReplica.begin(
+            Self.group, log, replica: ReplicaID(on: store),
+            membership: Membership(voters: voters))
+        let replica = try RecoveredReplica(of: Self.group, log: log, data: engine).start(
+            RaftSettings(), generator: SeededGenerator(seed: UInt64(number)), at: now.instant)
+        shard = Shard(
+            address: UnitAddress(core: 0, unit: .shard), engine: engine, replica: replica)
+    }
+
+    var status: GroupStatus? { shard.groupStatus }
+
+    func ask(_ change: GroupChange) {
+        inbox.append(.change(Self.group, GroupChangeID(UInt64(results.count)), change))
+    }
+
+    func put(_ key: String, _ value: String) {
+        let request = RegionRequest(
+            number: UInt64(outcomes.count + 1), deadline: .distantFuture,
+            commands: [.put(key, value)])
+        let from = UnitAddress(core: 0, unit: .gateway)
+        let to = UnitAddress(core: 0, unit: .shard)
+        inbox.append(.received(Envelope(from: from, to: to, body: .request(request))))
+    }
+
+    /// One turn of its loop, then its log's sync and what is to be applied. False if nothing was
+    /// done.
+    func turn(at now: Now) throws -> Bool {
+        let isIdle = inbox.isEmpty
+        let events = inbox
+        inbox = []
+        for event in events + [.turnEnded] { step(event, at: now) }
+        let toLog = appends
+        appends = []
+        for append in toLog {
+            var batch = LogBatch()
+            batch.add(append.write, of: append.group, replica: ReplicaID(on: store)) { index in
+                append.records[Int(index - append.write.firstIndex)]
+            }
+            try log.write(batch)
+            step(.logged(append.group, append.write.token), at: now)
+        }
+        let toData = applies
+        applies = []
+        for apply in toData {
+            try engine.write(apply.batch, sync: false)
+            step(.applied(apply.group, through: apply.through), at: now)
+        }
+        return !isIdle || !toLog.isEmpty || !toData.isEmpty || !appends.isEmpty
+    }
+
+    private func sendFromLog(_ message: RaftMessage) {
+        guard case .append(let append) = message.body else { return }
+        let first = append.previous.index + 1
+        do {
+            let records = try log.entries(
+                of: Self.group, in: first..<first + LogIndex(append.entries.count),
+                byteLimit: .max)
+            let peer = PeerMessage(group: Self.group, message: message, entries: records)
+            let to = UnitAddress(core: 0, unit: .shard, store: message.to.store)
+            sent.append(
+                Envelope(from: UnitAddress(core: 0, unit: .shard), to: to, body: .raft(peer)))
+        } catch {
+            fatalError("a log in memory can be read: \(error)")
+        }
+    }
+
+    private func step(_ event: Event, at now: Now) {
+        var effects: Effects = []
+        shard.step(event, at: now, into: &effects)
+        for effect in effects {
+            switch effect {
+            case .append(let append): appends.append(append)
+            case .apply(let apply): applies.append(apply)
+            case .changed(_, let result): results.append(result)
+            case .sendFromLog(_, let message): sendFromLog(message)
+            case .send(let envelope):
+                if case .reply(let reply) = envelope.body {
+                    outcomes += reply.outcomes
+                } else if envelope.to.store != nil {
+                    sent.append(envelope)
+                }
+            default: break
+            }
+        }
+    }
+}
+
+struct GroupHost {
+    private(set) var members: [GroupMember] = []
+    private(set) var now = Now(
+        instant: .origin + .seconds(1), wall: WallTime(milliseconds: 1_700_000_000_000))
+    /// Stores that nobody hears and that hear nobody.
+    var cut: Set<UInt32> = []
+    private let founders: ClosedRange<UInt32>
+
+    /// With somebody who leads.
+    init(_ founders: ClosedRange<UInt32>) throws {
+        self.founders = founders
+        for number in founders { try start(number) }
+        try pass(.seconds(4))
+    }
+
+    subscript(_ number: UInt32) -> GroupMember {
+        members.first { $0.store == StoreID(number) } ?? members[0]
+    }
+
+    mutating func start(_ number: UInt32) throws {
+        members.append(try GroupMember(number, founders: founders, at: now))
+    }
+
+    /// Of the highest term, if it serves.
+    var leader: GroupMember? {
+        members.filter { $0.status?.isServing == true }
+            .max { ($0.status?.term ?? 0) < ($1.status?.term ?? 0) }
+    }
+
+    var followers: [GroupMember] { members.filter { $0.store != leader?.store } }
+
+    /// Turns and messages until all are silent.
+    mutating func settle() throws {
+        for _ in 0..<200 {
+            var isBusy = false
+            for member in members where try member.turn(at: now) { isBusy = true }
+            for member in members {
+                let sent = member.sent
+                member.sent = []
+                for envelope in sent { deliver(envelope, from: member.store) }
+                isBusy = isBusy || !sent.isEmpty
+            }
+            if !isBusy { return }
+        }
+    }
+
+    private func deliver(_ envelope: Envelope, from store: StoreID) {
+        guard let to = envelope.to.store, let target = members.first(where: { $0.store == to }),
+            !cut.contains(store.number), !cut.contains(to.number)
+        else { return }
+        var arrived = envelope
+        arrived.to.store = nil
+        arrived.from.store = store
+        target.inbox.append(.received(arrived))
+    }
+
+    /// Lets time pass, from deadline to deadline.
+    mutating func pass(_ duration: Duration) throws {
+        let end = now.instant + duration
+        try settle()
+        while let next = members.compactMap({ $0.shard.nextDeadline }).min(), next <= end {
+            now.instant = max(now.instant, next)
+            for member in members {
+                if let due = member.shard.nextDeadline, due <= now.instant {
+                    member.inbox.append(.deadlineReached)
+                }
+            }
+            try settle()
+        }
+        now.instant = end
+    }
+}
