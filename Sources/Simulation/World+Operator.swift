@@ -146,6 +146,7 @@ extension GroupChange {
         case .add: "add"
         case .remove: "remove"
         case .transfer: "transfer"
+        case .yield: "yield"
         }
     }
 }
