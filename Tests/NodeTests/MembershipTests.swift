@@ -184,7 +184,7 @@ import Testing
         let last = leader.status?.last
         let impossible: [GroupChange] = [
             .add(group.followers[0].store), .add(StoreID(4)), .remove(StoreID(9)),
-            .transfer(to: StoreID(9)), .transfer(to: leader.store), .transfer(to: StoreID(4)),
+            .transfer(to: StoreID(9)), .transfer(to: StoreID(4)),
         ]
         for change in impossible {
             leader.ask(change)
@@ -199,6 +199,40 @@ import Testing
         leader.ask(.remove(StoreID(4)))
         try group.settle()
         #expect(leader.results.last == .done)
+    }
+
+    @Test func whoLeadsAlreadyHasNothingToTakeOver() throws {
+        var group = try GroupHost(1...3)
+        let leader = try #require(group.leader)
+        let last = leader.status?.last
+        leader.ask(.transfer(to: leader.store))
+        try group.settle()
+        #expect(leader.results == [.done])
+        #expect(leader.status?.last == last)
+        #expect(group.leader?.store == leader.store)
+    }
+
+    // It lets the one that has most lead, and what it is asked again is done already.
+    @Test func whoYieldsLeadsNoMore() throws {
+        var group = try GroupHost(1...3)
+        let leader = try #require(group.leader)
+        leader.ask(.yield)
+        try group.settle()
+        #expect(leader.results == [.done])
+        #expect(group.leader != nil)
+        #expect(group.leader?.store != leader.store)
+        leader.ask(.yield)
+        try group.settle()
+        #expect(leader.results == [.done, .done])
+    }
+
+    @Test func whoIsAloneHasNobodyToYieldTo() throws {
+        var group = try GroupHost(1...1)
+        let leader = try #require(group.leader)
+        leader.ask(.yield)
+        try group.settle()
+        #expect(leader.results == [.done])
+        #expect(group.leader?.store == leader.store)
     }
 
     @Test func theLastVoterCannotBeRemoved() throws {

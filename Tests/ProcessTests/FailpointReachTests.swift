@@ -9,8 +9,11 @@ import ProcessSupport
 import Testing
 
 @Suite struct FailpointReachTests {
+    /// Those of snapshots are reached by the tests of three nodes.
     private static let onDemand: Set<String> = [
-        "flush.begin", "flush.done", "compaction.begin", "compaction.expired",
+        "flush.begin", "flush.done", "compaction.begin", "compaction.expired", "snapshot.wanted",
+        "snapshot.read", "snapshot.arrived", "snapshot.whole", "snapshot.marked",
+        "snapshot.cleared", "snapshot.taken",
     ]
 
     @Test func everyPointIsReached() throws {
