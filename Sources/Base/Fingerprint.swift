@@ -29,9 +29,12 @@ package struct Fingerprint: Hashable, Sendable {
         var h1: UInt64 = 0
         var h2: UInt64 = 0
         let blocks = value.count / 16
-        for block in 0..<blocks {
-            let word1 = value.loadUnaligned(fromByteOffset: block * 16, as: UInt64.self)
-            let word2 = value.loadUnaligned(fromByteOffset: block * 16 + 8, as: UInt64.self)
+        var rest = value.baseAddress
+        for _ in 0..<blocks {
+            guard let block = rest else { break }
+            let word1 = block.loadUnaligned(as: UInt64.self)
+            let word2 = block.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+            rest = block + 16
             h1 ^= rotated(UInt64(littleEndian: word1) &* c1, by: 31) &* c2
             h1 = (rotated(h1, by: 27) &+ h2) &* 5 &+ 0x52DC_E729
             h2 ^= rotated(UInt64(littleEndian: word2) &* c2, by: 33) &* c1

@@ -6,6 +6,8 @@
 /// base64 under the name's twin.
 package struct JSONWriter: Sendable {
     package private(set) var bytes: Bytes
+    /// How many times longer a text may become.
+    package static let growthMax = JSONEscapes.longest
     private let isPretty: Bool
     private var depth = 0
     private var needsComma = false
@@ -39,6 +41,25 @@ package struct JSONWriter: Sendable {
     package mutating func endLine() {
         bytes.append(UInt8(ascii: "\n"))
         needsComma = false
+    }
+
+    // MARK: Taking back
+
+    /// A place between two members, to which what follows can be taken back.
+    package struct Mark: Sendable {
+        fileprivate var count: Int
+        fileprivate var needsComma: Bool
+    }
+
+    package var mark: Mark {
+        invariant(!isAfterName, "a name has its value")
+        return Mark(count: bytes.count, needsComma: needsComma)
+    }
+
+    /// Everything since then was never written; what was begun since then has been ended.
+    package mutating func revert(to mark: Mark) {
+        bytes.removeLast(bytes.count - mark.count)
+        needsComma = mark.needsComma
     }
 
     // MARK: Values
@@ -178,31 +199,80 @@ package struct JSONWriter: Sendable {
                 start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    /// Input of one step, so that what it may become stays on the stack.
+    private static let escapedAtOnce = 1 << 10
+
+    // Hot path: a value of a few MiB may be all escapes. What is plain is copied as it is, and
+    // between two such runs each byte is looked up.
     private mutating func appendEscaped(_ text: UnsafeRawBufferPointer) {
-        var start = 0
-        while true {
-            let rest = UnsafeRawBufferPointer(rebasing: text[start...])
+        var rest = text
+        while !rest.isEmpty {
             let plain = TextScan.plainPrefix(rest, isASCIIOnly: false)
             bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest[..<plain]))
-            guard plain < rest.count else { return }
-            appendEscape(rest[plain])
-            start += plain + 1
+            rest = UnsafeRawBufferPointer(rebasing: rest[plain...])
+            let step = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.escapedAtOnce))
+            rest = UnsafeRawBufferPointer(rebasing: rest[appendEscapes(step)...])
         }
     }
 
-    private mutating func appendEscape(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\""): appendLiteral("\\\"")
-        case UInt8(ascii: "\\"): appendLiteral("\\\\")
-        case 0x08: appendLiteral("\\b")
-        case 0x09: appendLiteral("\\t")
-        case 0x0A: appendLiteral("\\n")
-        case 0x0C: appendLiteral("\\f")
-        case 0x0D: appendLiteral("\\r")
-        case 0..<0x20:
-            appendLiteral(byte < 0x10 ? "\\u000" : "\\u001")
-            bytes.append(Bytes("0123456789abcdef".utf8)[Int(byte & 15)])
-        default: bytes.append(byte)
+    /// Stops at a run of plain bytes that is worth a copy.
+    /// - Returns: how many it has taken.
+    private mutating func appendEscapes(_ text: UnsafeRawBufferPointer) -> Int {
+        guard let source = text.baseAddress else { return 0 }
+        return withUnsafeTemporaryAllocation(
+            byteCount: text.count * JSONEscapes.longest, alignment: 1
+        ) { buffer in
+            guard let target = buffer.baseAddress else { return 0 }
+            var (taken, written, plain) = (0, 0, 0)
+            while taken < text.count, plain < 32 {
+                let byte = source.load(fromByteOffset: taken, as: UInt8.self)
+                let letter = JSONEscapes.letter(of: byte)
+                target.storeBytes(
+                    of: letter == 0 ? byte : UInt8(ascii: "\\"), toByteOffset: written,
+                    as: UInt8.self)
+                taken += 1
+                written += 1
+                plain = letter == 0 ? plain + 1 : 0
+                guard letter != 0 else { continue }
+                target.storeBytes(of: letter, toByteOffset: written, as: UInt8.self)
+                written += 1
+                guard letter == UInt8(ascii: "u") else { continue }
+                target.storeBytes(
+                    of: JSONEscapes.digits(of: byte), toByteOffset: written, as: UInt32.self)
+                written += 4
+            }
+            bytes.append(contentsOf: UnsafeRawBufferPointer(start: target, count: written))
+            return taken
         }
+    }
+}
+
+/// How the bytes that JSON does not take as they are stand in a string (RFC 8259, section 7).
+enum JSONEscapes {
+    /// Bytes of the longest, `\u001f`.
+    static let longest = 6
+
+    /// What stands behind the backslash, `u` for the rest of the control characters; 0 for a byte
+    /// that stands for itself.
+    @inline(__always)
+    static func letter(of byte: UInt8) -> UInt8 {
+        if byte >= 0x20 { return byte == 0x22 || byte == 0x5C ? byte : 0 }
+        return switch byte {
+        case 0x08: UInt8(ascii: "b")
+        case 0x09: UInt8(ascii: "t")
+        case 0x0A: UInt8(ascii: "n")
+        case 0x0C: UInt8(ascii: "f")
+        case 0x0D: UInt8(ascii: "r")
+        default: UInt8(ascii: "u")
+        }
+    }
+
+    /// The four digits of a control character, the first one in the lowest byte.
+    @inline(__always)
+    static func digits(of byte: UInt8) -> UInt32 {
+        let low = byte & 15
+        let last = low < 10 ? UInt8(ascii: "0") + low : UInt8(ascii: "a") + low - 10
+        let third = UInt8(ascii: "0") + byte >> 4
+        return (UInt32(last) << 24 | UInt32(third) << 16 | 0x3030).littleEndian
     }
 }

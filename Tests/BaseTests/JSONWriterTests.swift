@@ -71,6 +71,58 @@ import Testing
         }
     }
 
+    /// What a string is by RFC 8259, one byte after the other.
+    private func escaped(_ text: Bytes) -> Bytes {
+        text.flatMap { byte -> Bytes in
+            switch byte {
+            case 0x22, 0x5C: [0x5C, byte]
+            case 0x08: Bytes("\\b".utf8)
+            case 0x09: Bytes("\\t".utf8)
+            case 0x0A: Bytes("\\n".utf8)
+            case 0x0C: Bytes("\\f".utf8)
+            case 0x0D: Bytes("\\r".utf8)
+            case 0..<0x20: Bytes(String(format: "\\u%04x", byte).utf8)
+            default: [byte]
+            }
+        }
+    }
+
+    /// Each pair of bytes, alone and at every place of a word, and long runs of one kind.
+    @Test func everyByteBesideEveryOther() {
+        for first in 0..<0x80 as Range<UInt8> {
+            for second in 0..<0x80 as Range<UInt8> {
+                let text = [first, second]
+                #expect(json(text) == [0x22] + escaped(text) + [0x22])
+            }
+        }
+        for odd in [0x00, 0x0A, 0x1F, 0x22, 0x5C] as Bytes {
+            for place in 0..<80 {
+                for count in [1, 2, 9, 33] {
+                    let plain = Bytes(repeating: 0x61, count: place)
+                    let text = plain + Bytes(repeating: odd, count: count) + plain
+                    #expect(json(text) == [0x22] + escaped(text) + [0x22])
+                }
+            }
+        }
+    }
+
+    @Test func longTextIsEscapedInSteps() {
+        var generator = SeededGenerator(seed: 7)
+        for density in [1, 2, 7, 40, 4_000] as [UInt64] {
+            let text = (0..<9_000).map { _ -> UInt8 in
+                generator.next() % density == 0 ? UInt8(generator.next() % 0x20) : 0x7A
+            }
+            let written = json(text)
+            #expect(written == [0x22] + escaped(text) + [0x22], "\(density)")
+        }
+    }
+
+    private func json(_ text: Bytes) -> Bytes {
+        var writer = JSONWriter()
+        writer.string(text)
+        return writer.bytes
+    }
+
     @Test func controlCharactersHaveTheirShortEscapes() {
         let text = document { $0.string(Bytes(0..<0x20)) }
         #expect(
