@@ -57,7 +57,7 @@ extension Problem {
                 .outcomeUnknown,
                 "The write may or may not have happened: \(reason). Read the key to find out.")
         case .storageFailed(let reason):
-            self.init(.internal, "The store could not be read: \(reason).")
+            self.init(.internal, "The store has failed: \(reason).")
         }
     }
 

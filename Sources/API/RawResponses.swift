@@ -116,51 +116,84 @@ private func batchResponse(
 ) -> Response {
     let capacity = min(outcomes.reduce(64) { $0 + estimatedBytes($1) }, Limits.batchAnswerBytes)
     return .json(pretty: answer.isPretty, requestID: requestID, capacity: capacity) { json in
-        var failed = 0
+        var batch = BatchWriter(answer: answer)
         json.beginObject()
         json.name("results")
         json.beginArray()
         for (outcome, item) in zip(outcomes, items) {
             json.beginObject()
-            if case .missing = outcome {
-                json.member("ok", true)
-                json.member("found", false)
-            } else if let problem = problem(of: outcome) ?? overflow(outcome, json.bytes.count) {
-                failed += 1
-                json.member("ok", false)
-                json.name("error")
-                problem.write(to: &json, requestID: nil)
-            } else {
-                json.member("ok", true)
-                let isFull = json.bytes.count + estimatedBytes(outcome) > Limits.batchAnswerBytes
-                writeResult(
-                    of: isFull ? outcome.withoutPrevious : outcome, item,
-                    forcesBase64: answer.forcesBase64, to: &json)
-                if isFull, outcome != outcome.withoutPrevious {
-                    json.member("previous_omitted", true)
-                }
-            }
+            batch.write(outcome, item, to: &json)
             json.endObject()
         }
         json.endArray()
-        json.member("failed", failed)
+        json.member("failed", batch.failed)
         json.endObject()
     }
 }
 
-/// A read whose answer no longer fits. A write has happened and is reported, if need be without
-/// what was there before.
-private func overflow(_ outcome: RawOutcome, _ written: Int) -> Problem? {
-    switch outcome {
-    case .found, .page:
-        let count = written + estimatedBytes(outcome)
-        guard count > Limits.batchAnswerBytes else { return nil }
-        return Problem(
-            .answerTooLarge,
-            "The answer of a batch has about \(Limits.batchAnswerBytes) bytes at most; "
-                + "ask for this in a request of its own.",
-            limit: Limits.batchAnswerBytes, actual: count)
-    default: return nil
+/// The elements of `results`, as long as there is room. What exceeds it is taken back: a read is
+/// refused then, and a write, which has happened, is reported without what was there before.
+private struct BatchWriter {
+    let answer: RawAnswer
+    private(set) var failed = 0
+    /// Something was taken back: from now on nothing is written that might have to be.
+    private var isTight = false
+
+    init(answer: RawAnswer) { self.answer = answer }
+
+    mutating func write(_ outcome: RawOutcome, _ item: RawItem, to json: inout JSONWriter) {
+        if case .missing = outcome {
+            json.member("ok", true)
+            json.member("found", false)
+        } else if let problem = problem(of: outcome) {
+            fail(problem, to: &json)
+        } else if !hasRoom(for: outcome, json) || !writeWhole(outcome, item, to: &json) {
+            writeWithout(outcome, item, to: &json)
+        }
+    }
+
+    private func hasRoom(for outcome: RawOutcome, _ json: borrowing JSONWriter) -> Bool {
+        let growth = isTight ? JSONWriter.growthMax : 1
+        return json.bytes.count + growth * outcome.byteCount <= Limits.batchAnswerBytes
+    }
+
+    /// False if there was no room, and nothing is written.
+    private mutating func writeWhole(
+        _ outcome: RawOutcome, _ item: RawItem, to json: inout JSONWriter
+    ) -> Bool {
+        let mark = json.mark
+        json.member("ok", true)
+        writeResult(of: outcome, item, forcesBase64: answer.forcesBase64, to: &json)
+        guard json.bytes.count > Limits.batchAnswerBytes, outcome.byteCount > 0 else { return true }
+        json.revert(to: mark)
+        isTight = true
+        return false
+    }
+
+    private mutating func writeWithout(
+        _ outcome: RawOutcome, _ item: RawItem, to json: inout JSONWriter
+    ) {
+        switch outcome {
+        case .found, .page:
+            let problem = Problem(
+                .answerTooLarge,
+                "The answer of a batch has about \(Limits.batchAnswerBytes) bytes at most; "
+                    + "ask for this in a request of its own.",
+                limit: Limits.batchAnswerBytes, actual: json.bytes.count + outcome.byteCount)
+            fail(problem, to: &json)
+        default:
+            json.member("ok", true)
+            writeResult(
+                of: outcome.withoutPrevious, item, forcesBase64: answer.forcesBase64, to: &json)
+            if outcome != outcome.withoutPrevious { json.member("previous_omitted", true) }
+        }
+    }
+
+    private mutating func fail(_ problem: Problem, to json: inout JSONWriter) {
+        failed += 1
+        json.member("ok", false)
+        json.name("error")
+        problem.write(to: &json, requestID: nil)
     }
 }
 

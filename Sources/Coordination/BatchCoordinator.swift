@@ -111,20 +111,6 @@ package struct BatchCoordinator: Sendable {
     }
 }
 
-extension RawOutcome {
-    /// Bytes of keys and values that the outcome holds.
-    fileprivate var byteCount: Int {
-        switch self {
-        case .found(let value): value.value.count
-        case .page(let page): page.byteCount
-        case .written(let previous), .deleted(let previous), .swapped(let previous),
-            .notSwapped(let previous):
-            previous?.value.count ?? 0
-        case .missing, .conditionFailed, .counted, .measured, .rangeDeleted, .refused: 0
-        }
-    }
-}
-
 extension RawCommand {
     /// A scan on a loop seeks and then visits dozens of entries.
     fileprivate var weight: Int {

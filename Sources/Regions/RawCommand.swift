@@ -178,3 +178,17 @@ package enum RawOutcome: Hashable, Sendable {
     case rangeDeleted(count: Int, dryRun: Bool)
     indirect case refused(Refusal)
 }
+
+extension RawOutcome {
+    /// Bytes of keys and values that the outcome holds.
+    package var byteCount: Int {
+        switch self {
+        case .found(let value): value.value.count
+        case .page(let page): page.byteCount
+        case .written(let previous), .deleted(let previous), .swapped(let previous),
+            .notSwapped(let previous):
+            previous?.value.count ?? 0
+        case .missing, .conditionFailed, .counted, .measured, .rangeDeleted, .refused: 0
+        }
+    }
+}

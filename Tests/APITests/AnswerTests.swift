@@ -58,6 +58,23 @@ import Testing
         #expect(text.hasSuffix("],\"failed\":997}\n"))
     }
 
+    // What is stored is no measure of what is written: a control character becomes six bytes, and
+    // what is no text a third more.
+    @Test(arguments: [0x01, 0xFF] as Bytes) func aBatchKeepsToItsBoundsWhateverItHolds(
+        byte: UInt8
+    ) throws {
+        let ops = Array(repeating: "{\"op\":\"get\",\"key\":\"a\"}", count: 40)
+            .joined(separator: ",")
+        let raw = try route("/v1/raw/batch", body: "{\"ops\":[\(ops)]}")
+        let value = RawValue(value: Bytes(repeating: byte, count: 1 << 20))
+        let response = respond(
+            to: raw, with: Array(repeating: .found(value), count: 40), requestID: [])
+        #expect(response.body.count < Limits.batchAnswerBytes + 40 * 512)
+        let done = byte == 0x01 ? 2 : 11
+        let text = String(decoding: response.body.suffix(100), as: UTF8.self)
+        #expect(text.hasSuffix("],\"failed\":\(40 - done)}\n"), "\(text)")
+    }
+
     /// What happened is told, whatever does not fit.
     @Test func aBatchOfWritesIsReportedWithoutWhatWasThere() throws {
         let ops = Array(
