@@ -253,6 +253,11 @@ package enum Limits {
     /// a millisecond, and still eight runs of reads.
     package static let batchWeightPerTurn = 128
 
+    /// Bytes of stored keys and values that a gateway makes answers of between two looks at its
+    /// sockets, and that a shard reads on the loop; small answers are made beyond it. All of it as
+    /// escapes takes about 3 ms.
+    package static let answerBytesPerTurn = 1 << 20
+
     /// The relations between limits that the code relies on; called once at start.
     package static func checkRelations() {
         invariant(valueBytes * 4 / 3 + 64 < bodyBytes, "a value in base64 fits a body")

@@ -30,6 +30,8 @@ struct RawExchange: Sendable {
     var leaderlessSince: Instant?
     /// The commands that go out in the next turn; nil while some are under way.
     var deferredRun: [RawCommand]?
+    /// Every command has its outcome, and the answer is written in a later turn.
+    var answer: [RawOutcome]?
     /// The shard has been told to give up; its reply ends the request.
     var isExpired = false
     /// Nobody waits for the answer.

@@ -33,6 +33,29 @@ extension Gateway {
         }
     }
 
+    /// History: forty reads of 4 MiB of control characters, which become 24 MiB each, came in one
+    /// turn, and nobody else was answered for half a minute.
+    mutating func putOff(_ exchange: consuming RawExchange, at now: Now) {
+        let name = exchange.context.exchange
+        let deadline = exchange.deadline
+        exchange.target = nil
+        let handle = exchanges.insert(exchange)
+        places[name] = .raw(handle)
+        noteDeadline(deadline)
+        unanswered.append(handle)
+        deferredAt = now.instant
+    }
+
+    /// The large answers that wait, in their order, as far as this turn goes.
+    mutating func answerDeferred(at now: Now, into effects: inout Effects) {
+        while answerBytes < Limits.answerBytesPerTurn, let handle = unanswered.popFirst() {
+            // nil: its time was over, or its client left.
+            guard let exchange = exchanges.remove(handle) else { continue }
+            finish(exchange, at: now, into: &effects)
+        }
+        if !unanswered.isEmpty { deferredAt = now.instant }
+    }
+
     /// One run of each that waits, as far as this turn goes.
     mutating func sendDeferred(into effects: inout Effects) {
         while turnWeight < turnWeightLimit, let handle = deferred.popFirst() {

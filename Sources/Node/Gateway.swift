@@ -49,6 +49,9 @@ package struct Gateway: ~Copyable {
     var deferred: Deque<RawExchange.Handle> = []
     /// When the last of them was put off: the next turn is due from then on.
     var deferredAt = Instant.origin
+    /// Bytes of what was answered in this turn, and the large answers that wait for the next one.
+    var answerBytes = 0
+    var unanswered: Deque<RawExchange.Handle> = []
 
     enum Place: Sendable {
         case raw(RawExchange.Handle)
@@ -74,7 +77,8 @@ package struct Gateway: ~Copyable {
     package var nextDeadline: Instant? {
         if isIdle { return nil }
         let earliestDeadline = min(earliestDeadline, parked.isEmpty ? .distantFuture : retryAt)
-        return deferred.isEmpty ? earliestDeadline : min(earliestDeadline, deferredAt)
+        return deferred.isEmpty && unanswered.isEmpty
+            ? earliestDeadline : min(earliestDeadline, deferredAt)
     }
 
     /// Whether every request has its answer.
@@ -102,6 +106,7 @@ package struct Gateway: ~Copyable {
             expireDue(at: now, into: &effects)
             if retryAt <= now.instant { sendParked(at: now, into: &effects) }
             sendDeferred(into: &effects)
+            answerDeferred(at: now, into: &effects)
         case .diskSpace(let disk): self.disk = disk.space
         case .storeFailed(let error): storeFailure = error
         case .scraped(let token, let scrape): scraped(token, scrape, at: now, into: &effects)
@@ -109,7 +114,9 @@ package struct Gateway: ~Copyable {
             failpoints(token, states, at: now, into: &effects)
         case .stores(let token, let result): stores(token, result, at: now, into: &effects)
         case .stopping: isStopping = true
-        case .turnEnded: turnWeight = 0
+        case .turnEnded:
+            turnWeight = 0
+            answerBytes = 0
         case .peerLost(let store): lost(store, at: now, into: &effects)
         case .logged, .applied, .flushed, .readFinished, .snapshotEnded, .change, .keepStores:
             invariant(false, "a gateway gets nothing that is a replica's")
@@ -235,6 +242,7 @@ package struct Gateway: ~Copyable {
     }
 
     /// Every command has its outcome.
+    // Hot path: nearly every answer is small, and none of those is put off.
     mutating func finish(
         _ exchange: consuming RawExchange, at now: Now, into effects: inout Effects
     ) {
@@ -243,10 +251,18 @@ package struct Gateway: ~Copyable {
             effects.append(.released(exchange.context.exchange))
             return
         }
-        var outcomes = exchange.batch.outcomes
-        if LargeValues.concern(outcomes) {
-            largeValues.share(&outcomes, for: exchange.request.commands)
+        var outcomes = exchange.answer ?? exchange.batch.outcomes
+        let byteCount = outcomes.reduce(0) { $0 + $1.byteCount }
+        if byteCount >= LargeValues.countMin {
+            if exchange.answer == nil {
+                largeValues.share(&outcomes, for: exchange.request.commands)
+            }
+            guard answerBytes < Limits.answerBytesPerTurn else {
+                exchange.answer = outcomes
+                return putOff(exchange, at: now)
+            }
         }
+        answerBytes += byteCount
         let response = API.respond(
             to: exchange.request, with: outcomes, requestID: exchange.context.requestID)
         answer(exchange.context, response, at: now, into: &effects)

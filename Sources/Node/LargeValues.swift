@@ -14,13 +14,6 @@ struct LargeValues: Sendable {
 
     private var recent: [(key: Key, value: Bytes)] = []
 
-    // Hot path: one compare of a length for each answer that is no large value.
-    static func concern(_ outcomes: [RawOutcome]) -> Bool {
-        outcomes.contains { outcome in
-            if case .found(let found) = outcome { found.value.count >= countMin } else { false }
-        }
-    }
-
     mutating func share(_ outcomes: inout [RawOutcome], for commands: [RawCommand]) {
         for index in outcomes.indices {
             guard case .found(let found) = outcomes[index], found.value.count >= Self.countMin,

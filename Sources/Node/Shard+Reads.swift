@@ -76,6 +76,8 @@ extension Shard {
         case .count, .deleteRange: return nil
         default: break
         }
+        // History: a hundred reads of 4 MiB, all of it in memory, held up the loop for a second.
+        guard readBytes < Limits.answerBytesPerTurn else { return nil }
         do {
             let wall =
                 settings.mutations.has(.expiredIsShown) ? WallTime(milliseconds: 0) : now.wall
@@ -84,6 +86,7 @@ extension Shard {
                 counters.readsCold += 1
                 return nil
             }
+            readBytes += outcome.byteCount
             counters.count(command, outcome)
             return settings.mutations.page(outcome)
         } catch {

@@ -51,6 +51,8 @@ package struct Shard: ~Copyable {
     var turnWrites: [WriteTask.Handle] = []
     /// Of values that this turn's conditions were compared with.
     var conditionBytes = 0
+    /// Bytes that were read on the loop in this turn.
+    var readBytes = 0
     /// Proposed, and not yet settled.
     var proposals = Slab<TurnProposal>()
     var unappliedBytes = 0
@@ -96,6 +98,7 @@ package struct Shard: ~Copyable {
         case .received(let envelope): receive(envelope, at: now, into: &effects)
         case .turnEnded:
             conditionBytes = 0
+            readBytes = 0
             proposeTurn(at: now, into: &effects)
             askForIndex(at: now, into: &effects)
             promoteLearners(at: now, into: &effects)

@@ -112,7 +112,7 @@ struct NodeHost: ~Copyable {
         }
     }
 
-    private mutating func finishReads() {
+    mutating func finishReads() {
         while !reads.isEmpty {
             let (token, read, view, wall) = reads.removeFirst()
             do {
