@@ -206,13 +206,25 @@ package struct JSONWriter: Sendable {
     // between two such runs each byte is looked up.
     private mutating func appendEscaped(_ text: UnsafeRawBufferPointer) {
         var rest = text
+        let start = bytes.count
         while !rest.isEmpty {
+            if bytes.capacity - bytes.count < rest.count { reserve(rest.count, as: start, of: text) }
             let plain = TextScan.plainPrefix(rest, isASCIIOnly: false)
             bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest[..<plain]))
             rest = UnsafeRawBufferPointer(rebasing: rest[plain...])
             let step = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.escapedAtOnce))
             rest = UnsafeRawBufferPointer(rebasing: rest[appendEscapes(step)...])
         }
+    }
+
+    /// Room for so many more bytes of a text, growing as what was written of it so far: doubling
+    /// would copy megabytes several times.
+    private mutating func reserve(
+        _ count: Int, as start: Int, of text: UnsafeRawBufferPointer
+    ) {
+        let (taken, written) = (text.count - count, bytes.count - start)
+        let growth = taken == 0 ? 1 : (written + taken - 1) / taken
+        bytes.reserveCapacity(bytes.count + max(count * growth, Self.escapedAtOnce))
     }
 
     /// Stops at a run of plain bytes that is worth a copy.
