@@ -208,7 +208,9 @@ package struct JSONWriter: Sendable {
         var rest = text
         let start = bytes.count
         while !rest.isEmpty {
-            if bytes.capacity - bytes.count < rest.count { reserve(rest.count, as: start, of: text) }
+            if bytes.capacity - bytes.count < rest.count {
+                reserve(rest.count, as: start, of: text)
+            }
             let plain = TextScan.plainPrefix(rest, isASCIIOnly: false)
             bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest[..<plain]))
             rest = UnsafeRawBufferPointer(rebasing: rest[plain...])
