@@ -63,21 +63,24 @@ fuzz: setup-test ## the fuzz tests, FUZZ_ROUNDS times as long as in `make test`
 	$(SWIFT_BUILD) --build-tests
 	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-100} $(SWIFT_TEST) --filter Fuzz
 
-# Counted so that they fit five minutes on one core; SEED=n replays that one with its trace.
+# Counted so that they fit five minutes on two cores; SEED=n replays that one with its trace.
 SIM := .build/release/martlet-sim
 
-sim: setup ## simulated worlds: SEEDS=500 of them, or SEED=n alone with its trace
+sim: setup ## simulated worlds of 1, 3 and 5 nodes, or SEED=n NODES=3 SECONDS=4 with its trace
 	$(SWIFT_BUILD) --product martlet-sim
 ifdef SEED
-	$(SIM) --seed $(SEED) --trace
+	$(SIM) --seed $(SEED) --nodes $${NODES:-1} --seconds $${SECONDS:-2} --trace
 else
 	$(SIM) sweep
-	$(SIM) --seeds $${SEEDS:-500}
+	$(SIM) --seeds $${SEEDS:-500} --coverage
+	$(SIM) --nodes 3 --seconds 4 --seeds $${SEEDS:-500} --coverage
+	$(SIM) --nodes 5 --seconds 4 --seeds $${SEEDS:-300} --coverage
 endif
 
-soak: setup ## new simulated worlds for MINUTES=60
+soak: setup ## new simulated worlds of NODES=3 for MINUTES=60
 	$(SWIFT_BUILD) --product martlet-sim
-	$(SIM) --seed $$(date +%s)000 --minutes $${MINUTES:-60}
+	$(SIM) --nodes $${NODES:-3} --seconds 4 --seed $$(date +%s)000 --minutes $${MINUTES:-60} \
+	    --coverage
 
 mutants: setup ## known bugs switched on one by one: what finds each, after how many seeds
 	$(SWIFT_BUILD) --product martlet-sim --scratch-path .build/mutants -Xswiftc -DMARTLET_MUTATIONS

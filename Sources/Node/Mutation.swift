@@ -61,6 +61,18 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     case servesTooEarly
     /// A request that has expired is carried out nevertheless.
     case expiredIsCarriedOut
+
+    /// Of the catalogue; nil: it has none like it.
+    package var row: Int? {
+        switch self {
+        case .answeredBeforeDurable: 2
+        case .firstCompletionForAll: 20
+        case .timeoutMeansNotDone: 95
+        case .failureIsSuccess: 69
+        case .servesTooEarly: 36
+        default: nil
+        }
+    }
 }
 
 package struct Mutations: Hashable, Sendable {

@@ -81,7 +81,9 @@ extension RaftGroup {
     ) {
         let isFree = hardState.vote == nil && leader == nil && role != .leader
         var isGranted = hardState.vote == candidate
-        if isFree, candidacy.last >= trail.last {
+        let isFit =
+            candidacy.last >= trail.last || settings.mutations.has(.votesForOlderLogs)
+        if isFree, isFit {
             setHardState(HardState(term: term, vote: candidate))
             isGranted = true
             if role == .preCandidate { stopCampaign() }
@@ -138,7 +140,7 @@ extension RaftGroup {
             firstIndex: last + 1, followers: [],
             heartbeatDeadline: now + settings.heartbeatInterval, activeSince: now,
             uncommittedBytes: trail.byteCount(after: commit, through: last))
-        appendOwn(.blank)
+        if !settings.mutations.has(.leavesBlankOut) { appendOwn(.blank) }
         followMembership(at: now)
     }
 

@@ -6,12 +6,16 @@ extension RaftGroup {
         _ append: Append, of sender: ReplicaID, at now: Instant,
         into effects: inout RaftEffects
     ) {
-        guard append.previous.index >= commit else {
+        let mutations = settings.mutations
+        guard append.previous.index >= commit || mutations.has(.settledIsMismatch) else {
             // All of that is settled: what is committed here is in every later leader's log.
             accept(through: commit, append.beat, of: sender, into: &effects)
             return
         }
-        guard trail.term(at: append.previous.index) == append.previous.term else {
+        guard
+            trail.term(at: append.previous.index) == append.previous.term
+                || mutations.has(.acceptsWithoutMatch)
+        else {
             let hint = trail.last(
                 through: append.previous.index, termAtMost: append.previous.term)
             let outcome = AppendReply.Outcome.refused(at: append.previous.index, hint: hint)
@@ -23,18 +27,21 @@ extension RaftGroup {
         let before = membership
         for entry in append.entries {
             index += 1
-            if trail.term(at: index) == entry.term { continue }
+            if trail.term(at: index) == entry.term, !mutations.has(.truncatesWhatMatches) {
+                continue
+            }
             if index <= trail.lastIndex {
                 invariant(index > commit, "what is committed is not overwritten")
                 trail.truncate(from: index)
-                writes.truncated(from: index)
+                writes.truncated(from: index, isForgotten: !mutations.has(.mixesUpWrites))
             }
             trail.append(entry)
             writes.appended(from: index)
         }
         if membership != before { followMembership(at: now) }
         // No further than what this message has compared (reliability.md row 17).
-        setCommit(max(commit, min(append.commit, index)))
+        let compared = mutations.has(.commitsUnseen) ? trail.lastIndex : index
+        setCommit(max(commit, min(append.commit, compared)))
         accept(through: index, append.beat, of: sender, into: &effects)
     }
 
@@ -71,7 +78,9 @@ extension RaftGroup {
         into effects: inout RaftEffects
     ) {
         let position = snapshot.position
-        guard position.index > commit, trail.term(at: position.index) != position.term else {
+        let isNews =
+            position.index > commit && trail.term(at: position.index) != position.term
+        guard isNews || settings.mutations.has(.installsOldSnapshots) else {
             effects.append(.discardSnapshot(position))
             setCommit(max(commit, position.index))
             accept(through: commit, beat, of: sender, into: &effects)

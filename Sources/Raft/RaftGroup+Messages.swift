@@ -15,7 +15,7 @@ extension RaftGroup {
         if message.term > term {
             if isIgnored(message, at: now) { return }
             becomeFollower(of: message.leader, in: message.term, at: now, into: &effects)
-        } else if message.term < term {
+        } else if message.term < term, !settings.mutations.has(.ignoresOldTerms) {
             answerOutdated(message, into: &effects)
             return
         } else if let sender = message.leader, role != .follower || leader != sender {
@@ -38,7 +38,8 @@ extension RaftGroup {
             if role == .preCandidate { count(answer, of: message.from, at: now, into: &effects) }
         case .vote(let candidacy): vote(candidacy, of: message.from, at: now, into: &effects)
         case .voteReply(let isGranted):
-            if role == .candidate { count(isGranted, of: message.from, at: now, into: &effects) }
+            let counts = isGranted || settings.mutations.has(.anyReplyGrants)
+            if role == .candidate { count(counts, of: message.from, at: now, into: &effects) }
         case .append(let append): follow(append, of: message.from, at: now, into: &effects)
         case .appendReply(let reply):
             appendAnswered(reply, by: message.from, at: now, into: &effects)

@@ -99,7 +99,7 @@ extension RaftGroup {
         guard let place = leadership?.place(of: follower) else { return }
         // An answer that tells of a later term answers a beat of an earlier one: it promises
         // nothing to whoever leads by now.
-        guard reply.outcome != .outdated else { return }
+        guard reply.outcome != .outdated || settings.mutations.has(.takesOldBeats) else { return }
         leadership!.followers[place].answered(reply.beat)
         switch reply.outcome {
         case .accepted(let index):
@@ -144,9 +144,11 @@ extension RaftGroup {
         let voters =
             mutations.has(.ignoresOutgoingVoters)
             ? Membership(voters: membership.voters.ids) : membership
-        let reached = voters.reached { voter in
+        let majority = voters.reached { voter in
             voter == id ? own : leadership.progress(of: voter)?.match ?? 0
         }
+        let most = leadership.followers.map(\.match).max()
+        let reached = mutations.has(.commitsOnMinority) ? most : majority
         guard let reached, reached > commit,
             trail.term(at: reached) == term || mutations.has(.commitsOldTerms)
         else { return }

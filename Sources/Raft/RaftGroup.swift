@@ -203,7 +203,7 @@ package struct RaftGroup: Sendable {
     /// may be the only one whose log can win (thesis §4.2.2); it then leads without a vote of its
     /// own until the removal is committed.
     var mayCampaign: Bool {
-        if membership.isVoter(id) { return true }
+        if membership.isVoter(id) || settings.mutations.has(.anyoneCampaigns) { return true }
         return !settings.mutations.has(.removedNeverCampaigns)
             && trail.hasMembership(since: commit) { $0.isVoter(id) }
     }

@@ -39,9 +39,9 @@ struct WriteQueue: Sendable {
     }
 
     /// The log was cut before `index`, to be written anew from there.
-    mutating func truncated(from index: LogIndex) {
+    mutating func truncated(from index: LogIndex, isForgotten: Bool = true) {
         truncates = truncates || index <= (records.last?.last ?? 0) || index <= durable
-        forget(from: index)
+        if isForgotten { forget(from: index) }
         firstUnwritten = min(firstUnwritten ?? index, index)
     }
 

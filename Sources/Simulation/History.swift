@@ -140,6 +140,7 @@ package enum CheckerName: String, CaseIterable, Hashable, Sendable {
     case linearizability, order, durability
     case atomicity, expiry, scans, counts, answers, bounds, liveness
     case electionSafety, logMatching, leaderCompleteness, stateMachineSafety, replicasEqual
+    case monotonicProgress, commitment
 }
 
 /// A property that does not hold.

@@ -27,8 +27,49 @@ package enum HostBug: String, CaseIterable, Hashable, Sendable {
     case expiryStartsAnew
     /// After a restart the entity tags of the first life are gone.
     case tagChangesAtRestart
+    /// A crash loses the vote of the newest term, which was written apart from it (1).
+    case voteWrittenApart
+    /// What is flushed is reported one entry too far (60).
+    case flushReportedTooFar
+    /// The log takes a snapshot before the data has it on disk (66).
+    case snapshotIsNotFlushed
+    /// One store leaves a delete out now and then, by a judgement of its own (67).
+    case deleteIsLeftOut
     /// A store that lost its disk comes back under its old name (34).
     case wipedKeepsItsName
     /// A response is handed to the front a second time.
     case respondedTwice
+
+    /// Those that a single node does not have.
+    static let ofClusters: [HostBug] = [
+        .voteWrittenApart, .snapshotIsNotFlushed, .deleteIsLeftOut, .wipedKeepsItsName,
+    ]
+
+    /// Those whose harm others of a group could hide, or spread.
+    static let alsoInClusters: [HostBug] = [
+        .syncSkipped, .syncSometimesSkipped, .failedSyncAcknowledged, .mergeLosesLast,
+        .flushTornApart, .flushReportedEarly, .flushReportedTooFar, .logIsForgotten,
+    ]
+
+    /// Of the catalogue in the project's research of real bugs; nil: it has none like it.
+    var row: Int? {
+        switch self {
+        case .voteWrittenApart: 1
+        case .reportedBeforeWrite: 2
+        case .visibleBeforeSync: 18
+        case .wipedKeepsItsName: 34
+        case .flushTornApart: 58
+        case .flushReportedEarly: 59
+        case .flushReportedTooFar: 60
+        case .snapshotIsNotFlushed: 66
+        case .deleteIsLeftOut: 67
+        case .failedSyncAcknowledged: 69
+        case .syncSkipped: 70
+        case .syncSometimesSkipped: 71
+        case .logIsForgotten: 73
+        case .mergeLosesLast, .mergeReversed, .expiryStartsAnew, .tagChangesAtRestart,
+            .respondedTwice:
+            nil
+        }
+    }
 }

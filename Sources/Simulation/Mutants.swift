@@ -1,26 +1,82 @@
 /// Known bugs switched on one at a time: which checker finds each, and how many worlds it takes.
 internal import Base
 package import Node
+package import Raft
 
-/// A bug in a unit of the node, or one in its host.
+/// A bug in a unit of the node, in its consensus core, or in its host.
 package enum KnownBug: Hashable, Sendable, CustomStringConvertible {
     case node(Mutation)
+    case raft(RaftMutation)
     case host(HostBug)
+    /// The same bug in a group of several.
+    case hostOfCluster(HostBug)
 
-    /// Only builds with `MARTLET_MUTATIONS` have those of the node.
+    /// Only builds with `MARTLET_MUTATIONS` have those of the node and the core.
     package static var all: [KnownBug] {
+        let clusters = HostBug.ofClusters + HostBug.alsoInClusters
         #if MARTLET_MUTATIONS
-            return Mutation.allCases.map { .node($0) } + HostBug.allCases.map { .host($0) }
+            let ofNode =
+                Mutation.allCases.map { KnownBug.node($0) }
+                + RaftMutation.allCases.map { .raft($0) }
         #else
-            return HostBug.allCases.map { .host($0) }
+            let ofNode: [KnownBug] = []
         #endif
+        return ofNode + ofOneHost + clusters.map { .hostOfCluster($0) }
+    }
+
+    /// Those of a host whose node is alone.
+    package static var ofOneHost: [KnownBug] {
+        HostBug.allCases.filter { !HostBug.ofClusters.contains($0) }.map { .host($0) }
     }
 
     package var description: String {
         switch self {
         case .node(let mutation): "\(mutation)"
+        case .raft(let mutation): "raft.\(mutation)"
         case .host(let bug): "\(bug)"
+        case .hostOfCluster(let bug): "cluster.\(bug)"
         }
+    }
+
+    /// Of the catalogue in the project's research of real bugs.
+    package var row: Int? {
+        switch self {
+        case .node(let mutation): mutation.row
+        case .raft(let mutation): mutation.row
+        case .host(let bug), .hostOfCluster(let bug): bug.row
+        }
+    }
+
+    /// A story of the core's own tests that takes another turn with it (`MutationTests` of the
+    /// core): for what takes an order of things that is rare in whole clusters.
+    package var story: String? {
+        guard case .raft(let mutation) = self else { return nil }
+        return switch mutation {
+        case .commitsOldTerms: "figure-8"
+        case .asksForVotesEarly, .forgetsPromises: "elections"
+        case .ignoresOutgoingVoters, .changesEarly: "membership"
+        case .removedNeverCampaigns: "bugs"
+        case .confirmsByEarlierRound, .overstaysLease: "reads"
+        case .keepsLeaseInTransfer: "transfer"
+        case .countsItselfEarly, .readsBeforeCommitting, .neverProbes: "random runs of the core"
+        default: nil
+        }
+    }
+
+    /// Whether it takes several nodes.
+    package var isOfCluster: Bool {
+        switch self {
+        case .raft, .hostOfCluster: true
+        case .node, .host: false
+        }
+    }
+
+    /// Clusters live longer, for an election takes a while, and are of three or five.
+    package func options(seed: UInt64) -> WorldOptions {
+        var options = WorldOptions(seed: seed, duration: .seconds(isOfCluster ? 4 : 1))
+        if isOfCluster { options.nodes = seed % 2 == 0 ? 5 : 3 }
+        switchOn(in: &options)
+        return options
     }
 
     package func switchOn(in options: inout WorldOptions) {
@@ -31,66 +87,111 @@ package enum KnownBug: Hashable, Sendable, CustomStringConvertible {
             #else
                 invariant(false, "\(mutation) is not in this build")
             #endif
-        case .host(let bug): options.hostBug = bug
+        case .raft(let mutation):
+            #if MARTLET_MUTATIONS
+                options.raftMutations = RaftMutations(mutation)
+            #else
+                invariant(false, "\(mutation) is not in this build")
+            #endif
+        case .host(let bug), .hostOfCluster(let bug): options.hostBug = bug
         }
+    }
+}
+
+/// What one world with a bug came to.
+package struct Trial: Sendable {
+    package var seed: UInt64
+    /// Those that spoke.
+    package var checkers: Set<CheckerName> = []
+    /// It ended in a broken invariant; a kill only if a checker spoke before.
+    package var isTrapped = false
+
+    package init(seed: UInt64) { self.seed = seed }
+
+    /// - Parameter sink: hears of every checker at once, should the world end in a trap.
+    package static func run(
+        _ bug: KnownBug, seed: UInt64, sink: ((CheckerName) -> Void)? = nil
+    ) -> Trial {
+        let world = World(bug.options(seed: seed))
+        world.violationSink = sink
+        world.run()
+        var trial = Trial(seed: seed)
+        trial.checkers = Set(world.violations.map(\.checker))
+        for checker in trial.checkers { sink?(checker) }
+        return trial
     }
 }
 
 package struct Verdict: Sendable {
     package var bug: KnownBug
     /// How many worlds each kill took after the one before it.
-    package var seedsToKill: [UInt64] = []
+    package private(set) var seedsToKill: [UInt64] = []
     /// Worlds tried in all.
-    package var seedsTried: UInt64 = 0
+    package private(set) var seedsTried: UInt64 = 0
     /// In how many bad worlds each checker spoke.
-    package var checkers: [CheckerName: Int] = [:]
+    package private(set) var checkers: [CheckerName: Int] = [:]
+    /// Worlds that ended in a broken invariant before any checker spoke.
+    package private(set) var trapped = 0
+    private var lastKill: UInt64 = 0
 
     /// Only a scripted world finds it, of `Overload` or `CrashSweep`, and not the random ones.
-    package var isScripted = false
+    package private(set) var isScripted = false
 
     package var isKilled: Bool { !seedsToKill.isEmpty || isScripted }
 
-    /// Tries seeds from 1 on until `kills` worlds were bad or `seedLimit` were tried.
-    package static func find(
-        _ bug: KnownBug, kills: Int, seedLimit: UInt64, duration: Duration
-    ) -> Verdict {
-        var verdict = Verdict(bug: bug)
-        var lastKill: UInt64 = 0
-        for seed in 1...seedLimit where verdict.seedsToKill.count < kills {
-            var options = WorldOptions(seed: seed, duration: duration)
-            bug.switchOn(in: &options)
-            let report = Report.run(options)
-            verdict.seedsTried = seed
-            guard !report.isGood else { continue }
-            verdict.seedsToKill.append(seed - lastKill)
-            lastKill = seed
-            for checker in Set(report.violations.map(\.checker)) {
-                verdict.checkers[checker, default: 0] += 1
-            }
+    package init(of bug: KnownBug) { self.bug = bug }
+
+    package mutating func add(_ trial: Trial) {
+        seedsTried = trial.seed
+        if trial.isTrapped, trial.checkers.isEmpty { trapped += 1 }
+        guard !trial.checkers.isEmpty else { return }
+        seedsToKill.append(trial.seed - lastKill)
+        lastKill = trial.seed
+        for checker in trial.checkers { checkers[checker, default: 0] += 1 }
+    }
+
+    /// For what random worlds did not find.
+    package mutating func tryScripts() {
+        guard seedsToKill.isEmpty else { return }
+        guard !bug.isOfCluster else {
+            isScripted = bug.story != nil
+            return
         }
-        guard verdict.seedsToKill.isEmpty else { return verdict }
         var options = Overload.options
         bug.switchOn(in: &options)
         var reports = [Report.run(options)]
         if reports[0].isGood { reports = CrashSweep.run(seed: 1, bug: bug).bad }
         let found = Set(reports.flatMap(\.violations).map(\.checker))
-        verdict.isScripted = !found.isEmpty
-        for checker in found { verdict.checkers[checker] = 1 }
+        isScripted = !found.isEmpty
+        for checker in found { checkers[checker] = 1 }
+    }
+
+    /// Tries seeds from 1 on until `kills` worlds were bad or `seedLimit` were tried.
+    package static func find(_ bug: KnownBug, kills: Int, seedLimit: UInt64) -> Verdict {
+        var verdict = Verdict(of: bug)
+        for seed in 1...seedLimit where verdict.seedsToKill.count < kills {
+            verdict.add(Trial.run(bug, seed: seed))
+        }
+        verdict.tryScripts()
         return verdict
     }
 
     // MARK: The table
 
-    private static let columns = (name: 30, number: 8)
+    private static let columns = (name: 34, number: 8)
 
     package static var header: String {
-        padded("bug", columns.name) + right("median") + right("p95") + right("kills")
+        padded("bug", columns.name) + right("row") + right("median") + right("p95") + right("kills")
             + "  found by (worlds)"
     }
 
     package var row: String {
-        let name = Verdict.padded(bug.description, Verdict.columns.name)
-        guard isKilled else { return name + "SURVIVED \(seedsTried) worlds" }
+        let row = bug.row.map(String.init) ?? "-"
+        let name =
+            Verdict.padded(bug.description, Verdict.columns.name) + Verdict.right(row)
+        guard isKilled else {
+            return name + "  SURVIVED \(seedsTried) worlds, \(trapped) of them trapped"
+        }
         let found = CheckerName.allCases.compactMap { name in
             checkers[name].map { (name: name, count: $0) }
         }
@@ -98,7 +199,7 @@ package struct Verdict: Sendable {
             .joined(separator: ", ")
         if isScripted {
             return name + Verdict.right("-") + Verdict.right("-") + Verdict.right("0") + "  "
-                + names + " (scripted)"
+                + (bug.story.map { "RaftTests: \($0)" } ?? names + " (scripted)")
         }
         let sorted = seedsToKill.sorted()
         // Nearest rank.

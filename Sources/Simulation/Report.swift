@@ -21,6 +21,8 @@ package struct Report: Sendable {
     package var partitions: Int
     package var leaders: Int
     package var snapshots: Int
+    package var changes: [String: Int]
+    package var coverage: Coverage
     /// The last events of each node, and of the world.
     package var lastLines: [(title: String, lines: [String])]
 
@@ -44,6 +46,8 @@ package struct Report: Sendable {
         partitions = world.partitionCount
         leaders = world.elections.leaderCount
         snapshots = world.snapshotCount
+        changes = world.operation.counts
+        coverage = Coverage(of: world)
         lastLines = []
         guard !violations.isEmpty else { return }
         lastLines = world.nodes.map { node in

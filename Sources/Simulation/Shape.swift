@@ -80,6 +80,12 @@ package struct Shape: Sendable {
     package var slowEvery: UInt64 = 0
     /// Of the log, that replicas keep for those that lag.
     package var logBytesKept = 100_000
+    /// The least time without a leader before somebody campaigns.
+    package var electionMilliseconds: Int64 = 900
+    /// Of a leader's log.
+    package var uncommittedBytes = 64 << 20
+    /// On their way to one follower.
+    package var windowEntries = 8_192
     package var lossOfThousand: UInt64 = 0
     package var doubledOfThousand: UInt64 = 0
     /// The longest that a node stays down after a crash.
@@ -175,8 +181,18 @@ package struct Shape: Sendable {
         shape.timeoutMilliseconds = pick(500...4_000)
         // Leases are made for a fifth.
         shape.driftPartsPerMillion = Int64(sometimes(pick(0...80_000)))
+        if generator.chance(1, in: 2) {
+            // Many elections in a short life; still far above what a sync and a message take.
+            let least = 12 * (shape.syncMicroseconds + shape.networkMicroseconds) / 1_000
+            shape.electionMilliseconds = Int64(max(pick(60...300), least))
+            shape.downMilliseconds = pick(5...400)
+        }
+        if generator.chance(1, in: 2) {
+            shape.windowEntries = Int(pick(1...20))
+            shape.uncommittedBytes = Int(pick(2_500...20_000))
+        }
         if shape.faults.contains(where: { $0.fault == .membership }) {
-            shape.spares = Int(pick(0...1))
+            shape.spares = Int(pick(0...2))
         }
         return shape
     }
@@ -193,7 +209,8 @@ package struct Shape: Sendable {
         let network = """
             \(nodes) nodes, \(spares) spare, network \(networkMicroseconds) µs, \
             slow 1/\(slowEvery), loss \(lossOfThousand)/1000, \
-            doubled \(doubledOfThousand)/1000, drift \(driftPartsPerMillion) ppm,
+            doubled \(doubledOfThousand)/1000, drift \(driftPartsPerMillion) ppm, \
+            election \(electionMilliseconds) ms,
             """
         return (nodes > 1 ? network + " " : "") + """
             \(cores) cores, \(clients) clients, \(keys) keys, sync \(syncMicroseconds) µs, \

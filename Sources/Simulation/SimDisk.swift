@@ -156,12 +156,12 @@ struct SimDisk {
         var items = dataQueue.underWay
         if bug == .mergeLosesLast, items.count > 1 { items.removeLast() }
         if bug == .mergeReversed { items.reverse() }
-        for item in items { batch.append(item.batch) }
+        for item in items { batch.append(bug == .deleteIsLeftOut ? hasty(item) : item.batch) }
         let installs = items.contains { if case .install = $0 { true } else { false } }
         attempt(.data, batch.byteCount) { disk throws(StorageError) in
             try disk.engine.write(batch, sync: false)
             // The log must not begin behind what is not on the disk.
-            if installs { disk.engine.flush() }
+            if installs, disk.bug != .snapshotIsNotFlushed { disk.engine.flush() }
         }
         dataQueue.isDone = true
     }
@@ -188,7 +188,27 @@ struct SimDisk {
     /// Writes the data out, and says how far it came.
     func flush() throws(StorageError) -> LogIndex? {
         if bug != .flushReportedEarly { engine.flush() }
-        return try RecoveredReplica.applied(of: SimNode.group, in: engine)?.snapshot.position.index
+        let applied = try RecoveredReplica.applied(of: SimNode.group, in: engine)
+        guard let index = applied?.snapshot.position.index else { return nil }
+        return bug == .flushReportedTooFar ? index + 1 : index
+    }
+
+    /// The bug of `deleteIsLeftOut`: the second store has its own opinion of every third entry.
+    private func hasty(_ item: DataItem) -> WriteBatch {
+        guard case .apply(_, let apply) = item, replica.store.number == 2, apply.through % 3 == 0
+        else { return item.batch }
+        var batch = WriteBatch()
+        for operation in item.batch.operations where operation.kind != .delete {
+            let key = Key(Bytes(item.batch.arena[operation.key]))
+            let value = Bytes(item.batch.arena[operation.value])
+            if operation.kind == .put {
+                batch.put(operation.family, key, value)
+            } else {
+                let range = KeyRange(start: key, end: value.isEmpty ? nil : Key(value))
+                batch.deleteRange(operation.family, range)
+            }
+        }
+        return batch
     }
 
     // MARK: Faults
@@ -239,6 +259,12 @@ struct SimDisk {
             case .lost, .drawn:
                 log.crash(keepingUnsynced: &generator)
                 engine.crash(keepingUnsynced: &generator)
+            }
+            if bug == .voteWrittenApart, let found = try log.recover().first {
+                var late = LogBatch()
+                let term = HardState(term: found.hardState.term, vote: nil)
+                late.setHardState(term, of: SimNode.group)
+                try log.write(late)
             }
             if bug == .flushTornApart, case .found(let record) = newest {
                 var torn = WriteBatch()

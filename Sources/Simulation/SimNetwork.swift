@@ -65,12 +65,15 @@ struct SimNetwork {
 
     // MARK: Partitions
 
-    /// A cut of some shape between that many nodes.
-    static func drawnCut(_ nodes: Int, _ generator: inout SeededGenerator) -> Set<Link> {
+    /// A cut of some shape between that many nodes, half of the time around whoever leads.
+    static func drawnCut(
+        _ nodes: Int, leader: Int?, _ generator: inout SeededGenerator
+    ) -> Set<Link> {
         let all = (0..<nodes).flatMap { a in
             (0..<nodes).filter { $0 != a }.map { Link(from: a, to: $0) }
         }
-        let one = Int(generator.next() % UInt64(nodes))
+        let drawn = Int(generator.next() % UInt64(nodes))
+        let one = generator.chance(1, in: 2) ? leader ?? drawn : drawn
         let other = (one + 1 + Int(generator.next() % UInt64(nodes - 1))) % nodes
         switch generator.next() % 6 {
         case 0:  // one alone

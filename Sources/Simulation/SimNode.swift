@@ -34,6 +34,8 @@ final class SimNode {
     var checkedApplied: LogIndex = 0
     /// How the replica stood after its last turn in this life.
     var status: GroupStatus?
+    /// At the end of its log, one after the other, in this life.
+    var memberships: [Membership] = []
     /// The last entry handed to the log, and the last that the node was told is applied.
     var logged: LogIndex = 0
     var applied: LogIndex = 0
@@ -90,8 +92,8 @@ final class SimNode {
     }
 
     func start(
-        cores count: Int, settings: ShardSettings, logBytesKept: LogBytesKept, bug: HostBug?,
-        at instant: Instant,
+        cores count: Int, settings: ShardSettings, raft: RaftSettings,
+        logBytesKept: LogBytesKept, bug: HostBug?, at instant: Instant,
         generator: inout SeededGenerator
     ) throws(StorageError) {
         incarnation += 1
@@ -105,7 +107,7 @@ final class SimNode {
             try disk.postponeExpiry(byMilliseconds: 500)
         }
         let replica = try openStore().start(
-            RaftSettings(), logBytesKept: logBytesKept, generator: generator.split(),
+            raft, logBytesKept: logBytesKept, generator: generator.split(),
             at: clock.now(at: instant).instant)
         isUp = true
         let owner = UnitAddress(core: 0, unit: .shard)
@@ -148,6 +150,7 @@ final class SimNode {
         crashedAt = instant
         crashesAtSync = nil
         status = nil
+        memberships = []
         checkedApplied = 0
         disk.crash(&generator, tail: tail)
         logged = 0

@@ -12,6 +12,8 @@ package struct Totals: Sendable {
     private var partitions = 0
     private var leaders = 0
     private var snapshots = 0
+    private var changes: [String: Int] = [:]
+    package private(set) var coverage = Coverage()
     /// One world: its own. Several: a hash of theirs, in order.
     private var traceHash: UInt64 = 0
     private var finalDraws: UInt64 = 0
@@ -29,6 +31,8 @@ package struct Totals: Sendable {
         partitions += report.partitions
         leaders += report.leaders
         snapshots += report.snapshots
+        changes.merge(report.changes, uniquingKeysWith: +)
+        coverage.add(report.coverage)
         traceHash = Totals.chain(worlds == 1 ? nil : traceHash, report.traceHash)
         finalDraws ^= report.finalDraws
     }
@@ -41,12 +45,17 @@ package struct Totals: Sendable {
         return hash.value
     }
 
+    private var members: String {
+        changes.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+    }
+
     /// The trace hash comes last, alone on its line, so that two processes can be compared.
     package func lines(after real: Duration) -> [String] {
         [
             "\(worlds) worlds, \(bad) bad, \(calls) calls, \(crashes) crashes, \(events) events, "
                 + "\(undecided) undecided",
-            "\(leaders) leaders, \(partitions) partitions, \(snapshots) snapshots",
+            "\(leaders) leaders, \(partitions) partitions, \(snapshots) snapshots, members: "
+                + (members.isEmpty ? "no changes" : members),
             "\(simulated) simulated in \(real): \(Int(simulated / real)) times real time",
             "final draws: \(finalDraws.hex)",
             "trace hash: \(traceHash.hex)",

@@ -35,7 +35,10 @@ extension World {
 
     func happens(_ fault: Fault) {
         let node = nodes[Int(crashStream.next() % UInt64(nodes.count))]
-        if node.isUp { happens(fault, to: node) }
+        if node.isUp {
+            faultTimes.append((fault, agenda.now))
+            happens(fault, to: node)
+        }
         if let every = shape.faults.first(where: { $0.fault == fault })?.everyMilliseconds {
             scheduleNext(fault, every)
         }

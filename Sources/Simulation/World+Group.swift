@@ -45,6 +45,7 @@ extension World {
             let first = max(node.checkedApplied + 1, 1)
             for index in first..<max(first, apply.through + 1) {
                 guard let record = node.entries[index] else { continue }
+                if committed.records[index] == nil { checkCommitment(record, index, node) }
                 if let found = committed.applies(record, at: index, by: node.replica) {
                     violate(.stateMachineSafety, found)
                 }
@@ -55,6 +56,22 @@ extension World {
             ordered += 1
             if let batch = batch(record, ordered) { effectOrder.note(batch, at: agenda.now) }
         }
+    }
+
+    /// By whom it was committed is not known: by the membership of whoever leads, or of the first
+    /// one that applies it, or by the one that was in force there just before.
+    private func checkCommitment(_ record: Bytes, _ index: LogIndex, _ node: SimNode) {
+        let knowing = nodes.filter { $0.id == node.id || $0.status?.role == .leader }
+        let found = knowing.flatMap { $0.memberships.suffix(2) }.map { membership in
+            commitment.commits(index, as: membership) { replica in
+                // What was on a disk that is lost is not known any more.
+                guard let holder = nodes.first(where: { $0.replica == replica }) else {
+                    return true
+                }
+                return holder.disk.log.wouldKeep(record, at: index, of: SimNode.group)
+            }
+        }
+        if let wrong = found.last, !found.contains(nil) { violate(.commitment, wrong ?? "") }
     }
 
     /// What it had in its log before it is not what it applies.
@@ -70,17 +87,14 @@ extension World {
 
     func checkStatus(_ node: SimNode, _ status: GroupStatus?) {
         guard let status else { return }
+        if node.memberships.last != status.membership {
+            node.memberships.append(status.membership)
+        }
         defer { node.status = status }
-        if let last = node.status {
-            if status.term < last.term || status.commit < last.commit
-                || status.applied < last.applied
-            {
-                violate(
-                    .electionSafety,
-                    "node \(node.id) goes back: term \(last.term) to \(status.term), commit "
-                        + "\(last.commit) to \(status.commit), applied \(last.applied) to "
-                        + "\(status.applied)")
-            }
+        if let found = progress.goesOn(
+            MonotonicProgress.Place(status), from: node.status.map { MonotonicProgress.Place($0) })
+        {
+            violate(.monotonicProgress, "node \(node.id) \(found)")
         }
         guard status.role == .leader else { return }
         if node.status?.role == .leader, node.status?.term == status.term { return }

@@ -118,6 +118,7 @@ extension World {
     }
 
     private func noteLoss(of store: StoreID, to node: SimNode) {
+        network.underWay += 1
         agenda.schedule(
             .learnsLoss(node: node.id, incarnation: node.incarnation, peer: store),
             after: networkStream.next() % 500_000_000)
@@ -140,7 +141,9 @@ extension World {
     // MARK: Partitions
 
     func cutLinks() {
-        let cut = SimNetwork.drawnCut(nodes.count, &networkStream)
+        let cut = SimNetwork.drawnCut(
+            nodes.count, leader: nodes.firstIndex { $0.status?.isServing == true },
+            &networkStream)
         let shown = cut.sorted { ($0.from, $0.to) < ($1.from, $1.to) }
             .map { "\($0.from)→\($0.to)" }.joined(separator: " ")
         note(-1, .named("network"), "cuts \(shown)")

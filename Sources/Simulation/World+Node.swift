@@ -3,6 +3,7 @@
 internal import API
 internal import Base
 internal import Node
+internal import Raft
 internal import Regions
 internal import Storage
 
@@ -18,9 +19,8 @@ extension World {
             let kept = LogBytesKept(
                 byLeader: shape.logBytesKept, byFollower: shape.logBytesKept / 4)
             try node.start(
-                cores: shape.cores, settings: settings, logBytesKept: kept, bug: options.hostBug,
-                at: agenda.now,
-                generator: &clockStream)
+                cores: shape.cores, settings: settings, raft: raftSettings, logBytesKept: kept,
+                bug: options.hostBug, at: agenda.now, generator: &clockStream)
         } catch {
             violate(.durability, "node \(node.id) cannot start: \(error)")
             return
@@ -30,6 +30,18 @@ extension World {
         agenda.schedule(
             .looksAtSpace(node: node.id, incarnation: node.incarnation), after: 1_000)
         scheduleFlush(node)
+    }
+
+    private var raftSettings: RaftSettings {
+        var settings = RaftSettings()
+        settings.electionTimeout = .milliseconds(shape.electionMilliseconds)
+        settings.leaseDuration = .milliseconds(shape.electionMilliseconds * 4 / 5)
+        settings.heartbeatInterval = .milliseconds(shape.electionMilliseconds / 6)
+        settings.uncommittedBytes = shape.uncommittedBytes
+        settings.windowEntries = shape.windowEntries
+        settings.appendEntries = max(1, shape.windowEntries / 2)
+        settings.mutations = options.raftMutations
+        return settings
     }
 
     // MARK: A core's loop

@@ -80,6 +80,7 @@ extension World {
     func askForTransfer() {
         let node = chief ?? nodes[Int(operation.generator.next() % UInt64(nodes.count))]
         guard node.isUp else { return }
+        if operation.generator.chance(1, in: 4) { return ask(.yield, of: node) }
         let target = nodes[Int(operation.generator.next() % UInt64(nodes.count))]
         ask(.transfer(to: target.store), of: node)
     }

@@ -13,7 +13,7 @@ internal import API
 internal import Base
 package import Failpoints
 package import Node
-internal import Raft
+package import Raft
 internal import Regions
 internal import Storage
 
@@ -29,6 +29,7 @@ package struct WorldOptions: Sendable {
     package var failpoints: [FailpointSetting]?
     package var hostBug: HostBug?
     package var mutations = Mutations()
+    package var raftMutations = RaftMutations()
 
     package init(seed: UInt64, duration: Duration = .seconds(2)) {
         self.seed = seed
@@ -43,6 +44,10 @@ package final class World {
     package internal(set) var trace = Trace()
     package internal(set) var history = History()
     package internal(set) var violations: [Violation] = []
+    /// Hears of each at once: a world with a bug may end in a trap.
+    package var violationSink: ((CheckerName) -> Void)?
+    let progress = MonotonicProgress()
+    let commitment = Commitment()
     var nodes: [SimNode] = []
     var clients: SimClients
 
@@ -71,6 +76,7 @@ package final class World {
     var ordered: LogIndex = 0
     package internal(set) var eventCount = 0
     package internal(set) var crashCount = 0
+    var faultTimes: [(fault: Fault, at: Instant)] = []
     package internal(set) var failpointHits: [Failpoint: Int] = [:]
     /// Keys whose operations were too many to search: neither right nor wrong.
     package internal(set) var undecidedCount = 0
@@ -164,6 +170,7 @@ package final class World {
 
     func violate(_ checker: CheckerName, _ message: String) {
         violations.append(Violation(checker: checker, message: message))
+        violationSink?(checker)
         note(-1, .named("violation"), message)
     }
 
@@ -197,6 +204,7 @@ package final class World {
         case .restarts(let node): start(nodes[node])
         case .carries(let cargo, let link): carries(cargo, link)
         case .learnsLoss(let node, let life, let peer):
+            network.underWay -= 1
             if nodes[node].incarnation == life, nodes[node].isUp {
                 learnsLoss(nodes[node], of: peer)
             }

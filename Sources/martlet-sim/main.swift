@@ -8,7 +8,8 @@ struct MartletSim: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet-sim",
         abstract: "Run simulated nodes, disks, clocks and clients from a seed.",
-        subcommands: [Run.self, Sweep.self, Mutants.self], defaultSubcommand: Run.self)
+        subcommands: [Run.self, Sweep.self, Mutants.self, Trials.self],
+        defaultSubcommand: Run.self)
 }
 
 struct Run: ParsableCommand {
@@ -24,6 +25,7 @@ struct Run: ParsableCommand {
     @Option(help: "What is set at the nodes' failpoints, as MARTLET_FAILPOINTS; else it is drawn.")
     var failpoints: String?
     @Flag(help: "Print every event and effect.") var trace = false
+    @Flag(help: "Print how often each fault met each operation.") var coverage = false
 
     func validate() throws {
         guard (1...9).contains(nodes) else { throw ValidationError("--nodes is from 1 to 9") }
@@ -56,6 +58,7 @@ struct Run: ParsableCommand {
             if totals.worlds == 1 { print("seed: \(next)\nshape: \(report.shape)") }
             next += 1
         }
+        if coverage { for line in totals.coverage.lines { print(line) } }
         for line in totals.lines(after: ContinuousClock.now - start) { print(line) }
         if totals.bad > 0 { throw ExitCode(1) }
     }
@@ -75,31 +78,6 @@ struct Sweep: ParsableCommand {
                 + "and after; \(result.bad.count) bad")
         print("trace hash: \(result.traceHash.hex)")
         if !result.bad.isEmpty { throw ExitCode(1) }
-    }
-}
-
-struct Mutants: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Switch known bugs on, one at a time; exit 1 if one of them is not found.",
-        discussion: "Only a build with MARTLET_MUTATIONS has the bugs of the node itself.")
-
-    @Option(help: "Seeds to try for each.") var seeds: UInt64 = 400
-    @Option(help: "How often each has to be found, for the median and the percentile.")
-    var kills: Int = 11
-    @Option(help: "Simulated seconds under faults.") var seconds: Int = 1
-    @Argument(help: "Only these bugs.") var names: [String] = []
-
-    func run() throws {
-        var survivors = 0
-        print(Verdict.header)
-        for bug in KnownBug.all where names.isEmpty || names.contains("\(bug)") {
-            let verdict = Verdict.find(
-                bug, kills: kills, seedLimit: seeds, duration: .seconds(seconds))
-            if !verdict.isKilled { survivors += 1 }
-            print(verdict.row)
-        }
-        print("\(survivors) survived")
-        if survivors > 0 { throw ExitCode(1) }
     }
 }
 

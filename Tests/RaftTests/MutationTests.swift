@@ -20,6 +20,14 @@
             (.overstaysLease, "reads"),
         ]
 
+        /// Found in whole clusters, by `make mutants`.
+        static let foundBySimulation: [RaftMutation] = [
+            .anyReplyGrants, .anyoneCampaigns, .votesForOlderLogs, .ignoresOldTerms,
+            .takesOldBeats, .commitsOnMinority, .commitsUnseen, .mixesUpWrites,
+            .settledIsMismatch, .acceptsWithoutMatch, .truncatesWhatMatches, .leavesBlankOut,
+            .answersReadsOnStepDown, .installsOldSnapshots,
+        ]
+
         @Test(arguments: foundByRandomRuns) func randomRunsFind(_ mutation: RaftMutation) {
             for seed in 1...60 as ClosedRange<UInt64> {
                 var run = RandomRun(seed: seed, mutations: RaftMutations(mutation))
@@ -39,7 +47,8 @@
         }
 
         @Test func everyMutationIsLookedFor() {
-            let looked = Self.foundByRandomRuns + Self.foundByStories.map(\.0)
+            let looked =
+                Self.foundByRandomRuns + Self.foundByStories.map(\.0) + Self.foundBySimulation
             #expect(Set(looked) == Set(RaftMutation.allCases))
         }
     }

@@ -63,6 +63,39 @@ import Testing
         #expect(log.missing(from: [1: [1], 2: [7], 3: [3]], base: 0, end: 3) != nil)
     }
 
+    @Test func whatIsCommittedIsOnAMajority() {
+        let commitment = Commitment()
+        func commits(_ membership: Membership, on holders: [UInt64]) -> Bool {
+            commitment.commits(7, as: membership) { holders.contains($0.number) } == nil
+        }
+        let three = Membership(voters: [1, 2, 3].map { ReplicaID($0) })
+        #expect(commits(three, on: [1, 3]))
+        #expect(!commits(three, on: [2]))
+        let four = Membership(voters: [1, 2, 3, 4].map { ReplicaID($0) })
+        #expect(!commits(four, on: [1, 2]), "half is no majority")
+        let joint = Membership(
+            voters: [4, 5, 6].map { ReplicaID($0) }, outgoing: [1, 2, 3].map { ReplicaID($0) },
+            learners: [ReplicaID(7)])
+        #expect(commits(joint, on: [1, 2, 5, 6]))
+        #expect(!commits(joint, on: [4, 5, 6, 1, 7]), "of both halves, and learners do not count")
+    }
+
+    @Test func nothingGoesBack() {
+        func status(
+            _ term: Term, _ commit: LogIndex, _ applied: LogIndex
+        ) -> MonotonicProgress.Place {
+            MonotonicProgress.Place(term: term, commit: commit, applied: applied)
+        }
+        let progress = MonotonicProgress()
+        let last = status(3, 5, 4)
+        #expect(progress.goesOn(status(3, 5, 4), from: last) == nil)
+        #expect(progress.goesOn(status(4, 6, 6), from: last) == nil)
+        #expect(progress.goesOn(status(2, 5, 4), from: last) != nil)
+        #expect(progress.goesOn(status(3, 4, 4), from: last) != nil)
+        #expect(progress.goesOn(status(3, 5, 3), from: last) != nil)
+        #expect(progress.goesOn(status(1, 0, 0), from: nil) == nil, "a new life")
+    }
+
     @Test func replicasHoldTheSame() throws {
         func engine(_ value: String, expiresAt: WallTime? = nil) throws -> MemoryEngine {
             let engine = MemoryEngine()

@@ -17,6 +17,7 @@ import Testing
     /// Several nodes with one group: leaders change, links are cut, snapshots are sent.
     @Test(arguments: [3, 5]) func everyPropertyHoldsOf(nodes: Int) {
         var (leaders, partitions, snapshots) = (0, 0, 0)
+        var changes: [String: Int] = [:]
         for seed in UInt64(1)...6 {
             var options = WorldOptions(seed: seed, duration: .seconds(6))
             options.nodes = nodes
@@ -26,8 +27,12 @@ import Testing
             leaders += report.leaders
             partitions += report.partitions
             snapshots += report.snapshots
+            changes.merge(report.changes, uniquingKeysWith: +)
         }
         #expect(leaders > 6 && partitions > 0 && snapshots > 0)
+        for change in ["add done", "remove done", "transfer done", "wiped"] {
+            #expect(changes[change, default: 0] > 0, "\(change) of \(changes)")
+        }
     }
 
     @Test(arguments: [1, 3]) func oneSeedHasOneTrace(nodes: Int) {

@@ -78,6 +78,14 @@ package final class MemoryLog: RaftLogStore, @unchecked Sendable {
         fault = (count, error)
     }
 
+    /// Whether a crash now would leave that entry, or a snapshot that holds it.
+    package func wouldKeep(_ record: Bytes, at index: LogIndex, of group: GroupID) -> Bool {
+        guard let kept = durable.groups[group] else { return false }
+        if index <= kept.extent.base { return true }
+        let place = Int(index - kept.extent.base) - 1
+        return place < kept.records.count && kept.records[place] == record
+    }
+
     /// Batches that a crash now could lose.
     package var unsyncedCount: Int { unsynced.count }
 

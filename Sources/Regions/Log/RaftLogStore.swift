@@ -85,7 +85,7 @@ package struct LogBatch: Sendable {
         operations.append(.base(group, base.index, range))
     }
 
-    mutating func setHardState(_ state: HardState, of group: GroupID) {
+    package mutating func setHardState(_ state: HardState, of group: GroupID) {
         let range = append(state.encoded)
         operations.append(.hardState(group, range))
     }

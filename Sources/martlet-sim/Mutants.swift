@@ -1,0 +1,97 @@
+/// `martlet-sim mutants`: known bugs, one at a time, each in worlds of a process of its own.
+///
+/// A bug may end a world in a broken invariant. That is no kill: the process is gone, its parent
+/// goes on with the next seed, and only what a checker said before counts.
+internal import ArgumentParser
+internal import Simulation
+
+struct Mutants: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Switch known bugs on, one at a time; exit 1 if one of them is not found.",
+        discussion: "Only a build with MARTLET_MUTATIONS has the bugs of the node itself.")
+
+    @Option(help: "Seeds to try for each.") var seeds: UInt64 = 400
+    @Option(help: "How often each has to be found, for the median and the percentile.")
+    var kills: Int = 11
+    @Argument(help: "Only these bugs.") var names: [String] = []
+
+    func run() throws {
+        var survivors = 0
+        var scripted = 0
+        var count = 0
+        print(Verdict.header)
+        for bug in KnownBug.all where names.isEmpty || names.contains("\(bug)") {
+            let verdict = try find(bug)
+            count += 1
+            if !verdict.isKilled { survivors += 1 }
+            if verdict.isScripted { scripted += 1 }
+            print(verdict.row)
+            flushStandardOutput()
+        }
+        print(
+            "\(count) bugs: \(count - survivors - scripted) fell to random seeds, \(scripted) to "
+                + "scripts, \(survivors) survived")
+        if survivors > 0 { throw ExitCode(1) }
+    }
+
+    private func find(_ bug: KnownBug) throws -> Verdict {
+        var verdict = Verdict(of: bug)
+        while verdict.seedsTried < seeds, verdict.seedsToKill.count < kills {
+            let missing = kills - verdict.seedsToKill.count
+            let first = verdict.seedsTried + 1
+            let output = try ChildProcess.run([
+                "trial", "\(bug)", "--seed", "\(first)", "--seeds", "\(seeds - first + 1)",
+                "--kills", "\(missing)",
+            ])
+            for trial in Trials.read(output) { verdict.add(trial) }
+            guard verdict.seedsTried >= first else {
+                throw ValidationError("a world of \(bug) could not be begun: \(output)")
+            }
+        }
+        verdict.tryScripts()
+        return verdict
+    }
+}
+
+/// What `mutants` starts: worlds with one bug, and a line for each seed and each checker.
+struct Trials: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trial", abstract: "Worlds with one known bug.", shouldDisplay: false)
+
+    @Argument var name: String
+    @Option var seed: UInt64
+    @Option var seeds: UInt64
+    @Option var kills: Int
+
+    func run() throws {
+        guard let bug = KnownBug.all.first(where: { "\($0)" == name }) else {
+            throw ValidationError("\(name) is no bug of this build")
+        }
+        var left = kills
+        for seed in seed..<seed + seeds where left > 0 {
+            print("seed \(seed)")
+            flushStandardOutput()
+            let trial = Trial.run(bug, seed: seed) { checker in
+                print(checker.rawValue)
+                flushStandardOutput()
+            }
+            print("done")
+            if !trial.checkers.isEmpty { left -= 1 }
+        }
+    }
+
+    static func read(_ output: String) -> [Trial] {
+        var trials: [Trial] = []
+        for line in output.split(separator: "\n") {
+            if line.hasPrefix("seed "), let seed = UInt64(line.dropFirst(5)) {
+                trials.append(Trial(seed: seed))
+                trials[trials.count - 1].isTrapped = true
+            } else if line == "done", !trials.isEmpty {
+                trials[trials.count - 1].isTrapped = false
+            } else if let checker = CheckerName(rawValue: String(line)), !trials.isEmpty {
+                trials[trials.count - 1].checkers.insert(checker)
+            }
+        }
+        return trials
+    }
+}
