@@ -105,15 +105,23 @@ extension Shard {
                 effects.append(.changed(id, .done))
                 return
             }
-            let heirs = replica.raft.followers.filter {
-                replica.raft.membership.isVoter($0.id) && $0.state == .replicating
-            }
-            guard let heir = heirs.max(by: { ($0.match, $1.id) < ($1.match, $0.id) }) else {
+            guard let heir = heir(of: replica.raft, at: now) else {
                 effects.append(.changed(id, .impossible("no other store can lead just now")))
                 return
             }
             begin(id, .transfer(heir.id), at: now, into: &effects)
         }
+    }
+
+    /// The voter that has most: of those that were heard lately, for one that has just gone had all
+    /// of it too; in a group that sleeps, of all.
+    private func heir(of raft: borrowing RaftGroup, at now: Now) -> Progress? {
+        let lately = raft.settings.heartbeatInterval * 2
+        let heirs = raft.followers.filter {
+            raft.membership.isVoter($0.id) && $0.state == .replicating
+        }
+        let heard = heirs.filter { now.instant < $0.heardAt + lately }
+        return (heard.isEmpty ? heirs : heard).max { ($0.match, $1.id) < ($1.match, $0.id) }
     }
 
     private mutating func begin(

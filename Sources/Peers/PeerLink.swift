@@ -29,6 +29,8 @@ package struct PeerLink: Sendable {
         case lost
         /// The other side does not want to talk to this one.
         case refused
+        /// The other side has called: it can be reached again.
+        case called
         case deadlineReached
     }
 
@@ -86,6 +88,10 @@ package struct PeerLink: Sendable {
             pingAt = now + Limits.peerPingInterval
             effects.append(.opened)
         case .heard: heardAt = now
+        case .called:
+            if case .resting = state { state = .idle }
+            isWanted = true
+            if state == .idle { connect(into: &effects) }
         case .lost: end(at: now, into: &effects)
         case .refused:
             // A person has to change something first.

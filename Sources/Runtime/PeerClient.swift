@@ -31,6 +31,9 @@ final class PeerClient {
 
     func want() { step(.wanted) }
 
+    /// That store has called this one.
+    func called() { step(.called) }
+
     /// For the next attempt.
     func move(to address: String) { self.address = address }
 

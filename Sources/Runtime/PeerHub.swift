@@ -195,7 +195,7 @@ final class PeerHub: @unchecked Sendable {
     }
 
     /// Whoever calls this store is called by it too, so that both can ask.
-    func call(_ store: StoreID) { client(for: store)?.want() }
+    func call(_ store: StoreID) { client(for: store)?.called() }
 
     func hello(to store: StoreID, _ lane: PeerLane) -> PeerHello? {
         guard let ownAddress else { return nil }

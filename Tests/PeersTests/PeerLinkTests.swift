@@ -57,6 +57,26 @@ import Testing
         #expect(pings >= 3)
     }
 
+    // (1) a store ends and is called in vain for a while, (2) it starts again and calls: whoever
+    // rests until its next attempt would leave it without answers for seconds.
+    @Test func whoCallsIsCalledAtOnce() {
+        var host = Host()
+        for _ in 0..<12 {
+            _ = host.step(.wanted)
+            _ = host.step(.lost)
+            _ = host.wait()
+        }
+        _ = host.step(.wanted)
+        _ = host.step(.lost)
+        guard case .resting = host.link.state else {
+            Issue.record("it rests: \(host.link.state)")
+            return
+        }
+        #expect(host.step(.called) == [.connect])
+        #expect(host.step(.called) == [], "it is under way")
+        #expect(host.step(.connected) == [.greet])
+    }
+
     @Test func anAnswerKeepsItOpen() {
         var host = Host()
         host.open()
