@@ -58,7 +58,9 @@ extension RaftGroup {
         _ candidacy: Candidacy, of candidate: ReplicaID, at now: Instant,
         into effects: inout RaftEffects
     ) {
-        let isFit = candidacy.last >= trail.last && !hasLiveLeader(at: now)
+        let isBehind =
+            candidacy.last < trail.last && !settings.mutations.has(.votesForOlderLogs)
+        let isFit = !isBehind && !hasLiveLeader(at: now)
         let isClaimed = isFit && role == .follower && claimsPriority(over: candidacy)
         // The leader is gone, or nobody would ask: the better candidate need not wait.
         if isClaimed { electionDeadline = now }

@@ -7,7 +7,7 @@ extension RaftGroup {
         into effects: inout RaftEffects
     ) {
         let mutations = settings.mutations
-        guard append.previous.index >= commit || mutations.has(.settledIsMismatch) else {
+        guard append.previous.index >= commit else {
             // All of that is settled: what is committed here is in every later leader's log.
             accept(through: commit, append.beat, of: sender, into: &effects)
             return
@@ -61,7 +61,9 @@ extension RaftGroup {
         _ heartbeat: Heartbeat, of sender: ReplicaID, into effects: inout RaftEffects
     ) {
         // The leader knows that this replica has everything up to there.
-        setCommit(max(commit, heartbeat.commit))
+        let isThere = !settings.mutations.has(.commitsUnseen)
+        let told = isThere ? heartbeat.commit : min(heartbeat.commit, trail.lastIndex)
+        setCommit(max(commit, told))
         if heartbeat.asksSleep, commit == trail.lastIndex, reads.isEmpty {
             isAsleep = true
             electionDeadline = nil

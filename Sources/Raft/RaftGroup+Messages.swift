@@ -15,7 +15,7 @@ extension RaftGroup {
         if message.term > term {
             if isIgnored(message, at: now) { return }
             becomeFollower(of: message.leader, in: message.term, at: now, into: &effects)
-        } else if message.term < term, !settings.mutations.has(.ignoresOldTerms) {
+        } else if message.term < term {
             answerOutdated(message, into: &effects)
             return
         } else if let sender = message.leader, role != .follower || leader != sender {

@@ -119,13 +119,7 @@ extension RaftGroup {
 
     /// Who no longer leads knows no index (reliability.md row 38).
     func refuseLeaderReads(naming leader: ReplicaID?, into effects: inout RaftEffects) {
-        for read in leadership?.reads ?? [] {
-            if settings.mutations.has(.answersReadsOnStepDown), read.index != nil {
-                finish(read, into: &effects)
-            } else {
-                refuse(read, .notLeader(leader), into: &effects)
-            }
-        }
+        for read in leadership?.reads ?? [] { refuse(read, .notLeader(leader), into: &effects) }
     }
 
     // MARK: The follower

@@ -81,7 +81,8 @@ extension RaftGroup {
         leadership!.round += 1
         let beat = Beat(round: leadership!.round, sentAt: now)
         for place in leadership!.followers.indices {
-            let told = min(commit, leadership!.followers[place].match)
+            let isBold = settings.mutations.has(.commitsUnseen)
+            let told = isBold ? commit : min(commit, leadership!.followers[place].match)
             leadership!.followers[place].toldCommit = told
             let heartbeat = Heartbeat(
                 commit: told, beat: beat, asksSleep: leadership!.asksSleep)
@@ -99,7 +100,7 @@ extension RaftGroup {
         guard let place = leadership?.place(of: follower) else { return }
         // An answer that tells of a later term answers a beat of an earlier one: it promises
         // nothing to whoever leads by now.
-        guard reply.outcome != .outdated || settings.mutations.has(.takesOldBeats) else { return }
+        guard reply.outcome != .outdated else { return }
         leadership!.followers[place].answered(reply.beat)
         switch reply.outcome {
         case .accepted(let index):

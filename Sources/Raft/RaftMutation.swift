@@ -37,28 +37,20 @@ package enum RaftMutation: String, CaseIterable, Hashable, Sendable {
     case anyReplyGrants
     /// Who is no voter campaigns all the same (row 11).
     case anyoneCampaigns
-    /// Votes for a candidate whose log is behind (Raft §5.4.1).
+    /// Votes, and pre-votes, for a candidate whose log is behind (row 9; Raft §5.4.1).
     case votesForOlderLogs
-    /// What an old leader says counts (Raft §5.1).
-    case ignoresOldTerms
-    /// The answer to a beat of an earlier term counts in this one (row 15).
-    case takesOldBeats
     /// Commits what the best of the others has (row 16).
     case commitsOnMinority
     /// A follower commits behind what was compared (row 17).
     case commitsUnseen
     /// What is written over counts as on disk when the write that it replaced is (row 19).
     case mixesUpWrites
-    /// What is compacted is taken for a mismatch (row 21).
-    case settledIsMismatch
     /// An append is taken wherever it comes (row 22).
     case acceptsWithoutMatch
     /// An append cuts the log behind it, even where it agrees.
     case truncatesWhatMatches
     /// A new leader commits nothing of its own (row 27).
     case leavesBlankOut
-    /// Reads that were not confirmed are answered when leadership ends (row 38).
-    case answersReadsOnStepDown
     /// A snapshot is taken even if everything in it is there (row 57).
     case installsOldSnapshots
 
@@ -80,18 +72,14 @@ package enum RaftMutation: String, CaseIterable, Hashable, Sendable {
         case .neverProbes: 35
         case .anyReplyGrants: 4
         case .anyoneCampaigns: 11
-        case .takesOldBeats: 15
+        case .votesForOlderLogs: 9
         case .commitsOnMinority: 16
         case .commitsUnseen: 17
         case .mixesUpWrites: 19
-        case .settledIsMismatch: 21
         case .acceptsWithoutMatch: 22
         case .leavesBlankOut: 27
-        case .answersReadsOnStepDown: 38
         case .installsOldSnapshots: 57
-        case .removedNeverCampaigns, .votesForOlderLogs, .ignoresOldTerms,
-            .truncatesWhatMatches:
-            nil
+        case .removedNeverCampaigns, .truncatesWhatMatches: nil
         }
     }
 }

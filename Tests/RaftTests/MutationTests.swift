@@ -22,10 +22,10 @@
 
         /// Found in whole clusters, by `make mutants`.
         static let foundBySimulation: [RaftMutation] = [
-            .anyReplyGrants, .anyoneCampaigns, .votesForOlderLogs, .ignoresOldTerms,
-            .takesOldBeats, .commitsOnMinority, .commitsUnseen, .mixesUpWrites,
-            .settledIsMismatch, .acceptsWithoutMatch, .truncatesWhatMatches, .leavesBlankOut,
-            .answersReadsOnStepDown, .installsOldSnapshots,
+            .anyReplyGrants, .anyoneCampaigns, .votesForOlderLogs,
+            .commitsOnMinority, .commitsUnseen, .mixesUpWrites,
+            .acceptsWithoutMatch, .truncatesWhatMatches, .leavesBlankOut,
+            .installsOldSnapshots,
         ]
 
         @Test(arguments: foundByRandomRuns) func randomRunsFind(_ mutation: RaftMutation) {
