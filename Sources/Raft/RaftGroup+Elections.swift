@@ -2,6 +2,17 @@
 internal import Base
 
 extension RaftGroup {
+    /// The leader's connection broke, so it is likely gone: there is nothing to be patient for but
+    /// the promise to vote for nobody else, which the others gave a heartbeat later at most.
+    mutating func hurryElection() {
+        guard let leaderHeardAt, let electionDeadline, role == .follower else { return }
+        let beat = settings.heartbeatInterval.wholeNanoseconds
+        let rest = beat + UInt64.random(in: 0..<beat, using: &generator)
+        let soonest =
+            leaderHeardAt + settings.electionTimeout + .nanoseconds(Int64(clamping: rest))
+        self.electionDeadline = min(electionDeadline, soonest)
+    }
+
     mutating func electionTimedOut(at now: Instant, into effects: inout RaftEffects) {
         guard mayCampaign else {
             electionDeadline = nil

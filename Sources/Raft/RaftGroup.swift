@@ -98,7 +98,9 @@ package struct RaftGroup: Sendable {
             change(proposal, changes, at: now, into: &effects)
         case .transferLeadership(let target): transfer(to: target, at: now, into: &effects)
         case .read(let read): begin(read, at: now, into: &effects)
-        case .unreachable(let id): withProgress(of: id) { $0.lost() }
+        case .unreachable(let id):
+            withProgress(of: id) { $0.lost() }
+            if id == leader { hurryElection() }
         case .snapshotEnded(let id, let index):
             withProgress(of: id) { $0.snapshotEnded(at: index) }
         case .compacted(let index):
