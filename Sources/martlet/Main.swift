@@ -28,6 +28,7 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self,
             ScanCommand.self,
+            StoresCommand.self, RegionCommand.self, TransferLeaderCommand.self, DrainCommand.self,
             StatusCommand.self, HealthcheckCommand.self, DoctorCommand.self, ConfigCommand.self,
             BenchCommand.self, VersionCommand.self, CompletionCommand.self,
         ])
@@ -39,6 +40,7 @@ struct Martlet: AsyncParsableCommand {
           martlet serve                    run a node here, data in ./martlet-data
           martlet put KEY VALUE            store a value; get, delete, scan likewise
           martlet status                   what a node says of itself
+          martlet stores                   who is in the cluster; region, drain likewise
           martlet doctor                   would a node start here? changes nothing
           martlet config show --origin     every setting and where it came from
           martlet bench URL                load with a stated mix, latency table
