@@ -257,6 +257,9 @@ package enum Limits {
     /// sockets, and that a shard reads on the loop; small answers are made beyond it. All of it as
     /// escapes takes about 3 ms.
     package static let answerBytesPerTurn = 1 << 20
+    /// Bytes of values that a gateway has read and not made answers of, less those that answers
+    /// share. Past it reads are refused: they can be sent again.
+    package static let unansweredBytes = 64 << 20
 
     /// The relations between limits that the code relies on; called once at start.
     package static func checkRelations() {

@@ -32,6 +32,8 @@ struct RawExchange: Sendable {
     var deferredRun: [RawCommand]?
     /// Every command has its outcome, and the answer is written in a later turn.
     var answer: [RawOutcome]?
+    /// Bytes of it that nobody else has.
+    var answerBytes = 0
     /// The shard has been told to give up; its reply ends the request.
     var isExpired = false
     /// Nobody waits for the answer.

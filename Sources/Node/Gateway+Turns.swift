@@ -6,6 +6,7 @@
 /// cost is added up over a turn, and past `Limits.batchWeightPerTurn` the next run waits for the
 /// next turn, behind those of other batches that wait already. The host learns of it by
 /// `nextDeadline`, which is then a time that has come.
+internal import API
 internal import Base
 internal import Coordination
 internal import DequeModule
@@ -35,21 +36,34 @@ extension Gateway {
 
     /// History: forty reads of 4 MiB of control characters, which become 24 MiB each, came in one
     /// turn, and nobody else was answered for half a minute.
-    mutating func putOff(_ exchange: consuming RawExchange, at now: Now) {
-        let name = exchange.context.exchange
-        let deadline = exchange.deadline
+    /// - Returns: false if too much waits already: a read is refused then, and what was written is
+    ///   told at once.
+    mutating func putOff(_ exchange: inout RawExchange, at now: Now) -> Bool {
+        guard unansweredBytes + exchange.answerBytes <= Limits.unansweredBytes else {
+            exchange.answerBytes = 0
+            if exchange.request.commands.allSatisfy({ !$0.isWrite }) {
+                counters.answersRefused += 1
+                let refusal = RawOutcome.refused(.overloaded(resource: .largeAnswers))
+                exchange.answer = exchange.request.commands.map { _ in refusal }
+            }
+            return false
+        }
+        unansweredBytes += exchange.answerBytes
         exchange.target = nil
+        // Nothing is left that a deadline could end.
+        exchange.isExpired = true
+        let name = exchange.context.exchange
         let handle = exchanges.insert(exchange)
         places[name] = .raw(handle)
-        noteDeadline(deadline)
         unanswered.append(handle)
         deferredAt = now.instant
+        return true
     }
 
     /// The large answers that wait, in their order, as far as this turn goes.
     mutating func answerDeferred(at now: Now, into effects: inout Effects) {
         while answerBytes < Limits.answerBytesPerTurn, let handle = unanswered.popFirst() {
-            // nil: its time was over, or its client left.
+            // nil: its client left.
             guard let exchange = exchanges.remove(handle) else { continue }
             finish(exchange, at: now, into: &effects)
         }

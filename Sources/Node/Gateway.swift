@@ -52,6 +52,8 @@ package struct Gateway: ~Copyable {
     /// Bytes of what was answered in this turn, and the large answers that wait for the next one.
     var answerBytes = 0
     var unanswered: Deque<RawExchange.Handle> = []
+    /// Of their values, less what answers share.
+    var unansweredBytes = 0
 
     enum Place: Sendable {
         case raw(RawExchange.Handle)
@@ -247,19 +249,21 @@ package struct Gateway: ~Copyable {
         _ exchange: consuming RawExchange, at now: Now, into effects: inout Effects
     ) {
         places[exchange.context.exchange] = nil
+        unansweredBytes -= exchange.answerBytes
         guard !exchange.isCancelled else {
             effects.append(.released(exchange.context.exchange))
             return
         }
         var outcomes = exchange.answer ?? exchange.batch.outcomes
         let byteCount = outcomes.reduce(0) { $0 + $1.byteCount }
-        if byteCount >= LargeValues.countMin {
-            if exchange.answer == nil {
-                largeValues.share(&outcomes, for: exchange.request.commands)
-            }
-            guard answerBytes < Limits.answerBytesPerTurn else {
+        if byteCount >= LargeValues.countMin, exchange.answer == nil {
+            let shared = largeValues.share(&outcomes, for: exchange.request.commands)
+            // Behind those that wait, whatever room this turn has.
+            if !unanswered.isEmpty || answerBytes >= Limits.answerBytesPerTurn {
                 exchange.answer = outcomes
-                return putOff(exchange, at: now)
+                exchange.answerBytes = byteCount - shared
+                if putOff(&exchange, at: now) { return }
+                outcomes = exchange.answer ?? outcomes
             }
         }
         answerBytes += byteCount

@@ -1,6 +1,7 @@
 /// What a gateway counts: plain integers and histograms of its own, read by a scrape.
 internal import API
 internal import Base
+internal import Regions
 package import Telemetry
 
 package struct GatewayCounters: Sendable {
@@ -28,6 +29,8 @@ package struct GatewayCounters: Sendable {
     private var responseSize = Histogram(.size)
     /// Requests whose client left before the answer.
     var cancelled: UInt64 = 0
+    /// Reads that were done and refused, because too much waited to be answered.
+    var answersRefused: UInt64 = 0
 
     init() {}
 
@@ -61,6 +64,7 @@ package struct GatewayCounters: Sendable {
         scrape.add(.httpRequestSize, requestSize)
         scrape.add(.httpResponseSize, responseSize)
         scrape.add(.requestsCancelled, cancelled)
+        scrape.add(.overloaded, answersRefused, [Refusal.Resource.largeAnswers.label])
     }
 }
 

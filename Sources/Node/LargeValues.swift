@@ -14,17 +14,22 @@ struct LargeValues: Sendable {
 
     private var recent: [(key: Key, value: Bytes)] = []
 
-    mutating func share(_ outcomes: inout [RawOutcome], for commands: [RawCommand]) {
+    /// - Returns: the bytes that others have too.
+    mutating func share(_ outcomes: inout [RawOutcome], for commands: [RawCommand]) -> Int {
+        var sharedBytes = 0
         for index in outcomes.indices {
             guard case .found(let found) = outcomes[index], found.value.count >= Self.countMin,
                 case .get(let key) = commands[index]
             else { continue }
-            let shared = RawValue(value: remembered(key, found.value), expiresAt: found.expiresAt)
-            outcomes[index] = .found(shared)
+            guard let value = remembered(key, found.value) else { continue }
+            sharedBytes += value.count
+            outcomes[index] = .found(RawValue(value: value, expiresAt: found.expiresAt))
         }
+        return sharedBytes
     }
 
-    private mutating func remembered(_ key: Key, _ value: Bytes) -> Bytes {
+    /// nil if this is the first of it.
+    private mutating func remembered(_ key: Key, _ value: Bytes) -> Bytes? {
         if let index = recent.firstIndex(where: { $0.key == key }) {
             let entry = recent.remove(at: index)
             if entry.value.isIdentical(to: value) {
@@ -34,7 +39,7 @@ struct LargeValues: Sendable {
         }
         if recent.count == Self.entries { recent.removeFirst() }
         recent.append((key, value))
-        return value
+        return nil
     }
 }
 

@@ -133,6 +133,7 @@ package enum Refusal: Error, Hashable, Sendable {
         case unsyncedWrites = "unsynced writes"
         case readerQueue = "reader queue"
         case peerRequests = "requests of other stores"
+        case largeAnswers = "large answers"
 
         /// Frozen: dashboards and alerts name it.
         package var label: String {
@@ -140,6 +141,7 @@ package enum Refusal: Error, Hashable, Sendable {
             case .unsyncedWrites: "unsynced_writes"
             case .readerQueue: "reader_queue"
             case .peerRequests: "peer_requests"
+            case .largeAnswers: "large_answers"
             }
         }
     }

@@ -62,12 +62,43 @@ import Testing
         #expect(exchanges.dropLast().allSatisfy { host.responses[$0]?.count == 1 })
     }
 
-    @Test func aDeadlineEndsAWait() {
+    // What is there is told, late as it is.
+    @Test func aDeadlineChangesNothing() {
         var host = Self.host()
         let exchanges = (0..<40).map { _ in host.send(.get, "/v1/raw/entry?key=large") }
         host.finishReads()
         host.now.instant = host.now.instant + Limits.requestTimeoutDefault + .seconds(1)
         host.settle()
         #expect(exchanges.allSatisfy { host.responses[$0]?.count == 1 })
+    }
+
+    @Test func theyKeepTheirOrder() {
+        var host = Self.host()
+        let exchanges = (0..<12).map { _ in host.send(.get, "/v1/raw/entry?key=large") }
+        host.finishReads()
+        host.endTurn()
+        // Comes first in a turn, and there are those that wait.
+        let late = host.send(.get, "/v1/raw/entry?key=large")
+        host.finishReads()
+        while host.responses[late] == nil { host.endTurn() }
+        #expect(exchanges.allSatisfy { host.responses[$0] != nil })
+    }
+
+    // (1) many different values are read faster than answers are made of them, (2) each waits with
+    // its value, (3) the node has no memory left. One value that all of them want is there once.
+    @Test(arguments: [true, false]) func whatWaitsIsBounded(isOneValue: Bool) {
+        var host = NodeHost()
+        let value = String(repeating: "v", count: 4 << 20)
+        let keys = (0..<24).map { isOneValue ? "k" : "k\($0)" }
+        for key in Set(keys) { _ = host.run(.put, "/v1/raw/kv/\(key)", value) }
+        let exchanges = keys.map { host.send(.get, "/v1/raw/kv/\($0)") }
+        host.finishReads()
+        host.settle()
+        let statuses = exchanges.map { host.responses[$0]?.first?.status }
+        let done = statuses.count { $0 == 200 }
+        #expect(statuses.count { $0 == 429 } == exchanges.count - done)
+        #expect(isOneValue ? done == exchanges.count : 16...18 ~= done)
+        let after = host.run(.get, "/v1/raw/kv/\(keys[23])")
+        #expect(after?.status == 200)
     }
 }
