@@ -181,6 +181,11 @@ package final class DataDirectory: Sendable {
         }
     }
 
+    /// The folder and all that is in it: of what nobody wants any more.
+    package static func removeAll(in path: String) throws(StorageError) {
+        try naming { () throws(SystemFailure) in try SystemFiles.removeFolder(path) }
+    }
+
     /// Of the file system that holds the directory.
     package func space() throws(StorageError) -> FileSystemSpace {
         do throws(SystemFailure) {

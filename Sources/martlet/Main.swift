@@ -26,8 +26,8 @@ struct Martlet: AsyncParsableCommand {
             """,
         version: Build.sentence,
         subcommands: [
-            ServeCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self,
-            ScanCommand.self,
+            ServeCommand.self, PlaygroundCommand.self, GetCommand.self, PutCommand.self,
+            DeleteCommand.self, ScanCommand.self,
             StoresCommand.self, RegionCommand.self, TransferLeaderCommand.self, DrainCommand.self,
             StatusCommand.self, HealthcheckCommand.self, DoctorCommand.self, ConfigCommand.self,
             BenchCommand.self, VersionCommand.self, CompletionCommand.self,
@@ -38,9 +38,9 @@ struct Martlet: AsyncParsableCommand {
         Martlet, a key-value service over HTTP and JSON.
 
           martlet serve                    run a node here, data in ./martlet-data
+          martlet playground               three nodes on this machine, to try it
           martlet put KEY VALUE            store a value; get, delete, scan likewise
-          martlet status                   what a node says of itself
-          martlet stores                   who is in the cluster; region, drain likewise
+          martlet status | stores          what a node says of itself, who is in the cluster
           martlet doctor                   would a node start here? changes nothing
           martlet config show --origin     every setting and where it came from
           martlet bench URL                load with a stated mix, latency table

@@ -6,6 +6,7 @@ internal import HTTP
 internal import Injection
 internal import Logging
 internal import NIOCore
+internal import Regions
 internal import RocksStorage
 internal import Runtime
 internal import Settings
@@ -28,6 +29,9 @@ struct NodeStart {
     let format: LogFormat
     /// A write has failed, and the node is to end.
     let storeFailed: @Sendable () -> Void
+    var saysWarnings = true
+    /// Where other stores are, beside what the cluster says to one that joins.
+    var peers: [StoreID: String] = [:]
 
     func run() async throws(StartError) -> Started {
         var warnings: [Diagnosis] = []
@@ -39,14 +43,16 @@ struct NodeStart {
             }
         }
         // Not before it is certain that there is nothing worse to say.
-        for warning in warnings { report(warning, format: format) }
+        if saysWarnings {
+            for warning in warnings { report(warning, format: format) }
+        }
         let logger = makeLogger()
         let certificate = try checks.certificateIdentity()
         let failpoints = makeFailpoints(logger)
         let joined = try await JoinRequest(settings, checks, logger).run()
         let (directory, bytesFound) = try openDirectory(failpoints, joined?.identity)
         var nodeSettings = nodeSettings
-        nodeSettings.peers = joined?.peers ?? [:]
+        nodeSettings.peers = peers.merging(joined?.peers ?? [:]) { $1 }
         do {
             let node = try await RunningNode.start(
                 nodeSettings, directory: directory, failpoints: failpoints, logger: logger,
