@@ -106,11 +106,14 @@ struct FaultyNode {
 
     /// Waits until something was done there.
     func waitForHit(of name: String) throws {
+        let before = program.messages.count
         let isHit = try poll(.seconds(20)) {
             let answer = try ask("GET", "/v1/debug/failpoints/\(name)")
             return answer?.member("hits") as? Int ?? 0 > 0
         }
-        try #require(isHit, "\(name) was not reached: \(program.messages.suffix(2000))")
+        // What was asked while waiting hides what came before.
+        let said = program.messages.dropFirst(max(0, before - 3_000)).prefix(6_000)
+        try #require(isHit, "\(name) was not reached: \(said)")
     }
 
     /// Names of points in the log, where `print` and `panic` are told.
