@@ -58,8 +58,14 @@ struct PlaygroundCommand: AsyncParsableCommand {
         }
         show(cluster, home, took: began.duration(to: .now))
         // Any of them ends it, and nothing has a certificate to be read again.
-        for await request in signals.requests where request != .reload { break }
+        var last = StopSignals.Request.stop
+        for await request in signals.requests where request != .reload {
+            last = request
+            break
+        }
         try await cluster.stop()
+        // What happened is in the log already.
+        if last == .storeFailed { throw CommandFailure(.disk) }
         try removeIfTemporary(home)
         writeLine("stopped cleanly, nothing to undo", to: STDERR_FILENO)
     }

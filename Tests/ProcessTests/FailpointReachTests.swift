@@ -68,10 +68,11 @@ import Testing
     /// that only has nothing more to ask.
     private func leave(_ node: FaultyNode) throws {
         try node.set("read.begin", "pause")
+        let before = try node.hits(of: "read.begin")
         let version = ["--http2-prior-knowledge"]
         let count = try node.curl("GET", "/v1/raw/count", version).start()
         defer { count.kill() }
-        try node.waitForHit(of: "read.begin")
+        try node.waitForHit(of: "read.begin", after: before)
         count.send(SIGKILL)
         try node.waitForHit(of: "gateway.cancel")
         try node.waitForHit(of: "read.stop")

@@ -141,7 +141,12 @@ import Testing
         try withNode { node in
             for point in ["http.head", "http.body"] {
                 try node.set(point, "1*return")
-                let answer = try node.put("k", "v", version)
+                // Refused by its head, a stream is reset behind its answer; curl 7.88 forgets the
+                // answer if that meets it while it sends a body.
+                let answer =
+                    point == "http.head"
+                    ? try node.ask("GET", "/v1/raw/kv/k", version)
+                    : try node.put("k", "v", version)
                 #expect(answer?.status == 429 && answer?.code == "overloaded", "\(point)")
                 #expect(try node.put("k", "v", version)?.status == 200)
             }

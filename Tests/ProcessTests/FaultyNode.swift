@@ -104,13 +104,15 @@ struct FaultyNode {
         try #require(try ask("DELETE", path)?.status == 200)
     }
 
+    /// How often something was done there, also by earlier settings.
+    func hits(of name: String) throws -> Int {
+        try ask("GET", "/v1/debug/failpoints/\(name)")?.member("hits") as? Int ?? 0
+    }
+
     /// Waits until something was done there.
-    func waitForHit(of name: String) throws {
+    func waitForHit(of name: String, after count: Int = 0) throws {
         let before = program.messages.count
-        let isHit = try poll(.seconds(20)) {
-            let answer = try ask("GET", "/v1/debug/failpoints/\(name)")
-            return answer?.member("hits") as? Int ?? 0 > 0
-        }
+        let isHit = try poll(.seconds(20)) { try hits(of: name) > count }
         // What was asked while waiting hides what came before.
         let said = program.messages.dropFirst(max(0, before - 3_000)).prefix(6_000)
         try #require(isHit, "\(name) was not reached: \(said)")
