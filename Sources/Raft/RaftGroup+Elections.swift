@@ -20,7 +20,7 @@ extension RaftGroup {
         }
         failedCampaigns += 1
         drawPatience()
-        electionDeadline = now + patience
+        electionDeadline = now + drawCampaignTime()
         role = .preCandidate
         changeLeader(to: nil, into: &effects)
         campaign = Campaign(isTransfer: false)
@@ -29,6 +29,20 @@ extension RaftGroup {
         for voter in otherVoters { send(.preVote(candidacy), to: voter, into: &effects) }
         countVotes(at: now, into: &effects)
     }
+
+    /// How long a campaign may take before the next one: two that stood at the same time try again
+    /// apart. Short at first, since the promises to the last leader are over and an answer takes a
+    /// round trip and a sync; an election timeout and more at last, for disks and networks that are
+    /// slower than that.
+    private mutating func drawCampaignTime() -> Duration {
+        let beat = settings.heartbeatInterval.wholeNanoseconds
+        let doublings = UInt64(min(max(failedCampaigns, 1) - 1, Self.doublingsMax))
+        let least = min(beat << doublings, settings.electionTimeout.wholeNanoseconds)
+        let extra = UInt64.random(in: 0..<least, using: &generator)
+        return .nanoseconds(Int64(clamping: least + extra))
+    }
+
+    private static let doublingsMax = 8
 
     /// The real election. Its requests wait until everything is on disk, the log too: were they
     /// sent earlier, a candidate that forgot in a crash what they claim could campaign in the same
@@ -40,7 +54,7 @@ extension RaftGroup {
         role = .candidate
         changeLeader(to: nil, into: &effects)
         drawPatience()
-        electionDeadline = now + patience
+        electionDeadline = now + (isTransfer ? patience : drawCampaignTime())
         campaign = Campaign(isTransfer: isTransfer)
         campaign?.ownVote = writes.nextToken
         let candidacy = candidacy(isTransfer: isTransfer)
@@ -75,8 +89,16 @@ extension RaftGroup {
         let isClaimed = isFit && role == .follower && claimsPriority(over: candidacy)
         // The leader is gone, or nobody would ask: the better candidate need not wait.
         if isClaimed { electionDeadline = now }
+        if isFit, !isClaimed { giveWay(at: now) }
         let answer: PreVote = isClaimed ? .claimed : isFit ? .granted : .refused
         send(.preVoteReply(answer), to: candidate, into: &effects)
+    }
+
+    /// Two that campaign at once elect nobody. Whoever would win is heard of before a heartbeat has
+    /// passed; whoever asks in vain holds nobody up for longer.
+    private mutating func giveWay(at now: Instant) {
+        guard role == .follower, let deadline = electionDeadline else { return }
+        electionDeadline = max(deadline, now + settings.heartbeatInterval)
     }
 
     /// Whether this replica should lead instead. It insists only until it has tried once: one that
@@ -125,6 +147,7 @@ extension RaftGroup {
         if answer == .claimed {
             // It gets one election timeout to do better.
             stopCampaign()
+            electionDeadline = now + patience
         } else {
             count(answer == .granted, of: voter, at: now, into: &effects)
         }

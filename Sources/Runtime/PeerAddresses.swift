@@ -53,6 +53,8 @@ final class PeerAddresses: Sendable {
         if isNew { writer.async { [self] in write() } }
     }
 
+    var stores: [StoreID] { known.withLock { Array($0.addresses.keys).sorted() } }
+
     func address(of store: StoreID) -> String? {
         if let address = known.withLock({ $0[store] }) { return address }
         do throws(StorageError) {

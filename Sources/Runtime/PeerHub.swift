@@ -65,9 +65,15 @@ final class PeerHub: @unchecked Sendable {
         table = PeerTable(own: settings.identity)
     }
 
-    /// From now on others are called.
+    /// From now on others are called, and all that are known at once. History: a store was
+    /// restarted; nobody called it, since it had just been gone, and it called nobody before it
+    /// wanted to be elected; the leader died, and the first campaign was lost for want of a
+    /// connection.
     func start(address: String) {
-        onLoop { $0.ownAddress = address }
+        onLoop { hub in
+            hub.ownAddress = address
+            for store in hub.addresses.stores { hub.client(for: store)?.want() }
+        }
     }
 
     func stop() {
