@@ -82,7 +82,8 @@ package enum Limits {
     package static let idleTimeout = Duration.seconds(60)
     /// Without a byte of progress while a body is being read or an answer written.
     package static let stallTimeout = Duration.seconds(30)
-    /// How long a closing connection may take to hand over its last bytes.
+    /// How long a closing connection may take to hand over its last bytes, and a client to stop
+    /// sending a request that was refused.
     package static let lingerTimeout = Duration.seconds(2)
 
     /// Bytes that a body or an answer must move within `stallTimeout`: a byte now and then is a

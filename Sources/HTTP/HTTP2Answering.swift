@@ -89,12 +89,20 @@ extension HTTP2Session {
         } else {
             code = nghttp2_submit_response(
                 session, id, state.fields.fields, state.fields.count, nil)
-            if code == 0, !slab[index].remoteClosed { code = stopRequest(id) }
+            if !slab[index].remoteClosed { awaitRest(index) }
         }
         if code != 0 { closing = closing ?? .failed }
     }
 
-    /// RFC 9113 §8.1: an answer is complete, the rest of the request is not wanted.
+    /// RFC 9113 §8.1 lets a server reset a stream whose answer is complete while its request is
+    /// not. curl up to 8.0 then reports the reset (error 92) in place of the answer. So the client
+    /// is given a while to notice the answer and end the stream itself; it can send no more
+    /// meanwhile than the stream's window, which stays shut.
+    private func awaitRest(_ index: Int) {
+        slab[index].phase = .answered
+        slab[index].progressAt = state.tick
+    }
+
     func stopRequest(_ id: Int32) -> Int32 {
         nghttp2_submit_rst_stream(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, NGHTTP2_NO_ERROR.rawValue)
@@ -144,9 +152,7 @@ extension HTTP2Session {
             flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
             state.responses.release(slab[index].answer)
             slab[index].answer = []
-            if !slab[index].remoteClosed, stopRequest(id) != 0 {
-                return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
-            }
+            if !slab[index].remoteClosed { awaitRest(index) }
         }
         return count
     }

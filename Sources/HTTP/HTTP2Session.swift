@@ -314,12 +314,19 @@ extension HTTP2Session {
         if isIdle { idleSince = state.tick }
     }
 
+    private func stopRequest(_ index: Int) {
+        guard state.has(Limits.lingerTimeout, passedSince: slab[index].progressAt) else { return }
+        if stopRequest(slab[index].id) != 0 { closing = .failed }
+        slab[index].progressAt = state.tick
+    }
+
     private func checkProgress(_ index: Int) {
         let moved: Int
         switch slab[index].phase {
         case .free, .serving, .streaming: return
         case .receiving: moved = slab[index].decoder?.received ?? slab[index].held
         case .answering: moved = slab[index].answerSent
+        case .answered: return stopRequest(index)
         }
         if moved >= slab[index].progress + Limits.stallBytes {
             slab[index].progress = moved

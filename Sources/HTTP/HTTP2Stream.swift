@@ -12,6 +12,8 @@ struct HTTP2Stream {
         case serving
         /// An answer is being sent.
         case answering
+        /// The answer has left, and the client still sends what was refused.
+        case answered
         /// Another store's, for as long as its connection lasts (`PeerStream`).
         case streaming
     }

@@ -128,8 +128,11 @@ import Testing
             let frames = try client.take()
             #expect(EmbeddedHTTP2Client.statuses(frames) == [status])
             #expect(EmbeddedHTTP2Client.body(frames, 1).contains("\"code\":\"\(code)\""))
+            #expect(!frames.contains { $0.kind == .reset })
             // The rest of the request is not wanted, and the connection goes on.
-            #expect(frames.contains { $0.kind == .reset && $0.number() == 0 } == !end)
+            client.harness.pass(seconds: Limits.lingerTimeout.components.seconds + 1)
+            let resets = try client.take().filter { $0.kind == .reset }
+            #expect(resets.map { $0.number() } == (end ? [] : [0]))
             try client.send(Frames.get(3))
             #expect(EmbeddedHTTP2Client.statuses(try client.take()) == ["200"])
             #expect(client.harness.core.requests.count == 1)
@@ -305,7 +308,11 @@ import Testing
         try client.send(Frames.headers(1, Frames.fields("PUT", [length]), end: false))
         let frames = try client.take()
         #expect(EmbeddedHTTP2Client.statuses(frames) == ["413"])
-        #expect(frames.last?.kind == .reset)
+        // curl up to 8.0 reports a reset in place of the answer (error 92).
+        #expect(!frames.contains { $0.kind == .reset })
+        client.harness.pass(seconds: Limits.lingerTimeout.components.seconds + 1)
+        let later = try client.take()
+        #expect(later.map(\.kind) == [.reset] && later.first?.number() == 0)
         // What was on its way is thrown away, and does not use up the connection's window.
         for _ in 0..<200 {
             try client.send(Frames.data(1, Bytes(repeating: 1, count: 16_384), end: false))
@@ -316,6 +323,18 @@ import Testing
                 - Limits.connectionWindowBytes)
         #expect(!client.client.isClosed)
         #expect(client.harness.front.counters.requestBytesHeld == 0)
+    }
+
+    @Test func whoEndsARefusedRequestIsNotReset() throws {
+        let client = try EmbeddedHTTP2Client()
+        let length = ("content-length", String(Limits.bodyBytes + 1))
+        try client.send(Frames.headers(1, Frames.fields("PUT", [length]), end: false))
+        #expect(EmbeddedHTTP2Client.statuses(try client.take()) == ["413"])
+        try client.send(Frames.reset(1) + Frames.get(3))
+        client.harness.pass(seconds: 10)
+        let frames = try client.take()
+        #expect(EmbeddedHTTP2Client.statuses(frames) == ["200"])
+        #expect(!frames.contains { $0.kind == .reset })
     }
 
     @Test func continueIsSentIfTheBodyIsWanted() throws {
