@@ -41,6 +41,8 @@ package struct Envelope: Sendable {
         case raft(PeerMessage)
         /// From the shard with the replica to the gateways of its node: who takes commands.
         case leader(LeaderPlace)
+        /// Likewise, once: this store has everything that was committed when it started.
+        case caughtUp
         /// From that shard to those of other cores: whether they may read from the store that all
         /// cores share without asking, because the group is one replica, or whether they pass reads
         /// on. Each has a higher number than the one before it.

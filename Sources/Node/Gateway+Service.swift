@@ -38,11 +38,18 @@ extension Gateway {
             disk.isFull
                 ? "; writes need \(disk.lacksFiles ? disk.neededFiles : disk.neededBytes)" : nil
         }
+        let progress =
+            switch (hasCaughtUp, leader) {
+            case (true, _): "yes"
+            case (false, .unknown): "no store is known to lead since this one started"
+            case (false, _): "what was committed before this store started is still coming"
+            }
         let failure = storeFailure.map { "a write failed, the node ends: \($0)" }
         return [
             HealthCheck(
                 name: "accepting_requests", isPassing: !isStopping,
                 detail: isStopping ? "the node is draining and will stop" : "yes"),
+            HealthCheck(name: "caught_up", isPassing: hasCaughtUp, detail: progress),
             HealthCheck(
                 name: "store_writable",
                 isPassing: storeFailure == nil && disk?.isFull != true,

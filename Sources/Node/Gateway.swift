@@ -41,6 +41,8 @@ package struct Gateway: ~Copyable {
     /// Set for good when the store has failed.
     var storeFailure: StorageError?
     var isStopping = false
+    /// Whether this store has what was committed when it started.
+    var hasCaughtUp = false
     package internal(set) var counters = GatewayCounters()
 
     /// What batches have cost in this turn, and those that go on in the next one.
@@ -99,6 +101,7 @@ package struct Gateway: ~Copyable {
             case .reply(let reply):
                 received(reply, from: envelope.from.store, at: now, into: &effects)
             case .leader(let place): follow(place, at: now, into: &effects)
+            case .caughtUp: hasCaughtUp = true
             default: invariant(false, "a gateway is sent replies, and who leads")
             }
         case .refused(let exchange, let request, let problem):

@@ -19,6 +19,7 @@ extension Shard {
         let isHasty = settings.mutations.has(.servesTooEarly) && replica?.raft.role == .leader
         isServing = isHasty || replica?.isServing ?? false
         leaseEnd = isHasty ? .distantFuture : replica?.leaseEnd ?? .origin
+        if isServing { caughtUp(into: &effects) }
         let place: LeaderPlace =
             if isServing {
                 .here

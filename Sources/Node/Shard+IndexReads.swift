@@ -76,6 +76,7 @@ extension Shard {
     }
 
     mutating func readIndexed(_ id: ReadID, at now: Now, into effects: inout Effects) {
+        guard id != .catchUp else { return caughtUp(into: &effects) }
         for waiting in indexReads.take(id) where requests.contains(waiting.handle) {
             read(waiting.request, waiting.handle, isCold: false, at: now, into: &effects)
         }
@@ -84,6 +85,7 @@ extension Shard {
     mutating func refuseIndexed(
         _ id: ReadID, _ refusal: Refusal, into effects: inout Effects
     ) {
+        if id == .catchUp { catchUp = .behind }
         refuse(indexReads.take(id), refusal, into: &effects)
     }
 

@@ -41,6 +41,7 @@ package struct Shard: ~Copyable {
     var leaseEnd = Instant.origin
     var readers: ReaderShards
     var indexReads = IndexReads()
+    var catchUp = CatchUp.behind
     var changeUnderWay: ChangeUnderWay?
     /// Of requests that came from other stores; no earlier than the first one's.
     var peerDeadline = Instant.distantFuture
@@ -100,6 +101,7 @@ package struct Shard: ~Copyable {
             conditionBytes = 0
             readBytes = 0
             proposeTurn(at: now, into: &effects)
+            askWhetherCaughtUp(at: now, into: &effects)
             askForIndex(at: now, into: &effects)
             promoteLearners(at: now, into: &effects)
             stepReplica(.turnEnded, at: now, into: &effects)
@@ -155,7 +157,7 @@ package struct Shard: ~Copyable {
         case .servingSeen(let number):
             readers.saw(number, core: envelope.from.core)
             goOnWithChange(at: now, into: &effects)
-        case .reply, .leader:
+        case .reply, .leader, .caughtUp:
             invariant(false, "a shard is sent nothing that is a gateway's")
         }
     }

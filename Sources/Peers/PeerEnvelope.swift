@@ -35,7 +35,7 @@ package struct PeerEnvelope: Sendable {
         case .reply(let reply): own = .reply(reply)
         case .expire(let number): own = .expire(number)
         case .raft(let message): own = .raft(message)
-        case .leader, .serving, .servingSeen: return nil
+        case .leader, .caughtUp, .serving, .servingSeen: return nil
         }
         self.init(core: core, body: own)
     }

@@ -116,6 +116,7 @@ extension Envelope {
         case .expire(let number): return "\(route) expire \(number & 0xFFFF_FFFF)"
         case .serving(let isServing, _): return "\(route) serving: \(isServing)"
         case .servingSeen: return "\(route) serving seen"
+        case .caughtUp: return "\(route) caught up"
         case .leader(let place): return "\(route) leader: \(place)"
         case .raft(let message): return "\(route) \(message.message.shown)"
         }
