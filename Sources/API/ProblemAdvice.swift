@@ -35,7 +35,8 @@ extension ProblemCode {
             "The JSON paths take application/json, which may be in gzip (Content-Encoding); the kv "
                 + "paths any type, and no Content-Encoding."
         case .peerUnauthenticated:
-            "Stores talk to each other in clear only; one that was started with TLS takes none."
+            "Only a store may ask this, and it shows the certificate of one: start it with "
+                + "--tls-cert, --tls-key and --peer-ca."
         case .wrongCluster:
             "A store of another cluster came. Correct --join, or give it a directory of its own."
         case .wrongStore:

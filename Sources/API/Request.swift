@@ -100,6 +100,16 @@ package struct RequestHeaders: Hashable, Sendable {
     }
 }
 
+/// What the connection of a request has shown of its other side, for what only a store may ask.
+package enum ShownCertificate: UInt8, Hashable, Sendable {
+    case none
+    /// Nobody was asked to show one: the connection is not encrypted.
+    case clear
+    /// It does not count; the log says why.
+    case rejected
+    case verified
+}
+
 package struct Request: Hashable, Sendable {
     package var method: Method
     /// Path and query as sent, from the first `/` on, not decoded.
@@ -107,6 +117,7 @@ package struct Request: Hashable, Sendable {
     package var headers: RequestHeaders
     /// nil if the request had no body at all: no length, no chunks, no DATA. `[]` is an empty body.
     package var body: Bytes?
+    package var shown = ShownCertificate.none
 
     package init(
         method: Method, target: Bytes, headers: RequestHeaders = RequestHeaders(),

@@ -6,7 +6,7 @@ package import Regions
 package enum StoreCommand: Hashable, Sendable {
     case list
     /// A new store, which is reached there.
-    case join(address: String)
+    case join(address: String, shown: ShownCertificate)
     case remove(StoreID)
     /// That store leads no more while another can.
     case drain(StoreID)
@@ -122,7 +122,8 @@ extension Router {
             }
             return text
         }
-        return .stores(.join(address: address), pretty: pretty)
+        let join = StoreCommand.join(address: address, shown: request.shown)
+        return .stores(join, pretty: pretty)
     }
 
     /// As it is written here: above zero, without a sign and without zeros in front.

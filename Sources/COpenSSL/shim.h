@@ -36,6 +36,11 @@ static inline int martlet_ctx_add_chain(SSL_CTX *ctx, X509 *certificate) {
     return SSL_CTX_add1_chain_cert(ctx, certificate) == 1;
 }
 
+// Whom a server believes that a client is; apart from the store that chains to send are made of.
+static inline int martlet_ctx_set_verify_store(SSL_CTX *ctx, X509_STORE *store) {
+    return SSL_CTX_set1_verify_cert_store(ctx, store) == 1;
+}
+
 // MARK: SSL
 
 static inline int martlet_ssl_set_server_name(SSL *ssl, const char *name) {
@@ -52,6 +57,22 @@ static inline SSL *martlet_store_ssl(X509_STORE_CTX *store) {
 }
 
 // MARK: Certificates
+
+// Certificates as a list of OpenSSL's, which does not own them.
+static inline STACK_OF(X509) *martlet_chain(X509 *const *certificates, long count) {
+    STACK_OF(X509) *list = sk_X509_new_null();
+    for (long index = 0; list && index < count; index++) sk_X509_push(list, certificates[index]);
+    return list;
+}
+
+static inline void martlet_chain_free(STACK_OF(X509) *list) { sk_X509_free(list); }
+
+static inline STACK_OF(X509_NAME) *martlet_name_list(void) { return sk_X509_NAME_new_null(); }
+
+static inline void martlet_name_list_add(STACK_OF(X509_NAME) *list, X509 *certificate) {
+    X509_NAME *name = X509_NAME_dup(X509_get_subject_name(certificate));
+    if (list && name) sk_X509_NAME_push(list, name);
+}
 
 // A passphrase is never asked for: a key that needs one is refused with that reason.
 static inline int martlet_no_passphrase(char *buffer, int size, int is_writing, void *data) {

@@ -32,6 +32,9 @@ final class Connection: ChannelDuplexHandler {
     var context: ChannelHandlerContext?
     var mode = Mode.sniffing(nil)
     var isEncrypted = false
+    var certificate = TLSPeerCertificate.unasked
+    /// The same for each request.
+    private var shown = ShownCertificate.clear
     let acceptedAt: UInt32
 
     // Input.
@@ -116,12 +119,19 @@ final class Connection: ChannelDuplexHandler {
             }
             return
         }
+        if let agreed = event as? TLSHandshakeCompleted {
+            certificate = agreed.peerCertificate
+            shown = certificate.shown
+            if case .rejected(let reason) = certificate { front.state.log.writeRejected(reason) }
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         front.logger.debug("connection failed", metadata: ["error": "\(error)"])
-        close(.failed)
+        guard let failure = error as? TLSFailure else { return close(.failed) }
+        front.state.log.write(failure, from: context.channel.remoteAddress)
+        close(.tlsFailed)
     }
 
     func feedHTTP2(_ session: HTTP2Session, _ bytes: ByteBuffer) {
@@ -162,12 +172,20 @@ final class Connection: ChannelDuplexHandler {
     func deliver(_ nextEvent: () -> SessionEvent?) {
         while let event = nextEvent() {
             switch consume event {
-            case .request(let request, let stream): front.serve(request, exchange(stream))
+            case .request(var request, let stream):
+                request.shown = shown
+                front.serve(request, exchange(stream))
             case .cancelled(let stream): front.cancel(exchange(stream))
-            case .opened(let stream): front.open(exchange(stream))
+            case .opened(let stream): front.open(exchange(stream), from: source)
             case .received(let bytes, let stream): front.receive(bytes, exchange(stream))
             }
         }
+    }
+
+    private var source: StreamSource {
+        StreamSource(
+            certificate: certificate,
+            address: context?.channel.remoteAddress.map(\.shownInLog) ?? "unknown")
     }
 
     func exchange(_ stream: Int32) -> ExchangeID {

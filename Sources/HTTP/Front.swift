@@ -96,7 +96,9 @@ package final class Front {
         serving?.serve(request, exchange)
     }
 
-    func open(_ exchange: ExchangeID) { serving?.open(exchange) }
+    func open(_ exchange: ExchangeID, from source: StreamSource) {
+        serving?.open(exchange, from: source)
+    }
 
     func receive(_ bytes: Bytes, _ exchange: ExchangeID) { serving?.receive(bytes, exchange) }
 

@@ -8,8 +8,10 @@ package enum CloseReason: Int, CaseIterable, Hashable, Sendable {
     case afterAnswer
     /// Bytes that are not HTTP, or a broken HTTP/2 connection.
     case malformed
-    /// TLS was spoken to a node without a certificate.
+    /// TLS was spoken to a node without a certificate, which says so in clear.
     case tlsUnavailable
+    /// The handshake failed, or the records after it.
+    case tlsFailed
     /// Requests in clear from another machine came to a node with a certificate.
     case tlsRequired
     /// One of the time-outs.

@@ -24,6 +24,8 @@ package struct FrontSettings: Sendable {
     package var responseBytes: Int
     /// Whether other stores may open streams.
     package var servesPeers: Bool
+    /// Whether only those that show a certificate may.
+    package var certifiesPeers: Bool
     package var failpoints: FailpointRegistry
 
     /// - Parameter cores: of the node, which share the limits on bytes.
@@ -31,9 +33,11 @@ package struct FrontSettings: Sendable {
         allowedHosts: [String] = [],
         makeTLSHandler: (@Sendable (any EventLoop) -> any ChannelHandler)? = nil,
         takesClearFromLoopbackOnly: Bool = false, connections: Int, cores: Int = 1,
-        servesPeers: Bool = false, failpoints: FailpointRegistry = FailpointRegistry()
+        servesPeers: Bool = false, certifiesPeers: Bool = false,
+        failpoints: FailpointRegistry = FailpointRegistry()
     ) {
         self.servesPeers = servesPeers
+        self.certifiesPeers = certifiesPeers
         self.failpoints = failpoints
         requestBytes = max(Limits.heldBytesPerCoreMin, Limits.requestBytes / cores)
         responseBytes = max(Limits.heldBytesPerCoreMin, Limits.responseBytes / cores)

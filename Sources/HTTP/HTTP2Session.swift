@@ -12,6 +12,8 @@ package import NIOCore
 
 package final class HTTP2Session {
     let state: FrontState
+    /// Else it gets no larger windows, for its streams are refused.
+    let mayBeStore: Bool
     private(set) var session: OpaquePointer?
     let slab = HTTP2Slab()
     var history = StreamHistory()
@@ -62,8 +64,10 @@ package final class HTTP2Session {
 
     enum DrainState { case serving, announced, final }
 
-    package init(state: FrontState) {
+    /// - Parameter isCertified: the other side has shown the certificate of a store.
+    package init(state: FrontState, isCertified: Bool = false) {
         self.state = state
+        mayBeStore = isCertified || !state.settings.certifiesPeers
         budget = GlitchBudget(tick: state.tick)
         idleSince = state.tick
         var made: OpaquePointer?

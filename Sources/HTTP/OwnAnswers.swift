@@ -7,6 +7,7 @@
 internal import API
 internal import Base
 internal import Logging
+internal import NIOCore
 
 extension FrontState {
     /// A request, or the bytes that never became one, answered with a problem.
@@ -41,12 +42,7 @@ struct RefusalLog {
     mutating func write(_ problem: Problem, _ requestID: Bytes) {
         // The client's mistake, or the node's own state.
         let level: Logger.Level = problem.code == .overloaded ? .notice : .info
-        guard level >= logger.logLevel else { return }
-        guard linesLeft > 0 else {
-            unwritten += 1
-            return
-        }
-        linesLeft -= 1
+        guard takeLine(level) else { return }
         logger.log(
             level: level, "request refused",
             metadata: [
@@ -54,6 +50,39 @@ struct RefusalLog {
                 "detail": "\(problem.detail)",
                 "request_id": "\(String(decoding: requestID, as: UTF8.self))",
             ])
+    }
+
+    /// A connection that ended in its handshake: no request of it will tell.
+    mutating func write(_ failure: TLSFailure, from address: SocketAddress?) {
+        guard takeLine(.info) else { return }
+        var metadata: Logger.Metadata = ["event": "tls_failed", "reason": "\(failure)"]
+        if let address { metadata["from"] = "\(address.shownInLog)" }
+        guard failure.isRefusalOfCertificate else {
+            return logger.info("TLS with a client failed", metadata: metadata)
+        }
+        metadata["try"] = """
+            --peer-ca (a store) or --tls-ca (a command) there, naming the authority of the \
+            certificate here
+            """
+        logger.info("a client does not accept this node's certificate", metadata: metadata)
+    }
+
+    /// It is served like one without a certificate.
+    mutating func writeRejected(_ reason: String) {
+        guard takeLine(.info) else { return }
+        logger.info(
+            "the certificate of a client is not accepted, and it is no store to this node",
+            metadata: ["event": "client_certificate_rejected", "reason": "\(reason)"])
+    }
+
+    private mutating func takeLine(_ level: Logger.Level) -> Bool {
+        guard level >= logger.logLevel else { return false }
+        guard linesLeft > 0 else {
+            unwritten += 1
+            return false
+        }
+        linesLeft -= 1
+        return true
     }
 
     /// Once per tick.
@@ -65,4 +94,9 @@ struct RefusalLog {
             metadata: ["count": "\(unwritten)"])
         unwritten = 0
     }
+}
+
+extension SocketAddress {
+    /// Without the port, which is another one each time.
+    var shownInLog: String { ipAddress ?? "unknown" }
 }

@@ -26,9 +26,9 @@ extension HTTP2Session {
         }
         if peerStreams == 0 {
             state.counters.connectionsOfPeers += 1
-            widen(0, Limits.peerStreamWindowBytes * 4)
+            if mayBeStore { widen(0, Limits.peerStreamWindowBytes * 4) }
         }
-        widen(id, Limits.peerStreamWindowBytes)
+        if mayBeStore { widen(id, Limits.peerStreamWindowBytes) }
         peerStreams += 1
         state.counters.peerStreams += 1
         heardAt = state.tick

@@ -18,10 +18,22 @@ package protocol Serving: AnyObject {
     /// the front stops waiting for it.
     func cancel(_ exchange: ExchangeID)
 
-    /// Another store opened a stream: `Front.answer` takes it, `Front.respond` with a problem does
-    /// not. Its end comes as `cancel`.
-    func open(_ exchange: ExchangeID)
+    /// Another store opened a stream, or who says so: `Front.answer` takes it, `Front.respond` with
+    /// a problem does not. Its end comes as `cancel`.
+    func open(_ exchange: ExchangeID, from source: StreamSource)
 
     /// More of such a stream. No more comes than a window until `Front.consume` opens it again.
     func receive(_ bytes: Bytes, _ exchange: ExchangeID)
+}
+
+/// Who is at the other end of a stream, as far as its connection tells.
+package struct StreamSource: Hashable, Sendable {
+    package var certificate: TLSPeerCertificate
+    /// For a person.
+    package var address: String
+
+    package init(certificate: TLSPeerCertificate, address: String) {
+        self.certificate = certificate
+        self.address = address
+    }
 }

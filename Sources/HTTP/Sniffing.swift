@@ -45,7 +45,8 @@ extension Connection {
             close(.tlsRequired)
         case .http1: startHTTP1(bytes)
         case .http2:
-            let session = HTTP2Session(state: front.state)
+            let session = HTTP2Session(
+                state: front.state, isCertified: certificate == .verified)
             mode = .http2(session)
             session.start()
             if front.isDraining { session.drain() }
@@ -75,8 +76,11 @@ extension Connection {
     }
 
     private func startTLS(_ bytes: ByteBuffer) {
-        guard let context, !isEncrypted, let make = front.state.settings.makeTLSHandler else {
-            return close(isEncrypted ? .malformed : .tlsUnavailable)
+        guard let context, !isEncrypted else { return close(.malformed) }
+        guard let make = front.state.settings.makeTLSHandler else {
+            return refuse(
+                "This port has no TLS. Use http://, or start the node with --tls-cert, --tls-key.",
+                .tlsUnavailable)
         }
         if front.state.failpoints.reached(.tlsHandshake) == .closed { return close(.failed) }
         isEncrypted = true

@@ -64,6 +64,14 @@ package struct RecoveredReplica: Sendable {
         try log.write(batch)
     }
 
+    /// In force at the end of the log; empty while it waits to be told.
+    package var membership: Membership {
+        for entry in state.entries.reversed() {
+            if case .membership(let membership) = entry.content { return membership }
+        }
+        return state.snapshot.membership
+    }
+
     package func start(
         _ settings: RaftSettings, logBytesKept: LogBytesKept = LogBytesKept(),
         generator: SeededGenerator, at now: Instant

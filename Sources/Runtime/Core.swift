@@ -138,9 +138,9 @@ final class Core: Serving, @unchecked Sendable {
         handle(.gateway, .request(exchange, request))
     }
 
-    func open(_ exchange: ExchangeID) {
+    func open(_ exchange: ExchangeID, from source: StreamSource) {
         peerStreams.insert(exchange)
-        services.peers.opened(core: index, exchange)
+        services.peers.opened(core: index, exchange, from: source)
     }
 
     func receive(_ bytes: Bytes, _ exchange: ExchangeID) {

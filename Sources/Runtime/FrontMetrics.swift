@@ -43,6 +43,7 @@ extension CloseReason {
         case .afterAnswer: "after_answer"
         case .malformed: "malformed"
         case .tlsUnavailable: "tls_unavailable"
+        case .tlsFailed: "tls_failed"
         case .tlsRequired: "tls_required"
         case .timeout: "timeout"
         case .flood: "flood"

@@ -61,7 +61,7 @@ struct NodeParts {
         var generator = SeededGenerator(seed: .random(in: 0 ... .max))
         peers = Self.peers(
             settings, directory, engine, group, switchboard, logger, depot, threads, failpoints,
-            using: &generator)
+            tls, using: &generator)
         stores = StoreDirectory(
             identity: directory.identity, engine: engine, peers: peers, switchboard: switchboard)
         let services = Core.Services(
@@ -114,7 +114,7 @@ struct NodeParts {
         _ settings: NodeSettings, _ directory: DataDirectory, _ engine: RocksEngine,
         _ group: MultiThreadedEventLoopGroup, _ switchboard: Switchboard, _ logger: Logger,
         _ depot: SnapshotDepot, _ threads: NodeThreads, _ failpoints: FailpointRegistry,
-        using generator: inout SeededGenerator
+        _ tls: TLSAcceptor?, using generator: inout SeededGenerator
     ) -> PeerHub {
         let identity = directory.identity
         let addresses = PeerAddresses(
@@ -123,13 +123,19 @@ struct NodeParts {
             identity: PeerIdentity(
                 cluster: identity.cluster, store: StoreID(UInt32(clamping: identity.store)),
                 incarnation: generator.next()),
-            hasTLS: settings.tls != nil, depot: depot, snapshotThread: threads.snapshots,
+            trust: trust(tls), makeContext: { tls?.peerContext }, depot: depot,
+            snapshotThread: threads.snapshots,
             failpoints: failpoints)
         var loops = group.makeIterator()
         guard let loop = loops.next() else { fatalError("a node has a loop") }
         return PeerHub(
             loop: loop, settings: peerSettings, addresses: addresses, switchboard: switchboard,
             generator: generator.split(), logger: logger)
+    }
+
+    private static func trust(_ tls: TLSAcceptor?) -> PeerTrust {
+        guard let tls else { return .anyone }
+        return tls.paths.authorities == nil ? .nobody : .certified
     }
 
     private static func front(
@@ -139,7 +145,7 @@ struct NodeParts {
             allowedHosts: settings.allowedHosts,
             takesClearFromLoopbackOnly: tls != nil && !settings.takesClearFromAnywhere,
             connections: max(1, settings.connections / settings.cores), cores: settings.cores,
-            servesPeers: true, failpoints: failpoints)
+            servesPeers: true, certifiesPeers: tls != nil, failpoints: failpoints)
         if let tls { front.makeTLSHandler = { _ in tls.makeHandler() } }
         return front
     }

@@ -107,24 +107,37 @@ final class PeerClient {
     private func connect() {
         let attempt = PeerAttempt(self)
         self.attempt = attempt
-        let origin: Origin
+        var origin: Origin
         do throws(ClientError) {
             origin = try Origin.parse(address).origin
         } catch {
             return ended(attempt, "\(error)")
         }
-        guard origin.scheme == .http else {
-            return ended(attempt, "it has TLS, and stores talk in clear only")
+        guard hub.settings.trust != .nobody else {
+            return ended(attempt, "this store has TLS and no --peer-ca; start it with one")
         }
+        let tls = hub.settings.makeContext()
+        // What it said of itself may be from before all of them were given certificates.
+        origin.scheme = tls == nil ? .http : .https
         var options = ClientOptions(version: .http2)
         options.connectTimeout = Limits.peerConnectTimeout
         let bound = NIOLoopBound((self, attempt), eventLoop: hub.loop)
         ClientConnection.connect(
-            to: origin, options: options, tls: nil, on: hub.loop, receiver: attempt
+            to: origin, options: options, tls: tls, on: hub.loop, receiver: attempt
         ).whenFailure { error in
             let (client, attempt) = bound.value
-            client.ended(attempt, "\(error)")
+            client.failed(attempt, error)
         }
+    }
+
+    private func failed(_ attempt: PeerAttempt, _ error: any Error) {
+        guard attempt === self.attempt, let error = error as? ClientError else {
+            return ended(attempt, "\(error)")
+        }
+        if case .certificateRejected = error {
+            hub.counters.refused[PeerFault.unauthenticated("").label, default: 0] += 1
+        }
+        ended(attempt, error.sentenceAboutStore)
     }
 
     /// NIO takes a task that is due at once before it looks at sockets.
@@ -194,5 +207,23 @@ final class PeerClient {
         var metadata = metadata("peer_unreachable")
         metadata["reason"] = "\(reason)"
         hub.logger.warning("another store cannot be talked to", metadata: metadata)
+    }
+}
+
+extension ClientError {
+    /// What is so, and what to do, where both sides are stores.
+    var sentenceAboutStore: String {
+        switch self {
+        case .peerSpeaksTLS:
+            "it talks over TLS and this store in clear; start this one with --tls-cert, --tls-key "
+                + "and --peer-ca"
+        case .peerSpeaksCleartext:
+            "it talks in clear and this store over TLS; start it with --tls-cert, --tls-key and "
+                + "--peer-ca"
+        case .certificateRejected(_, let reason):
+            "its certificate is not accepted (\(reason)); give it one for that address, signed by "
+                + "an authority of --peer-ca here"
+        default: description
+        }
     }
 }

@@ -16,6 +16,8 @@ internal import Regions
 struct InboundStream {
     var place: StreamPlace
     var connection: UInt32
+    /// Where it comes from, for the log.
+    var address: String
     var reader = RecordReader(limit: Limits.peerGreetingBytes)
     /// nil until its hello was welcome.
     var hello: PeerHello?
@@ -28,9 +30,9 @@ struct InboundStream {
 extension PeerHub {
     // MARK: From the fronts, on any loop
 
-    func opened(core: Int, _ exchange: ExchangeID) {
+    func opened(core: Int, _ exchange: ExchangeID, from source: StreamSource) {
         let place = StreamPlace(core: core, exchange: exchange)
-        onLoop { $0.begin(place) }
+        onLoop { $0.begin(place, from: source) }
     }
 
     func received(_ bytes: Bytes, core: Int, _ exchange: ExchangeID) {
@@ -45,7 +47,7 @@ extension PeerHub {
 
     // MARK: A stream's life
 
-    private func begin(_ place: StreamPlace) {
+    private func begin(_ place: StreamPlace, from source: StreamSource) {
         lastStream += 1
         let name = PeerTable.StreamID(lastStream)
         if connectionNumbers[place.connection] == nil {
@@ -54,13 +56,15 @@ extension PeerHub {
         }
         streamNames[place] = name
         var stream = InboundStream(
-            place: place, connection: connectionNumbers[place.connection] ?? lastConnection)
+            place: place, connection: connectionNumbers[place.connection] ?? lastConnection,
+            address: source.address)
         let hub = NIOLoopBound(self, eventLoop: loop)
         stream.timer = loop.scheduleTask(in: TimeAmount(Limits.peerGreetingTimeout)) {
             guard let stream = hub.value.inbound[name], stream.hello == nil else { return }
             hub.value.refuse(name, .silent)
         }
         inbound[name] = stream
+        if let fault = settings.trust.fault(of: .init(source.certificate)) { refuse(name, fault) }
     }
 
     private func end(_ place: StreamPlace) {
@@ -163,9 +167,6 @@ extension PeerHub {
     private func judge(
         _ hello: PeerHello, _ stream: inout InboundStream, _ name: PeerTable.StreamID
     ) -> PeerFault? {
-        if settings.hasTLS {
-            return .unauthenticated("this store has TLS, and takes other stores in clear only")
-        }
         switch table.open(name, on: stream.connection, hello) {
         case .refused(let fault): return fault
         case .welcome(let ending):
@@ -193,17 +194,25 @@ extension PeerHub {
 
     /// Answers with the reason, which the other side logs too.
     private func refuse(_ name: PeerTable.StreamID, _ fault: PeerFault) {
-        counters.refused[fault.label, default: 0] += 1
-        guard let stream = inbound[name] else { return }
-        let who = stream.hello.map { "\($0.store)" } ?? "unknown"
-        logger.warning(
-            "\(fault.sentence)",
-            metadata: ["event": "peer_refused", "reason": "\(fault.label)", "store": "\(who)"])
-        let problem = Problem(fault.code, fault.sentence)
+        let stream = inbound[name]
+        note(refusal: fault, of: stream?.hello?.store, at: stream?.address)
+        guard let stream else { return }
+        let problem = fault.problem
         with(stream.place) { core in
             core.front.refuse(stream.place.exchange, problem)
         }
         end(stream.place)
+    }
+
+    /// For whoever looks after this side.
+    func note(refusal fault: PeerFault, of store: StoreID? = nil, at address: String? = nil) {
+        counters.refused[fault.label, default: 0] += 1
+        var metadata: Logger.Metadata = [
+            "event": "peer_refused", "reason": "\(fault.label)",
+            "store": "\(store.map { "\($0)" } ?? "unknown")",
+        ]
+        if let address { metadata["from"] = "\(address)" }
+        logger.warning("\(fault.sentence)", metadata: metadata)
     }
 
     func cut(_ name: PeerTable.StreamID, _ reason: String) {
@@ -245,7 +254,32 @@ extension PeerHub {
     }
 }
 
+extension PeerTrust.Shown {
+    init(_ certificate: TLSPeerCertificate) {
+        switch certificate {
+        // Whoever comes over TLS is asked, if anybody could be believed.
+        case .unasked: self = .clear
+        case .absent: self = .nothing
+        case .rejected(let reason): self = .rejected(reason)
+        case .verified: self = .certificate
+        }
+    }
+}
+
+extension PeerTrust.Shown {
+    init(_ shown: ShownCertificate) {
+        switch shown {
+        case .none: self = .nothing
+        case .clear: self = .clear
+        case .rejected: self = .rejected("the log of the store that it came to says why")
+        case .verified: self = .certificate
+        }
+    }
+}
+
 extension PeerFault {
+    var problem: Problem { Problem(code, sentence) }
+
     var code: ProblemCode {
         switch self {
         case .wrongCluster: .wrongCluster

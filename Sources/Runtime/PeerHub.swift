@@ -23,9 +23,9 @@ internal import Telemetry
 final class PeerHub: @unchecked Sendable {
     struct Settings: Sendable {
         var identity: PeerIdentity
-        /// For clients. Stores have no means to believe each other by, so such a store takes none
-        /// rather than anyone.
-        var hasTLS: Bool
+        var trust: PeerTrust
+        /// What others are called with, as its files are now; nil: in clear.
+        var makeContext: @Sendable () -> TLSContext?
         /// Where snapshots that come are kept.
         var depot: SnapshotDepot
         /// Reads those that go and writes those that come.

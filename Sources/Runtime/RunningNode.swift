@@ -12,9 +12,10 @@ package import Logging
 package import NIOCore
 internal import NIOPosix
 internal import Node
+private import Raft
 internal import Regions
 package import RocksStorage
-private import Settings
+package import Settings
 internal import Storage
 internal import Telemetry
 
@@ -42,12 +43,13 @@ package final class RunningNode: Sendable {
         Limits.checkRelations()
         keepLargeBuffersReturnable()
         let tls = try settings.tls.map { files in
-            try TLSAcceptor(certificate: files.certificate, key: files.key, now: Clocks.wall())
+            try TLSAcceptor(files.paths, now: Clocks.wall())
         }
         let diskBytes = try directory.space().capacity
         let (store, recovered) = try Store.open(
             directory,
             Self.options(settings.cacheBytes, diskBytes: diskBytes, failpoints: failpoints))
+        try Self.refuseUnprovable(recovered, settings.tls)
         let parts = NodeParts(
             settings, directory: directory, store: store, recovered: recovered, tls: tls,
             failpoints: failpoints, logger: logger, storeFailed: storeFailed)
@@ -80,6 +82,15 @@ package final class RunningNode: Sendable {
             try await parts.shutDown()
             throw error
         }
+    }
+
+    /// A store of several that has TLS, and nothing to tell the others from anybody by.
+    private static func refuseUnprovable(
+        _ recovered: RecoveredReplica, _ tls: ServeSettings.TLSFiles?
+    ) throws(StartError) {
+        guard let tls, tls.peerAuthorities == nil, recovered.membership.everyone != [recovered.id]
+        else { return }
+        throw .peersUnprovable(certificate: tls.certificate)
     }
 
     private init(
@@ -142,7 +153,7 @@ package final class RunningNode: Sendable {
         guard let tls else { return nil }
         if await failpoints.reachedAside(.tlsReload) != nil {
             let reason = "the failpoint tls.reload says unreadable"
-            return .kept(.unreadable(path: tls.certificatePath, reason: reason))
+            return .kept(.unreadable(path: tls.paths.certificate, reason: reason))
         }
         return tls.reload(now: Clocks.wall())
     }
@@ -182,5 +193,11 @@ package final class RunningNode: Sendable {
         let threshold: Int32 = 256 << 10
         let accepted = mallopt(M_MMAP_THRESHOLD, threshold)
         invariant(accepted == 1, "glibc takes a threshold of \(threshold)")
+    }
+}
+
+extension ServeSettings.TLSFiles {
+    package var paths: TLSAcceptor.Paths {
+        TLSAcceptor.Paths(certificate: certificate, key: key, authorities: peerAuthorities)
     }
 }

@@ -7,6 +7,7 @@ internal import API
 internal import Base
 internal import NIOCore
 internal import Node
+internal import Peers
 internal import Raft
 internal import Regions
 internal import RocksStorage
@@ -69,7 +70,8 @@ final class StoreDirectory: @unchecked Sendable {
             var table = try readTable()
             switch command {
             case .list: return .success(.stores(report(status, table, about: own)))
-            case .join(let address):
+            case .join(let address, let shown):
+                try mayAsk(shown)
                 try mayChange(status, table)
                 try mayJoin(status)
                 let greatest = status.membership.everyone.map(\.store.number).max() ?? 0
@@ -183,6 +185,13 @@ final class StoreDirectory: @unchecked Sendable {
         guard underWay == nil else {
             throw Problem(.membershipConflict, "Another change of the stores is not over yet.")
         }
+    }
+
+    /// Who joins gets everything that is stored: with TLS it has to show who it is.
+    private func mayAsk(_ shown: ShownCertificate) throws(Problem) {
+        guard let fault = peers.settings.trust.fault(of: .init(shown)) else { return }
+        peers.note(refusal: fault)
+        throw fault.problem
     }
 
     private func mayJoin(_ status: GroupStatus) throws(Problem) {

@@ -10,10 +10,13 @@ package struct ServeSettings: Hashable, Sendable {
     package struct TLSFiles: Hashable, Sendable {
         package var certificate: String
         package var key: String
+        /// Of the authorities that sign the certificates of stores.
+        package var peerAuthorities: String?
 
-        package init(certificate: String, key: String) {
+        package init(certificate: String, key: String, peerAuthorities: String? = nil) {
             self.certificate = certificate
             self.key = key
+            self.peerAuthorities = peerAuthorities
         }
     }
 
@@ -75,7 +78,7 @@ private struct ValueReader {
             throw invalid(
                 name, text, "a path",
                 example: name == .dataDir
-                    ? "martlet-data" : name == .tlsCert ? "node.crt" : "node.key")
+                    ? "martlet-data" : name.exampleFile)
         }
         return text
     }
@@ -120,10 +123,14 @@ private struct ValueReader {
     }
 
     func tlsFiles() throws(SettingsError) -> ServeSettings.TLSFiles? {
+        let authorities = try text(.peerCA)
         switch (try text(.tlsCert), try text(.tlsKey)) {
-        case (nil, nil): return nil
+        case (nil, nil):
+            if let authorities { throw incomplete(.peerCA, authorities, without: .tlsCert) }
+            return nil
         case (let certificate?, let key?):
-            return ServeSettings.TLSFiles(certificate: certificate, key: key)
+            return ServeSettings.TLSFiles(
+                certificate: certificate, key: key, peerAuthorities: authorities)
         case (let path?, nil): throw incomplete(.tlsCert, path, without: .tlsKey)
         case (nil, let path?): throw incomplete(.tlsKey, path, without: .tlsCert)
         }

@@ -10,6 +10,7 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
     case cacheSize = "cache_size"
     case tlsCert = "tls_cert"
     case tlsKey = "tls_key"
+    case peerCA = "peer_ca"
     case insecure
     case allowHost = "allow_host"
     case join
@@ -47,7 +48,7 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
 
     package var kind: Kind {
         switch self {
-        case .dataDir, .tlsCert, .tlsKey, .advertise, .failpoints: .text
+        case .dataDir, .tlsCert, .tlsKey, .peerCA, .advertise, .failpoints: .text
         case .listen, .allowHost, .join: .list
         case .cores: .integer
         case .cacheSize: .size
@@ -65,9 +66,18 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
         case .listen: "127.0.0.1:7171"
         case .insecure, .enableFailpoints: "false"
         case .logLevel: LogThreshold.info.rawValue
-        case .cores, .cacheSize, .tlsCert, .tlsKey, .allowHost, .join, .advertise, .logFormat,
-            .failpoints:
+        case .cores, .cacheSize, .tlsCert, .tlsKey, .peerCA, .allowHost, .join, .advertise,
+            .logFormat, .failpoints:
             nil
+        }
+    }
+
+    /// For advice where a file is missing.
+    var exampleFile: String {
+        switch self {
+        case .tlsKey: "node.key"
+        case .peerCA: "ca.crt"
+        default: "node.crt"
         }
     }
 
@@ -77,6 +87,7 @@ package enum SettingName: String, CaseIterable, Hashable, Sendable {
         case .cores: "the machine's cores"
         case .cacheSize: "a quarter of the memory"
         case .tlsCert, .tlsKey: "no TLS"
+        case .peerCA: "with TLS, no other store is believed"
         case .allowHost: "none beside IP addresses and localhost"
         case .join: "a new directory begins a cluster of its own"
         case .advertise: "the first address of listen"

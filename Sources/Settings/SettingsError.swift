@@ -7,7 +7,7 @@ package enum SettingsError: Error, Hashable, Sendable {
     /// `expected` completes "… must be".
     case invalid(
         SettingName, value: String, origin: SettingOrigin, expected: String, example: String)
-    /// `tls_cert` without `tls_key`, or the other way round.
+    /// `tls_cert` without `tls_key`, or the other way round, or `peer_ca` without them.
     case incompleteTLS(
         given: SettingName, path: String, missing: SettingName, origin: SettingOrigin)
 
@@ -39,7 +39,8 @@ package enum SettingsError: Error, Hashable, Sendable {
         case .invalid(let name, let value, let origin, let expected, _):
             "\(origin.naming(name)) is \"\(value)\", and must be \(expected)"
         case .incompleteTLS(let given, _, let missing, let origin):
-            "\(origin.naming(given)) is set without \(origin.spelling(missing)): TLS needs both"
+            "\(origin.naming(given)) is set without \(origin.spelling(missing)): "
+                + (given == .peerCA ? "stores show a certificate to each other" : "TLS needs both")
         }
     }
 
@@ -55,9 +56,10 @@ package enum SettingsError: Error, Hashable, Sendable {
             origin.statement(name, example)
         case .incompleteTLS(let given, let path, let missing, .flag):
             "martlet serve \(given.flag) \(shellQuoted(path)) "
-                + "\(missing.flag) \(missing == .tlsKey ? "node.key" : "node.crt")"
+                + "\(missing.flag) \(missing.exampleFile)"
+                + (given == .peerCA ? " --tls-key node.key" : "")
         case .incompleteTLS(_, _, let missing, let origin):
-            origin.statement(missing, missing == .tlsKey ? "node.key" : "node.crt")
+            origin.statement(missing, missing.exampleFile)
         }
     }
 }

@@ -32,6 +32,8 @@ package enum StartError: Error, Hashable, Sendable {
     case joinFailed(url: String, reason: String, command: String)
     /// The directory is of another cluster than the one to be joined.
     case wrongCluster(path: String, own: String, url: String, theirs: String)
+    /// One of several stores has TLS, and no authorities by which to tell the others.
+    case peersUnprovable(certificate: String)
     /// A fault that no check foresaw.
     case unforeseen(String)
 
@@ -55,6 +57,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .diskFailed: "disk_failed"
         case .joinFailed: "join_failed"
         case .wrongCluster: "wrong_cluster"
+        case .peersUnprovable: "peer_ca_missing"
         case .unforeseen: "internal"
         }
     }
@@ -65,7 +68,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .openWithoutTLS, .tooFewDescriptors, .dataNewerFormat, .dataOlderFormat: .configuration
         case .certificateUnreadable, .portForbidden, .dataUnwritable: .notAllowed
         case .portInUse, .addressUnavailable, .joinFailed: .unreachable
-        case .wrongCluster: .configuration
+        case .wrongCluster, .peersUnprovable: .configuration
         case .dataInUse: .tryAgain
         case .dataBelongsToOther, .dataCorrupt: .dataWrong
         case .diskFull, .noInodes, .diskFailed: .disk
@@ -108,6 +111,8 @@ package enum StartError: Error, Hashable, Sendable {
         case .joinFailed(let url, let reason, _): "\(url): \(reason)"
         case .wrongCluster(let path, let own, let url, let theirs):
             "\(url) is cluster \(theirs); \(path) belongs to \(own)"
+        case .peersUnprovable:
+            "this store is one of several, and has TLS but nothing to tell the others by"
         case .unforeseen(let what): what
         }
     }
@@ -125,6 +130,9 @@ package enum StartError: Error, Hashable, Sendable {
         case .wrongCluster(let path, _, _, _):
             "mv \(path) \(path).old   # and join as a new node; or correct --join"
         case .diskFailed: "dmesg | tail"
+        case .peersUnprovable(let certificate):
+            "martlet serve --tls-cert \(shellQuoted(certificate)) --peer-ca ca.crt …"
+                + "   # ca.crt: who signs the certificates of all stores"
         case .dataInUse(_, let holder?, let command):
             "\(command)   # or end the other: kill -TERM \(holder.pid)"
         case .dataInUse(_, nil, let command): command

@@ -38,26 +38,29 @@ struct JoinRequest {
             try await refuseOther(than: identity)
             return nil
         }
-        guard settings.tls == nil else {
-            throw .joinFailed(
-                url: settings.join[0],
-                reason: "stores talk to each other in clear only, and this one would have TLS",
-                command: "martlet serve --join \(settings.join[0])   # in a network of their own")
-        }
+        try refuseMixed()
+        let options = try clientOptions()
         let address = try advertised()
         let began = ContinuousClock.now
         var failure: (url: String, reason: String) = (settings.join[0], "nobody was asked")
         while began.duration(to: .now) < Self.limit {
             var open = settings.join
             var asked: Set<String> = []
+            var mayHelpToWait = false
             while let url = open.popLast() {
                 guard asked.insert(url).inserted else { continue }
-                switch await ask(url, address) {
+                switch await ask(url, address, options) {
                 case .joined(let joined): return joined
-                case .leads(let leaders): open += leaders
-                case .failed(let reason): failure = (url, reason)
+                case .leads(let leaders):
+                    open += leaders
+                    mayHelpToWait = true
+                case .refused(let reason): failure = (url, reason)
+                case .failed(let reason):
+                    failure = (url, reason)
+                    mayHelpToWait = true
                 }
             }
+            guard mayHelpToWait else { break }
             logger.info(
                 "no node has taken this one yet",
                 metadata: [
@@ -71,25 +74,29 @@ struct JoinRequest {
         }
         throw .joinFailed(
             url: failure.url, reason: failure.reason,
-            command: checks.layers.command(changing: .join, to: ["http://10.0.0.1:7171"]))
+            command: checks.layers.command(
+                changing: .join,
+                to: ["\(settings.tls == nil ? "http" : "https")://10.0.0.1:7171"]))
     }
 
     /// A store that starts again needs nobody; but whoever answers has to be of its cluster.
     private func refuseOther(than identity: StoreIdentity) async throws(StartError) {
+        let options = try clientOptions()
         for url in settings.join {
-            guard let theirs = await cluster(at: url), theirs != identity.cluster else { continue }
+            guard let theirs = await cluster(at: url, options), theirs != identity.cluster
+            else { continue }
             throw .wrongCluster(
                 path: settings.dataDirectory, own: identity.cluster, url: url, theirs: theirs)
         }
     }
 
     /// nil if nobody says.
-    private func cluster(at url: String) async -> String? {
+    private func cluster(at url: String, _ options: ClientOptions) async -> String? {
         do throws(ClientError) {
-            var options = ClientOptions()
+            var options = options
             options.connectTimeout = .seconds(1)
             options.responseTimeout = .seconds(1)
-            let client = HTTPClient(try Origin.parse(url).origin, options: options)
+            let client = HTTPClient(try origin(url), options: options)
             let list = try await client.send(ClientRequest("GET", "/v1/stores"))
             return StoreList(list.body)?.cluster
         } catch {
@@ -128,14 +135,20 @@ struct JoinRequest {
         /// Others that may lead.
         case leads([String])
         case failed(String)
+        /// And no later try will go better.
+        case refused(String)
     }
 
-    private func ask(_ url: String, _ address: String) async -> Answer {
+    private func ask(
+        _ url: String, _ address: String, _ options: ClientOptions
+    ) async -> Answer {
         do {
-            let client = HTTPClient(try Origin.parse(url).origin)
+            let client = HTTPClient(try origin(url), options: options)
             let list = try await client.send(ClientRequest("GET", "/v1/stores"))
             guard list.status == 200, let stores = StoreList(list.body) else {
-                return .failed("it answered, but not as a node of Martlet (\(list.status))")
+                let detail = StoreList.detail(list.body)
+                return .failed(
+                    detail ?? "it answered, but not as a node of Martlet (\(list.status))")
             }
             guard let leader = stores.leader else { return .failed("no store leads there") }
             guard leader.store == stores.own else { return .leads([leader.address]) }
@@ -145,14 +158,76 @@ struct JoinRequest {
                     headers: [ClientHeader("content-type", "application/json")],
                     body: Bytes(#"{"address":"\#(address)"}"#.utf8)))
             guard answer.status == 200, let taken = StoreList(answer.body) else {
-                return .failed(StoreList.detail(answer.body) ?? "it answered \(answer.status)")
+                let detail = StoreList.detail(answer.body) ?? "it answered \(answer.status)"
+                return answer.status == 403 ? .refused(detail) : .failed(detail)
             }
             let identity = StoreIdentity(
                 cluster: taken.cluster, clusterName: taken.clusterName,
                 store: UInt64(taken.own.number), created: .current)
             return .joined(Joined(identity: identity, peers: taken.addresses))
         } catch {
-            return .failed("\(error)")
+            return failure(error)
+        }
+    }
+
+    // MARK: TLS
+
+    /// What can be seen to fail before anybody is asked.
+    private func refuseMixed() throws(StartError) {
+        let wrong = settings.join.first {
+            $0.hasPrefix("https://") != (settings.tls != nil)
+        }
+        if let tls = settings.tls, tls.peerAuthorities == nil {
+            throw .joinFailed(
+                url: settings.join[0],
+                reason: "stores with TLS know each other by certificates, and no --peer-ca says "
+                    + "who signs those",
+                command: checks.layers.command(changing: .peerCA, to: ["ca.crt"]))
+        }
+        guard let wrong else { return }
+        let place = wrong.drop { $0 != ":" }
+        if settings.tls != nil {
+            throw .joinFailed(
+                url: wrong, reason: "this node has TLS, and stores talk over TLS or not at all",
+                command: checks.layers.command(changing: .join, to: ["https\(place)"]))
+        }
+        throw .joinFailed(
+            url: wrong, reason: "it has TLS, and this node has no certificate to show there",
+            command: checks.layers.command(changing: .peerCA, to: ["ca.crt"])
+                + " --tls-cert node.crt --tls-key node.key")
+    }
+
+    /// Over TLS it shows what it will show as a store, and believes whom it will believe.
+    private func clientOptions() throws(StartError) -> ClientOptions {
+        var options = ClientOptions()
+        options.peerContext = try settings.tls.map { tls throws(StartError) in
+            try checks.acceptor(tls)
+        }?.peerContext
+        return options
+    }
+
+    /// The way that this node talks, whatever scheme another says that it has.
+    private func origin(_ url: String) throws(ClientError) -> Origin {
+        var origin = try Origin.parse(url).origin
+        origin.scheme = settings.tls == nil ? .http : .https
+        return origin
+    }
+
+    private func failure(_ error: ClientError) -> Answer {
+        switch error {
+        case .peerSpeaksCleartext:
+            .refused(
+                "it speaks plain HTTP and this node TLS; start it with --tls-cert, --tls-key and "
+                    + "--peer-ca too")
+        case .peerSpeaksTLS:
+            .refused(
+                "it speaks TLS and this node plain HTTP; start this one with --tls-cert, "
+                    + "--tls-key and --peer-ca")
+        case .certificateRejected(_, let reason):
+            .refused(
+                "its certificate is not accepted (\(reason)): it has to be for that address, and "
+                    + "signed by an authority of --peer-ca here")
+        default: .failed(error.description)
         }
     }
 }

@@ -63,6 +63,8 @@ struct NodeStart {
                 bytesFound: bytesFound)
         } catch let error as StorageError {
             throw checks.startError(error)
+        } catch let error as StartError {
+            throw error
         } catch let error as TLSFileError {
             throw StartError(error)
         } catch let error as IOError {

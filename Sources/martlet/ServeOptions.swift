@@ -31,6 +31,13 @@ struct ServeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Its private key, PEM.", valueName: "file"), completion: .file())
     var tlsKey: String?
 
+    @Option(
+        name: .customLong("peer-ca"),
+        help: ArgumentHelp(
+            "Authorities of the stores' certificates, PEM: stores talk over TLS.",
+            valueName: "file"), completion: .file())
+    var peerCA: String?
+
     @Flag(help: "Listen beyond this machine without TLS.")
     var insecure = false
 
@@ -84,6 +91,7 @@ struct ServeOptions: ParsableArguments {
             case .cacheSize: flags[name] = cacheSize.map { [$0] }
             case .tlsCert: flags[name] = tlsCert.map { [$0] }
             case .tlsKey: flags[name] = tlsKey.map { [$0] }
+            case .peerCA: flags[name] = peerCA.map { [$0] }
             case .insecure: flags[name] = insecure ? ["true"] : nil
             case .allowHost: flags[name] = allowHost.isEmpty ? nil : allowHost
             case .join: flags[name] = join.isEmpty ? nil : join

@@ -66,6 +66,7 @@ struct StartChecks {
         let names = identity.names.joined(separator: ", ")
         let end = String(decoding: identity.notAfter.rfc3339.prefix(10), as: UTF8.self)
         let fact = "\(tls.certificate) is for \(names.isEmpty ? "no name" : names), until \(end)"
+        try refuseUnreachable(tls, names)
         guard identity.notAfter > WallTime.current.adding(seconds: StartChecks.renewalSeconds)
         else {
             return .warning(
@@ -78,13 +79,42 @@ struct StartChecks {
 
     /// What the certificate says; nil in cleartext.
     func certificateIdentity() throws(StartError) -> TLSIdentity? {
-        guard let tls = settings.tls else { return nil }
+        try settings.tls.map { tls throws(StartError) in try acceptor(tls) }?.identity
+    }
+
+    func acceptor(_ tls: ServeSettings.TLSFiles) throws(StartError) -> TLSAcceptor {
         do throws(TLSFileError) {
-            return try TLSContext.server(
-                certificate: tls.certificate, key: tls.key, now: .current
-            ).identity
+            return try TLSAcceptor(tls.paths, now: .current)
         } catch {
             throw StartError(error)
+        }
+    }
+
+    /// Other stores call this one by the address that it gives, and look for that.
+    private func refuseUnreachable(
+        _ tls: ServeSettings.TLSFiles, _ names: String
+    ) throws(StartError) {
+        guard tls.peerAuthorities != nil, let host = hostForStores,
+            try !acceptor(tls).serverContext.isFor(host)
+        else { return }
+        throw .certificateUnreadable(
+            fact: "\(tls.certificate) is not for \(host), by which other stores would call this "
+                + "one (it is for: \(names.isEmpty ? "no name" : names))",
+            advice: "openssl x509 -in \(shellQuoted(tls.certificate)) -noout -ext subjectAltName"
+                + "   # have \(host) put into it, or --advertise an address that is")
+    }
+
+    /// nil where it is not known before the start.
+    private var hostForStores: String? {
+        guard let url = settings.advertise else {
+            let address = settings.listen[0]
+            return address.isWildcard ? nil : address.host
+        }
+        do throws(ClientError) {
+            return try Origin.parse(url).origin.host
+        } catch {
+            // Settings are URLs; what is no address of a host is found by whoever calls it.
+            return nil
         }
     }
 

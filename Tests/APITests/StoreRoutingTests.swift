@@ -36,7 +36,7 @@ import Testing
         let body = #"{"address":"https://[::1]:7171"}"#
         #expect(
             try route(.post, "/v1/stores", body: body).get()
-                == .stores(.join(address: "https://[::1]:7171"), pretty: false))
+                == .stores(.join(address: "https://[::1]:7171", shown: .none), pretty: false))
     }
 
     @Test(arguments: [

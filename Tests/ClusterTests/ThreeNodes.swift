@@ -11,13 +11,21 @@ final class ThreeNodes {
     private(set) var programs: [Int: RunningProgram] = [:]
     private(set) var clients: [Int: HTTPClient] = [:]
     private var ports: [Int: Int] = [:]
+    /// nil: in clear.
+    private let authority: TestAuthority?
 
     static let all = 1...3
 
     /// Started one after the other, each of which asks the one before it; all vote.
-    /// - Parameter count: of those that are started.
-    init(in folder: URL, started count: Int = 3) async throws {
+    /// - Parameters:
+    ///   - count: of those that are started.
+    ///   - authority: who signs a certificate for each.
+    init(
+        in folder: URL, started count: Int = 3, certifiedBy authority: TestAuthority? = nil
+    ) async throws {
         self.folder = folder
+        self.authority = authority
+        for node in Self.all { try authority?.sign("n\(node)") }
         for node in Self.all { ports[node] = try Self.freePort() }
         for node in Self.all.prefix(count) {
             try start(node, joining: node == 1 ? nil : node - 1)
@@ -34,17 +42,36 @@ final class ThreeNodes {
 
     deinit { for program in programs.values { program.kill() } }
 
-    func url(_ node: Int) -> String { "http://127.0.0.1:\(ports[node] ?? 0)" }
+    func url(_ node: Int) -> String {
+        "\(authority == nil ? "http" : "https")://127.0.0.1:\(ports[node] ?? 0)"
+    }
+
+    func port(_ node: Int) -> Int { ports[node] ?? 0 }
+
+    /// A client over TLS, or in clear where nodes are.
+    func client(_ node: Int) -> HTTPClient {
+        let port = ports[node] ?? 0
+        guard let authority else {
+            return HTTPClient(Origin(scheme: .http, host: "127.0.0.1", port: port))
+        }
+        return HTTPClient(
+            Origin(scheme: .https, host: "127.0.0.1", port: port),
+            options: ClientOptions(trust: .authorities(path: authority.path("trust.crt"))))
+    }
 
     /// The same arguments at each start, as a service manager gives them.
-    /// - Parameter dying: where it is to die, perhaps before it is ready.
+    /// - Parameters:
+    ///   - dying: where it is to die, perhaps before it is ready.
+    ///   - flags: in the place of those of its certificate.
     func start(
-        _ node: Int, joining other: Int? = nil, failpoints: String = "", dying point: String? = nil
+        _ node: Int, joining other: Int? = nil, failpoints: String = "", dying point: String? = nil,
+        flags: [String]? = nil
     ) throws {
         var arguments = [
             "serve", "--data-dir", "n\(node)", "--listen", "127.0.0.1:\(ports[node] ?? 0)",
             "--cores", "2", "--cache-size", "16MiB",
         ]
+        arguments += flags ?? authority?.flags("n\(node)", believing: "trust.crt") ?? []
         if let other { arguments += ["--join", url(other)] }
         if !failpoints.isEmpty { arguments += ["--failpoints", failpoints] }
         if let point { arguments += ["--failpoints", "\(point)=panic"] }
@@ -54,8 +81,7 @@ final class ThreeNodes {
         programs[node] = program
         if point != nil { return }
         _ = try #require(program.line(with: "\"event\":\"ready\""), "\(program.messages)")
-        let port = ports[node] ?? 0
-        clients[node] = HTTPClient(Origin(scheme: .http, host: "127.0.0.1", port: port))
+        clients[node] = client(node)
     }
 
     func signal(_ node: Int, _ signal: Int32) throws {

@@ -21,7 +21,7 @@ struct ClientTLSTests {
     {
         let paths = try files.write("server", made ?? TestCertificate(issuer: authority))
         return try TLSAcceptor(
-            certificate: paths.certificate, key: paths.key, now: now ?? wallTime())
+            .init(certificate: paths.certificate, key: paths.key), now: now ?? wallTime())
     }
 
     private func client(

@@ -41,10 +41,14 @@ final class EchoCore: Serving {
     func cancel(_ exchange: ExchangeID) { cancelled.append(exchange) }
 
     var opened: [ExchangeID] = []
+    var certificates: [TLSPeerCertificate] = []
     /// What came on streams of other stores.
     var streamed: [ExchangeID: Bytes] = [:]
 
-    func open(_ exchange: ExchangeID) { opened.append(exchange) }
+    func open(_ exchange: ExchangeID, from source: StreamSource) {
+        opened.append(exchange)
+        certificates.append(source.certificate)
+    }
 
     func receive(_ bytes: Bytes, _ exchange: ExchangeID) {
         streamed[exchange, default: []] += bytes

@@ -57,7 +57,7 @@ import Testing
         let files = try TestFiles()
         let paths = try files.write("server", TestCertificate())
         let tls = try TLSAcceptor(
-            certificate: paths.certificate, key: paths.key, now: wallTime())
+            .init(certificate: paths.certificate, key: paths.key), now: wallTime())
         let front = try LiveFront(tls: overTLS ? tls : nil)
         let body = Data(repeating: 1, count: Limits.bodyBytes + 5_000_000)
         let put = try curl(

@@ -14,7 +14,7 @@ import Testing
         files = try TestFiles()
         let paths = try files.write("server", TestCertificate())
         acceptor = try TLSAcceptor(
-            certificate: paths.certificate, key: paths.key, now: wallTime())
+            .init(certificate: paths.certificate, key: paths.key), now: wallTime())
     }
 
     private static let getBig = "GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -35,7 +35,7 @@ import Testing
         client.socket.send([0x17, 3, 3, 0, 32] + Bytes(repeating: 7, count: 32))
         #expect(try holds { try front.counters.connectionsOpen == 0 })
         let counters = try front.counters
-        #expect(counters.connectionsClosed[.failed] == 1)
+        #expect(counters.connectionsClosed[.tlsFailed] == 1)
         #expect(counters.timeouts[.write] == 0)
         #expect(counters.responseBytesHeld == 0)
         try front.drain()

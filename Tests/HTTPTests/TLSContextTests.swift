@@ -123,7 +123,7 @@ struct TLSContextTests {
     @Test func reloadTakesGoodFilesAndKeepsTheOldForBadOnes() throws {
         let paths = try files.write("a", good)
         let acceptor = try TLSAcceptor(
-            certificate: paths.certificate, key: paths.key, now: wallTime())
+            .init(certificate: paths.certificate, key: paths.key), now: wallTime())
         let first = try #require(acceptor.identity)
         #expect(acceptor.reload(now: wallTime()) == .unchanged)
 

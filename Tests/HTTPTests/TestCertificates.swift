@@ -11,7 +11,8 @@ struct TestCertificate {
     /// `days` from now, which may be negative; self-signed without an issuer.
     init(
         names: String = "DNS:localhost,IP:127.0.0.1", from: Int = -1, until days: Int = 30,
-        issuer: TestCertificate? = nil, isAuthority: Bool = false
+        issuer: TestCertificate? = nil, isAuthority: Bool = false, uses: String? = nil,
+        title: String? = nil
     ) {
         key = Self.makeKey()
         certificate = X509_new()
@@ -21,7 +22,7 @@ struct TestCertificate {
         X509_time_adj_ex(X509_getm_notAfter(certificate), Int32(days), 0, nil)
         X509_set_pubkey(certificate, key)
         let name = X509_get_subject_name(certificate)
-        let text = isAuthority ? "test authority" : "test"
+        let text = title ?? (isAuthority ? "test authority" : "test")
         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, text, -1, -1, 0)
         X509_set_issuer_name(
             certificate, issuer.map { X509_get_subject_name($0.certificate) } ?? name)
@@ -30,6 +31,7 @@ struct TestCertificate {
         } else {
             add(NID_subject_alt_name, names)
         }
+        if let uses { add(NID_ext_key_usage, uses) }
         X509_sign(certificate, issuer?.key ?? key, EVP_sha256())
     }
 

@@ -160,6 +160,23 @@ import Testing
         }
     }
 
+    @Test func authoritiesOfStoresNeedACertificateToShow() throws {
+        #expect(
+            throws: SettingsError.incompleteTLS(
+                given: .peerCA, path: "ca", missing: .tlsCert, origin: .flag)
+        ) {
+            try ServeSettings(
+                LayeredSettings(flags: [.peerCA: ["ca"]], environment: [:], file: nil))
+        }
+        let whole = try ServeSettings(
+            LayeredSettings(
+                flags: [.peerCA: ["ca"], .tlsCert: ["c"]], environment: ["MARTLET_TLS_KEY": "k"],
+                file: nil))
+        #expect(
+            whole.tls
+                == ServeSettings.TLSFiles(certificate: "c", key: "k", peerAuthorities: "ca"))
+    }
+
     @Test func theCommandIsRepeatedWithOneChange() throws {
         let layered = try LayeredSettings(
             flags: [.dataDir: ["my data"], .insecure: ["true"], .listen: ["0.0.0.0:1", "[::]:2"]],

@@ -83,6 +83,8 @@ package struct ClientOptions: Sendable {
     package var version = Version.automatic
     /// Whose certificates are accepted, if the origin is https.
     package var trust = TLSContext.Trust.system
+    /// In the place of that: whom a store believes, and what it shows of itself.
+    package var peerContext: TLSContext?
     /// For the name, the connection and the TLS handshake together.
     package var connectTimeout = Duration.seconds(5)
     package var responseTimeout = Duration.seconds(30)
@@ -103,6 +105,7 @@ package struct ClientOptions: Sendable {
             case .http2: [.http2]
             case .automatic: [.http2, .http1]
             }
+        if let peerContext { return peerContext }
         return try TLSContext.client(trust: trust, protocols: protocols)
     }
 }

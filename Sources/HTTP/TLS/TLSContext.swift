@@ -3,7 +3,9 @@
 /// A server's context is made from files that have been checked to be readable, of a kind, valid
 /// now and fitting each other, so that a mistake is found before the port opens and not by the
 /// first client. TLS 1.2 and 1.3 only; one stateless ticket; no renegotiation, compression or
-/// session cache. Left out: client certificates, SNI (one certificate), early data, OCSP stapling.
+/// session cache. A server that knows authorities asks every client for a certificate and lets in
+/// who has none: what a connection may ask is decided by what it has shown. Left out: SNI (one
+/// certificate), early data, OCSP stapling, revocation lists.
 package import Base
 internal import COpenSSL
 private import Glibc
@@ -40,45 +42,63 @@ package final class TLSContext: @unchecked Sendable {
         certificate certificatePath: String, key keyPath: String, now: WallTime
     ) throws(TLSFileError) -> TLSContext {
         try server(
-            certificate: (certificatePath, try TLSFiles.read(certificatePath)),
-            key: (keyPath, try TLSFiles.read(keyPath)), now: now)
+            certificate: TLSFiles.file(certificatePath), key: TLSFiles.file(keyPath), now: now)
     }
 
+    /// - Parameter authorities: whose certificates clients may show; nil asks for none.
     static func server(
-        certificate: (path: String, bytes: Bytes), key: (path: String, bytes: Bytes), now: WallTime
+        certificate: TLSFile, key: TLSFile, authorities: TLSAuthorities? = nil, now: WallTime
     ) throws(TLSFileError) -> TLSContext {
-        let chain = try TLSFiles.certificates(certificate.bytes, certificate.path)
-        defer { for link in chain { X509_free(link) } }
-        let privateKey = try TLSFiles.key(key.bytes, key.path)
-        defer { EVP_PKEY_free(privateKey) }
-        let identity = TLSIdentity(of: chain[0])
-        guard identity.notAfter > now else {
-            throw .expired(path: certificate.path, since: identity.notAfter)
-        }
-        guard identity.notBefore <= now else {
-            throw .notYetValid(path: certificate.path, from: identity.notBefore)
-        }
-        ERR_clear_error()
-        guard X509_check_private_key(chain[0], privateKey) == 1 else {
-            let owner = chain.firstIndex { X509_check_private_key($0, privateKey) == 1 }
-            ERR_clear_error()
-            guard let owner else {
-                throw .keyMismatch(certificate: certificate.path, key: key.path)
-            }
-            throw .wrongOrder(path: certificate.path, position: owner + 1, key: key.path)
-        }
-        let context = TLSContext(method: TLS_server_method(), isServer: true, identity: identity)
-        var isTaken =
-            SSL_CTX_use_certificate(context.handle, chain[0]) == 1
-            && SSL_CTX_use_PrivateKey(context.handle, privateKey) == 1
-        for link in chain.dropFirst() {
-            isTaken = isTaken && martlet_ctx_add_chain(context.handle, link) == 1
-        }
-        guard isTaken else {
-            throw .refused(path: certificate.path, reason: takeOpenSSLError())
-        }
+        let own = try OwnCertificate(certificate, key, now: now)
+        let context = TLSContext(
+            method: TLS_server_method(), isServer: true, identity: own.identity)
+        try context.show(own, certificate.path)
         SSL_CTX_set_num_tickets(context.handle, 1)
         SSL_CTX_set_alpn_select_cb(context.handle, selectProtocol, nil)
+        if let authorities { context.ask(for: authorities) }
+        return context
+    }
+
+    /// Whether who calls it by this name or address finds it in the certificate.
+    package func isFor(_ host: String) -> Bool {
+        guard let certificate = SSL_CTX_get0_certificate(handle) else { return false }
+        defer { ERR_clear_error() }
+        return X509_check_ip_asc(certificate, host, 0) == 1
+            || X509_check_host(certificate, host, host.utf8.count, 0, nil) == 1
+    }
+
+    private func ask(for authorities: TLSAuthorities) {
+        SSL_CTX_set_verify(handle, SSL_VERIFY_PEER, noteRejection)
+        SSL_CTX_set_client_CA_list(handle, authorities.names)
+        // Without one OpenSSL ends every resumed session of a server that asks.
+        let name = Bytes("martlet".utf8)
+        let isTaken =
+            martlet_ctx_set_verify_store(handle, authorities.store) == 1
+            && SSL_CTX_set_session_id_context(handle, name, UInt32(name.count)) == 1
+        invariant(isTaken, "a store and a short name are taken")
+    }
+
+    private func show(_ own: OwnCertificate, _ path: String) throws(TLSFileError) {
+        var isTaken =
+            SSL_CTX_use_certificate(handle, own.chain[0]) == 1
+            && SSL_CTX_use_PrivateKey(handle, own.key) == 1
+        for link in own.chain.dropFirst() {
+            isTaken = isTaken && martlet_ctx_add_chain(handle, link) == 1
+        }
+        guard isTaken else { throw .refused(path: path, reason: takeOpenSSLError()) }
+    }
+
+    /// What a store calls others with: it shows its own certificate, and believes `authorities`
+    /// alone.
+    static func peer(_ own: OwnCertificate, _ path: String, authorities: TLSAuthorities)
+        throws(TLSFileError) -> TLSContext
+    {
+        let context = TLSContext(method: TLS_client_method(), isServer: false, identity: nil)
+        SSL_CTX_set_verify(context.handle, SSL_VERIFY_PEER, noteRejection)
+        let isTaken = martlet_ctx_set_verify_store(context.handle, authorities.store)
+        invariant(isTaken == 1, "a store is taken")
+        try context.show(own, path)
+        context.offer([.http2, .http1])
         return context
     }
 
@@ -104,19 +124,62 @@ package final class TLSContext: @unchecked Sendable {
             SSL_CTX_set_default_verify_paths(context.handle)
         case .authorities(let path):
             SSL_CTX_set_verify(context.handle, SSL_VERIFY_PEER, noteRejection)
-            let found = try TLSFiles.certificates(try TLSFiles.read(path), path)
-            defer { for certificate in found { X509_free(certificate) } }
-            let store = SSL_CTX_get_cert_store(context.handle)
-            for certificate in found {
-                guard X509_STORE_add_cert(store, certificate) == 1 else {
-                    throw .refused(path: path, reason: takeOpenSSLError())
-                }
-            }
+            let authorities = try TLSAuthorities(TLSFiles.file(path))
+            let isTaken = martlet_ctx_set_verify_store(context.handle, authorities.store)
+            invariant(isTaken == 1, "a store is taken")
         }
-        let offer = protocols.flatMap { [UInt8($0.rawValue.utf8.count)] + Bytes($0.rawValue.utf8) }
-        let refused = SSL_CTX_set_alpn_protos(context.handle, offer, UInt32(offer.count))
-        invariant(refused == 0, "the protocol list is well formed")
+        context.offer(protocols)
         return context
+    }
+
+    private func offer(_ protocols: [TLSProtocol]) {
+        let offer = protocols.flatMap { [UInt8($0.rawValue.utf8.count)] + Bytes($0.rawValue.utf8) }
+        let refused = SSL_CTX_set_alpn_protos(handle, offer, UInt32(offer.count))
+        invariant(refused == 0, "the protocol list is well formed")
+    }
+}
+
+/// A file that was read, and where it was, for errors.
+typealias TLSFile = (path: String, bytes: Bytes)
+
+/// A certificate chain and its key, checked to fit each other and to be valid now.
+final class OwnCertificate {
+    let chain: [OpaquePointer]
+    let key: OpaquePointer
+    let identity: TLSIdentity
+
+    init(
+        _ certificate: TLSFile, _ key: TLSFile, now: WallTime
+    ) throws(TLSFileError) {
+        let chain = try TLSFiles.certificates(certificate.bytes, certificate.path)
+        self.chain = chain
+        identity = TLSIdentity(of: chain[0])
+        do throws(TLSFileError) {
+            self.key = try TLSFiles.key(key.bytes, key.path)
+        } catch {
+            for link in chain { X509_free(link) }
+            throw error
+        }
+        guard identity.notAfter > now else {
+            throw .expired(path: certificate.path, since: identity.notAfter)
+        }
+        guard identity.notBefore <= now else {
+            throw .notYetValid(path: certificate.path, from: identity.notBefore)
+        }
+        ERR_clear_error()
+        guard X509_check_private_key(chain[0], self.key) == 1 else {
+            let owner = chain.firstIndex { X509_check_private_key($0, self.key) == 1 }
+            ERR_clear_error()
+            guard let owner else {
+                throw .keyMismatch(certificate: certificate.path, key: key.path)
+            }
+            throw .wrongOrder(path: certificate.path, position: owner + 1, key: key.path)
+        }
+    }
+
+    deinit {
+        for link in chain { X509_free(link) }
+        EVP_PKEY_free(key)
     }
 }
 
@@ -157,6 +220,8 @@ private let noteRejection: SSL_verify_cb = { isAccepted, store in
     let code = X509_STORE_CTX_get_error(store)
     let text = X509_verify_cert_error_string(Int(code)).map { String(cString: $0) } ?? "\(code)"
     let session = Unmanaged<TLSSession>.fromOpaque(owner).takeUnretainedValue()
+    // Where it goes on in spite of it, the first reason is the root of the others.
+    guard session.rejection == nil else { return session.isServer ? 1 : 0 }
     let names = X509_STORE_CTX_get_current_cert(store).map { TLSIdentity(of: $0).names } ?? []
     switch code {
     case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -167,5 +232,6 @@ private let noteRejection: SSL_verify_cb = { isAccepted, store in
         session.rejection = "expired since \(end?.asDate ?? "an unknown time")"
     default: session.rejection = text
     }
-    return 0
+    // A server lets the connection stand: whatever asks for a certificate is told why not.
+    return session.isServer ? 1 : 0
 }

@@ -22,6 +22,8 @@ package enum TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
     case notYetValid(path: String, from: WallTime)
     /// OpenSSL refuses it: a key too small, a signature too weak, a broken chain.
     case refused(path: String, reason: String)
+    /// The authorities of the cluster would not accept it: no other store would talk to this one.
+    case notOfPeers(path: String, authorities: String, use: String, reason: String)
 
     package var description: String {
         switch self {
@@ -44,6 +46,9 @@ package enum TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
         case .expired(let path, let since): "\(path): expired since \(since.asDate)"
         case .notYetValid(let path, let from): "\(path): not valid before \(from.asDate)"
         case .refused(let path, let reason): "\(path): OpenSSL refuses it: \(reason)"
+        case .notOfPeers(let path, let authorities, let use, let reason):
+            "\(path): stores that believe \(authorities) would not accept it "
+                + "as a \(use)'s: \(reason)"
         }
     }
 
@@ -63,6 +68,8 @@ package enum TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
         case .expired(let path, _), .notYetValid(let path, _):
             "openssl x509 -in \(path) -noout -dates; date -u"
         case .refused(let path, _): "openssl x509 -in \(path) -noout -text"
+        case .notOfPeers(let path, let authorities, let use, _):
+            "openssl verify -CAfile \(authorities) -purpose ssl\(use) -untrusted \(path) \(path)"
         }
     }
 
@@ -72,7 +79,8 @@ package enum TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
         case .missing(let path), .permissionDenied(let path, _, _, _), .notAFile(let path),
             .unreadable(let path, _), .tooLarge(let path, _), .noCertificate(let path, _),
             .noKey(let path, _), .keyHasPassphrase(let path), .expired(let path, _),
-            .wrongOrder(let path, _, _), .notYetValid(let path, _), .refused(let path, _):
+            .wrongOrder(let path, _, _), .notYetValid(let path, _), .refused(let path, _),
+            .notOfPeers(let path, _, _, _):
             path
         case .keyMismatch(_, let key): key
         }

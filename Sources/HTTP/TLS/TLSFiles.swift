@@ -101,6 +101,8 @@ enum TLSFiles {
         return Bytes(bytes[..<count])
     }
 
+    static func file(_ path: String) throws(TLSFileError) -> TLSFile { (path, try read(path)) }
+
     private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
 
     private static func openError(_ path: String, _ code: Int32) -> TLSFileError {

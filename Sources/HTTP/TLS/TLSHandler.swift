@@ -13,6 +13,7 @@ internal import NIOPosix
 package struct TLSHandshakeCompleted: Hashable, Sendable {
     /// nil if the client offers no ALPN; then the first bytes decide.
     package var selectedProtocol: TLSProtocol?
+    package var peerCertificate = TLSPeerCertificate.unasked
 }
 
 package final class TLSHandler: ChannelDuplexHandler {
@@ -192,7 +193,9 @@ package final class TLSHandler: ChannelDuplexHandler {
         if wasHandshaking, session.phase == .open {
             timer?.cancel()
             context.fireUserInboundEventTriggered(
-                TLSHandshakeCompleted(selectedProtocol: session.selectedProtocol))
+                TLSHandshakeCompleted(
+                    selectedProtocol: session.selectedProtocol,
+                    peerCertificate: session.peerCertificate))
         }
         if plaintext.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(plaintext)) }
         if session.isInputClosed { inputEnded(context) }

@@ -5,6 +5,7 @@
 /// and what it costs stays flat after a large answer (measured: 57 kB, where memory BIOs keep 142
 /// kB). The BIO takes whatever is written, so OpenSSL never has to be called again with the same
 /// bytes. A class, since OpenSSL keeps a pointer to it.
+internal import API
 private import Base
 internal import COpenSSL
 package import NIOCore
@@ -56,6 +57,34 @@ package enum TLSFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case .handshakeTimedOut: "the handshake took too long"
         }
     }
+
+    /// The other side has said so, by an alert (RFC 8446 §6.2) as OpenSSL names it.
+    var isRefusalOfCertificate: Bool {
+        guard case .protocolError(let reason) = self, reason.contains(" alert ") else {
+            return false
+        }
+        return reason.hasSuffix("unknown ca") || reason.contains("certificate")
+    }
+}
+
+/// What the other side of a connection has shown of itself.
+package enum TLSPeerCertificate: Hashable, Sendable {
+    /// It was not asked: there is no TLS, or nobody who could be believed.
+    case unasked
+    case absent
+    /// Not signed by an authority that this side knows, expired, for another use, …
+    case rejected(String)
+    case verified
+
+    /// As a request carries it.
+    var shown: ShownCertificate {
+        switch self {
+        case .unasked: .clear
+        case .absent: .none
+        case .rejected: .rejected
+        case .verified: .verified
+        }
+    }
 }
 
 package final class TLSSession {
@@ -75,10 +104,13 @@ package final class TLSSession {
     package private(set) var isInputClosed = false
     /// What ALPN agreed on, once open; nil if the peer did not offer it.
     package private(set) var selectedProtocol: TLSProtocol?
+    /// What a client has shown, once open; of a server's session.
+    package private(set) var peerCertificate = TLSPeerCertificate.unasked
     /// The name that the peer's certificate must have; of a client's session.
     let peerName: String?
     /// Why the peer's certificate was not accepted.
     var rejection: String?
+    var isServer: Bool { context.isServer }
     private var hasInput = false
     fileprivate var keyUpdates = 0
 
@@ -194,6 +226,7 @@ package final class TLSSession {
         guard result != 1 else {
             phase = .open
             selectedProtocol = agreedProtocol()
+            if isServer { peerCertificate = shownCertificate() }
             return true
         }
         guard SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ else { throw fail() }
@@ -206,6 +239,18 @@ package final class TLSSession {
         SSL_get0_alpn_selected(ssl, &start, &count)
         let name = UnsafeRawBufferPointer(start: start, count: Int(count))
         return TLSProtocol(rawValue: String(decoding: name, as: UTF8.self))
+    }
+
+    private func shownCertificate() -> TLSPeerCertificate {
+        guard SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE else { return .unasked }
+        guard SSL_get0_peer_certificate(ssl) != nil else { return .absent }
+        // A ticket may be older than the authorities; stores resume nothing.
+        guard SSL_session_reused(ssl) == 0 else {
+            return .rejected("it was shown in an earlier session, which does not count")
+        }
+        let code = SSL_get_verify_result(ssl)
+        if rejection == nil, code == Int(X509_V_OK) { return .verified }
+        return .rejected(rejection ?? "verification failed with code \(code)")
     }
 
     // Hot path: once per socket read.
@@ -237,7 +282,7 @@ package final class TLSSession {
     private func fail() -> TLSFailure {
         phase = .failed
         let reason = takeOpenSSLError(newest: true)
-        if let rejection { return .certificateRejected(reason: rejection) }
+        if !isServer, let rejection { return .certificateRejected(reason: rejection) }
         return .protocolError(reason: reason)
     }
 }
