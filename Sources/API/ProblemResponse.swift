@@ -86,7 +86,8 @@ extension Problem {
     static func preconditionFailed(_ actual: Fingerprint?) -> Problem {
         guard let actual else {
             return Problem(
-                .preconditionFailed, "The precondition did not hold: the key is absent.")
+                .preconditionFailed,
+                "The precondition did not hold: the key is absent. If-None-Match: * creates it.")
         }
         let tag = String(decoding: actual.tag, as: UTF8.self)
         return Problem(
