@@ -1,8 +1,9 @@
 /// `martlet playground`: a cluster on this machine in one command, to try what several nodes do.
 ///
-/// All nodes are in this one process, each with its own threads, sockets and directory, so that
-/// nothing is left behind however it ends. They talk over loopback as nodes of their own would. To
-/// kill one for real, start three `martlet serve`.
+/// All nodes are in this one process, each with its own threads, sockets and directory, so that no
+/// process is left behind however it ends; what is, if it is killed, is the folder of its data.
+/// They talk over loopback as nodes of their own would. To kill one for real, start three
+/// `martlet serve`.
 internal import ArgumentParser
 internal import Base
 internal import Glibc
@@ -50,10 +51,16 @@ struct PlaygroundCommand: AsyncParsableCommand {
         let home = try dataDir ?? Self.makeTemporaryFolder()
         var cluster = PlaygroundCluster(home: home, count: nodes, storeFailed: signals.storeFailed)
         do {
-            try await cluster.start(from: port)
+            try await cluster.start(from: port) { signals.isStopWanted }
         } catch {
-            try await cluster.stop()
-            try removeIfTemporary(home)
+            // That it could not be started is the news; what follows from it is said beside it.
+            do {
+                try await cluster.stop()
+                try removeIfTemporary(home)
+            } catch let second {
+                writeLine("and stopping what had started failed: \(second)", to: STDERR_FILENO)
+            }
+            if error is CancellationError { return writeStopped() }
             throw error
         }
         show(cluster, home, took: began.duration(to: .now))
@@ -67,6 +74,10 @@ struct PlaygroundCommand: AsyncParsableCommand {
         // What happened is in the log already.
         if last == .storeFailed { throw CommandFailure(.disk) }
         try removeIfTemporary(home)
+        writeStopped()
+    }
+
+    private func writeStopped() {
         writeLine("stopped cleanly, nothing to undo", to: STDERR_FILENO)
     }
 
@@ -132,8 +143,10 @@ struct PlaygroundCluster {
         self.storeFailed = storeFailed
     }
 
-    /// Ready means that all of them vote.
-    mutating func start(from port: UInt16) async throws {
+    /// Ready means that all of them vote and have what was committed.
+    ///
+    /// - Throws: `CancellationError` if it is to stop before.
+    mutating func start(from port: UInt16, isStopWanted: () -> Bool) async throws {
         var places: [(LayeredSettings, ServeSettings)] = []
         var next = port
         for index in 0..<count {
@@ -143,6 +156,7 @@ struct PlaygroundCluster {
         }
         let peers = try knownStores(places.map(\.1))
         for (layers, settings) in places {
+            if isStopWanted() { throw CancellationError() }
             var start = NodeStart(
                 settings: settings, checks: StartChecks(layers: layers, settings: settings),
                 format: .text, storeFailed: storeFailed)
@@ -154,7 +168,7 @@ struct PlaygroundCluster {
                 throw CommandFailure(error, format: .text)
             }
         }
-        try await allVote()
+        try await allVote(isStopWanted)
     }
 
     private func place(
@@ -196,23 +210,33 @@ struct PlaygroundCluster {
         return known
     }
 
-    private func allVote() async throws {
+    private func allVote(_ isStopWanted: () -> Bool) async throws {
         let end = ContinuousClock.now + Self.patience
-        let client = HTTPClient(try Origin.parse(urls[0]).origin)
+        let clients = try urls.map { HTTPClient(try Origin.parse($0).origin) }
         while ContinuousClock.now < end {
-            let list = try await client.send(ClientRequest("GET", "/v1/stores"))
-            if list.status == 200 {
-                let answer = ClusterView.Answer(bytes: list.body, origin: client.origin)
-                let stores = try ClusterView(answer).stores
-                let voters = stores.count { $0.role != "learner" }
-                if voters >= count, stores.contains(where: { $0.role == "leader" }) { return }
-            }
+            if isStopWanted() { throw CancellationError() }
+            if try await doAllVote(clients) { return }
             try await Task.sleep(for: Self.pause)
         }
         throw CommandFailure(
             Diagnosis(
                 .error, "no_leader", "the nodes have not found each other",
                 advice: "martlet playground --data-dir ./another"), .tryAgain)
+    }
+
+    private func doAllVote(_ clients: [HTTPClient]) async throws -> Bool {
+        let list = try await clients[0].send(ClientRequest("GET", "/v1/stores"))
+        guard list.status == 200 else { return false }
+        let answer = ClusterView.Answer(bytes: list.body, origin: clients[0].origin)
+        guard try ClusterView(answer).stores.count(where: { $0.role != "learner" }) >= count else {
+            return false
+        }
+        for client in clients {
+            guard try await client.send(ClientRequest("GET", "/readyz")).status == 200 else {
+                return false
+            }
+        }
+        return true
     }
 
     /// All at once: the last one would wait in vain for another to lead.

@@ -16,25 +16,30 @@ final class StopSignals {
     }
 
     let requests: AsyncStream<Request>
+    private let stops = StopCount()
     /// May be called from any thread.
     let storeFailed: @Sendable () -> Void
     /// Held as long as signals are to be heard.
     private let sources: [any DispatchSourceSignal]
 
-    /// From here on, these signals no longer end the process by themselves.
+    /// For whoever is in the middle of something else than hearing requests.
+    var isStopWanted: Bool { stops.isAny }
+
+    /// From here on, these signals no longer end the process by themselves, but are heard. On
+    /// Linux Dispatch puts a handler of its own in place of the default one; ignored first, a
+    /// signal that came before that was lost.
     init() {
         let (stream, continuation) = AsyncStream.makeStream(of: Request.self)
         let queue = DispatchQueue(label: "martlet.signals")
-        let stops = StopCount()
+        let stops = stops
         let hadTerminal = isatty(STDERR_FILENO) == 1
         requests = stream
         storeFailed = {
             _ = stops.next()
             continuation.yield(.storeFailed)
         }
+        let registered = DispatchGroup()
         sources = [SIGTERM, SIGINT, SIGHUP].map { number in
-            // Dispatch sees signals beside their action; the default one would end us first.
-            signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 // After a hang-up the terminal answers nothing any more, not even what it is.
@@ -47,9 +52,12 @@ final class StopSignals {
                     StopSignals.endAtOnce(number)
                 }
             }
+            registered.enter()
+            source.setRegistrationHandler { registered.leave() }
             source.resume()
             return source
         }
+        registered.wait()
     }
 
     /// As the signal would have done, so that whoever waits for the process sees why it ended.
@@ -68,6 +76,8 @@ final class StopSignals {
 
 private final class StopCount: Sendable {
     private let count = Atomic(0)
+
+    var isAny: Bool { count.load(ordering: .relaxed) > 0 }
 
     func next() -> Int { count.add(1, ordering: .relaxed).newValue }
 }

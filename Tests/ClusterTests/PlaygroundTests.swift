@@ -55,6 +55,26 @@ import Testing
         }
     }
 
+    @Test func ctrlCIsHeardWhileItStarts() async throws {
+        try await withFolder { folder in
+            let program = try Program(
+                arguments: ["playground", "--nodes", "9", "--port", "31000"]
+            ).with("TMPDIR", folder.path).in(folder).start()
+            defer { program.kill() }
+            let end = ContinuousClock.now + .seconds(20)
+            while try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty {
+                try #require(ContinuousClock.now < end, "\(program.messages)")
+                usleep(1_000)
+            }
+            program.send(SIGINT)
+            let outcome = try #require(program.wait(.seconds(20)), "it did not end")
+            #expect(outcome.status == 0, "\(outcome.messages)")
+            #expect(!outcome.messages.contains("ready after"))
+            #expect(outcome.messages.hasSuffix("stopped cleanly, nothing to undo\n"))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+        }
+    }
+
     // The ports may be others: what the directories remember of each other is out of date then.
     @Test func itGoesOnWithItsData() async throws {
         try await withFolder { folder in
