@@ -210,8 +210,8 @@ let package = Package(
         tests(
             of: "HTTP",
             [
-                "Base", "API", "CNghttp2", "COpenSSL", "CZlib", nio("NIOCore"), nio("NIOPosix"),
-                nio("NIOEmbedded"), nio("NIOHTTP1"),
+                "Base", "API", "Regions", "CNghttp2", "COpenSSL", "CZlib", nio("NIOCore"),
+                nio("NIOPosix"), nio("NIOEmbedded"), nio("NIOHTTP1"),
             ]),
         .testTarget(
             name: "APITests", dependencies: ["API", "Base", "Regions", "Storage", "Telemetry"],

@@ -1,5 +1,6 @@
 /// What a node tells about itself at `/v1/status` and `/readyz`.
 package import Base
+package import Regions
 
 package struct HealthCheck: Hashable, Sendable {
     /// snake_case, such as `store_writable`.
@@ -21,6 +22,7 @@ package struct NodeReport: Hashable, Sendable {
     package var revision: String
     /// The node's identity, kept in its data directory.
     package var nodeID: String
+    package var store: StoreID
     package var startedAt: WallTime
     package var uptime: Duration
     /// Such as `rocksdb`.
@@ -33,13 +35,15 @@ package struct NodeReport: Hashable, Sendable {
     package var checks: [HealthCheck]
 
     package init(
-        version: String, revision: String, nodeID: String, startedAt: WallTime, uptime: Duration,
-        engine: String, memoryBoundBytes: UInt64?, diskFreeBytes: UInt64,
+        version: String, revision: String, nodeID: String, store: StoreID,
+        startedAt: WallTime, uptime: Duration, engine: String, memoryBoundBytes: UInt64?,
+        diskFreeBytes: UInt64,
         diskCapacityBytes: UInt64, checks: [HealthCheck]
     ) {
         self.version = version
         self.revision = revision
         self.nodeID = nodeID
+        self.store = store
         self.startedAt = startedAt
         self.uptime = uptime
         self.engine = engine

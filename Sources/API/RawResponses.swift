@@ -4,6 +4,14 @@ package import Regions
 
 /// The response to `request`, whose commands had these outcomes, one for each, in order.
 package func respond(
+    to request: RawRequest, with outcomes: [RawOutcome], served: Served? = nil, requestID: Bytes
+) -> Response {
+    var response = respond(to: request, with: outcomes, requestID: requestID)
+    response.servedBy = served.map { ServedBy(store: $0.store, role: $0.stamp.role) }
+    return response
+}
+
+private func respond(
     to request: RawRequest, with outcomes: [RawOutcome], requestID: Bytes
 ) -> Response {
     invariant(outcomes.count == request.commands.count, "one outcome for each command")

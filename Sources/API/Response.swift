@@ -34,13 +34,15 @@ package enum ResponseHeaderName: String, CaseIterable, Hashable, Sendable {
     case expiresAt = "martlet-expires-at"
     case requestID = "martlet-request-id"
     case retryAfter = "retry-after"
+    case servedBy = "martlet-served-by"
     case vary
     case version = "martlet-version"
 
     /// Sent for a property of `Response`, and so never among its other fields.
     var isProperty: Bool {
         switch self {
-        case .acceptRanges, .cacheControl, .contentTypeOptions, .entityTag, .requestID: true
+        case .acceptRanges, .cacheControl, .contentTypeOptions, .entityTag, .requestID, .servedBy:
+            true
         default: false
         }
     }
@@ -55,10 +57,12 @@ package struct Response: Hashable, Sendable {
     package var status: Int
     /// nil for a response that has no content (204, 304).
     package var contentType: ContentType?
-    /// What the request is called. With `entityTag` and `isStorable` apart from the other fields
+    /// What the request is called. With the next three apart from the other fields
     /// because nearly every answer has them: kept so, they cost no array and no text.
     package var requestID: Bytes?
     package var entityTag: Fingerprint?
+    /// Whose data this is; nil if no store's data was asked.
+    package var servedBy: ServedBy?
     /// False adds `cache-control: no-store`.
     package var isStorable = true
     /// True adds `accept-ranges: none`: a value is read whole (RFC 9110 §14.3).
@@ -118,6 +122,7 @@ package struct Response: Hashable, Sendable {
         if !isStorable { fields.append(Field(name: .cacheControl, value: Bytes(Self.noStore))) }
         if isWholeOnly { fields.append(Field(name: .acceptRanges, value: Bytes(Self.none))) }
         if let entityTag { fields.append(Field(name: .entityTag, value: entityTag.quotedTag)) }
+        if let servedBy { fields.append(Field(name: .servedBy, value: servedBy.text)) }
         return fields + headers
     }
 

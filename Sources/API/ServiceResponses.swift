@@ -70,6 +70,7 @@ extension Response {
             json.member("version", report.version)
             json.member("revision", report.revision)
             json.member("node_id", report.nodeID)
+            json.member("store_id", "\(report.store)")
             json.member("started_at", report.startedAt.rfc3339)
             json.member("uptime_seconds", report.uptime.wholeSeconds)
             json.member("ready", report.isReady)

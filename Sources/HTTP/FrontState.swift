@@ -183,6 +183,15 @@ final class FieldBuffer {
         add(name, start, Fingerprint.quotedCount, flags: Int(NGHTTP2_NV_FLAG_NO_INDEX.rawValue))
     }
 
+    /// The same for one answer after another, so HPACK's table soon has it.
+    func add(_ name: StaticString, _ servedBy: ServedBy) {
+        invariant(used + ServedBy.countMax <= valueCapacity, "room was made for a store")
+        let start = values + used
+        let length = servedBy.write(to: start)
+        used += length
+        add(name, start, length)
+    }
+
     func add(_ name: StaticString, _ number: Int) {
         invariant(used + Decimal.maxLength <= valueCapacity, "room was made for a number")
         let start = values + used

@@ -22,7 +22,7 @@ enum HTTP1Writer {
         date: UnsafePointer<UInt8>, into buffer: inout ByteBuffer
     ) {
         invariant((200...599).contains(response.status), "a final answer has a final status")
-        var most = 416 + (response.requestID?.count ?? 0)
+        var most = 480 + (response.requestID?.count ?? 0)
         for field in response.headers {
             most += field.name.wire.utf8CodeUnitCount + field.value.count + 4
         }
@@ -60,6 +60,10 @@ enum HTTP1Writer {
             if let entityTag = response.entityTag {
                 cursor.put("\r\netag: ")
                 cursor.put(entityTag)
+            }
+            if let servedBy = response.servedBy {
+                cursor.put("\r\nmartlet-served-by: ")
+                cursor.put(servedBy)
             }
             for field in response.headers {
                 assert(
@@ -110,6 +114,11 @@ enum HTTP1Writer {
         mutating func put(_ number: Int) {
             need(Decimal.maxLength)
             at += Decimal.write(number, to: at)
+        }
+
+        mutating func put(_ servedBy: ServedBy) {
+            need(ServedBy.countMax)
+            at += servedBy.write(to: at)
         }
 
         mutating func put(_ tag: Fingerprint) {

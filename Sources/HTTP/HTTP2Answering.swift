@@ -112,10 +112,10 @@ extension HTTP2Session {
         invariant((200...599).contains(response.status), "a final answer has a final status")
         let fields = state.fields
         var valueBytes =
-            3 + HTTPDate.length + Decimal.maxLength + Fingerprint.quotedCount
+            3 + HTTPDate.length + Decimal.maxLength + Fingerprint.quotedCount + ServedBy.countMax
             + (response.requestID?.count ?? 0)
         for field in response.headers { valueBytes += field.value.count }
-        fields.reset(fields: response.headers.count + 9, valueBytes: valueBytes)
+        fields.reset(fields: response.headers.count + 10, valueBytes: valueBytes)
         fields.add(":status", response.status)
         if let type = response.contentType { fields.add("content-type", type.wire) }
         if response.mayHaveBody { fields.add("content-length", response.body.count) }
@@ -127,6 +127,9 @@ extension HTTP2Session {
         if !response.isStorable { fields.add("cache-control", Response.noStore) }
         if response.isWholeOnly { fields.add("accept-ranges", Response.none) }
         if let entityTag = response.entityTag { fields.add("etag", entityTag) }
+        if let servedBy = response.servedBy {
+            fields.add(ResponseHeaderName.servedBy.wire, servedBy)
+        }
         for field in response.headers {
             assert(field.value.allSatisfy { $0 >= 0x20 || $0 == 0x09 }, "values have no line ends")
             fields.add(field.name.wire, field.value, neverIndexed: field.name.isUnique)

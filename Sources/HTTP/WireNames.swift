@@ -18,6 +18,7 @@ extension ResponseHeaderName {
         case .expiresAt: "martlet-expires-at"
         case .requestID: "martlet-request-id"
         case .retryAfter: "retry-after"
+        case .servedBy: "martlet-served-by"
         case .vary: "vary"
         case .version: "martlet-version"
         }

@@ -90,9 +90,14 @@ package struct RegionRequest: Sendable {
 package struct RegionReply: Sendable {
     package var number: RegionRequest.Number
     package var outcomes: [RawOutcome]
+    /// Of the replica whose data gave them; nil if none of them came from data.
+    package var stamp: ReplicaStamp?
 
-    package init(number: RegionRequest.Number, outcomes: [RawOutcome]) {
+    package init(
+        number: RegionRequest.Number, outcomes: [RawOutcome], stamp: ReplicaStamp? = nil
+    ) {
         self.number = number
         self.outcomes = outcomes
+        self.stamp = stamp
     }
 }

@@ -36,6 +36,8 @@ struct RawExchange: Sendable {
     var answerBytes = 0
     /// The shard has been told to give up; its reply ends the request.
     var isExpired = false
+    /// Whose data gave the outcomes that came last; nil if none did.
+    var served: Served?
     /// Nobody waits for the answer.
     var isCancelled = false
 

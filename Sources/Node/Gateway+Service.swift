@@ -2,6 +2,7 @@
 internal import API
 package import Base
 internal import Failpoints
+package import Regions
 internal import Storage
 internal import Telemetry
 
@@ -60,6 +61,7 @@ extension Gateway {
     private func report(at now: Now) -> NodeReport {
         NodeReport(
             version: facts.version, revision: facts.revision, nodeID: facts.nodeID,
+            store: facts.store,
             startedAt: facts.startedAt.wall,
             uptime: now.instant.since(facts.startedAt.instant), engine: facts.engine,
             memoryBoundBytes: facts.memoryBoundBytes,
@@ -111,6 +113,7 @@ package struct NodeFacts: Sendable {
     package var version: String
     package var revision: String
     package var nodeID: String
+    package var store: StoreID
     package var engine: String
     /// Memory that the engine stays below; nil if nothing bounds it.
     package var memoryBoundBytes: UInt64?
@@ -119,12 +122,13 @@ package struct NodeFacts: Sendable {
     package var hasFailpoints: Bool
 
     package init(
-        version: String, revision: String, nodeID: String, engine: String,
+        version: String, revision: String, nodeID: String, store: StoreID, engine: String,
         memoryBoundBytes: UInt64?, startedAt: Now, hasFailpoints: Bool = false
     ) {
         self.version = version
         self.revision = revision
         self.nodeID = nodeID
+        self.store = store
         self.engine = engine
         self.memoryBoundBytes = memoryBoundBytes
         self.startedAt = startedAt

@@ -236,6 +236,7 @@ package struct Gateway: ~Copyable {
         // nil: the request has been answered already, or is with another store by now.
         guard exchanges[handle]?.target?.store == store, var exchange = exchanges.remove(handle)
         else { return }
+        if let stamp = reply.stamp { exchange.served = Served(stamp, store: store ?? facts.store) }
         turnWeight += exchange.batch.received(reply.outcomes)
         if exchange.isExpired { exchange.batch.abandon(.deadlineExceeded) }
         if endsRequest { exchange.batch.abandon(.noLeader) }
@@ -271,7 +272,8 @@ package struct Gateway: ~Copyable {
         }
         answerBytes += byteCount
         let response = API.respond(
-            to: exchange.request, with: outcomes, requestID: exchange.context.requestID)
+            to: exchange.request, with: outcomes, served: exchange.served,
+            requestID: exchange.context.requestID)
         answer(exchange.context, response, at: now, into: &effects)
     }
 

@@ -168,8 +168,16 @@ package struct Shard: ~Copyable {
         _ number: RegionRequest.Number, _ outcomes: [RawOutcome], to requester: UnitAddress,
         into effects: inout Effects
     ) {
-        let reply = RegionReply(number: number, outcomes: outcomes)
+        let isRefused = outcomes.allSatisfy { if case .refused = $0 { true } else { false } }
+        let reply = RegionReply(
+            number: number, outcomes: outcomes,
+            stamp: isRefused ? nil : ReplicaStamp(role: servingRole))
         effects.append(.send(Envelope(from: address, to: requester, body: .reply(reply))))
+    }
+
+    /// A shard without a replica reads only while the group's leader is alone, and on its store.
+    private var servingRole: ServingRole {
+        replica.map { $0.raft.role == .leader ? .leader : .follower } ?? .leader
     }
 
     /// Notes one command's outcome and replies once the request has all of them.

@@ -72,6 +72,7 @@ package struct PeerEnvelope: Sendable {
             bytes.appendMessage(6) { bytes in
                 bytes.appendField(1, varint: reply.number)
                 for outcome in reply.outcomes { RawOutcomeRecord.append(outcome, 2, to: &bytes) }
+                if let stamp = reply.stamp { ReplicaStampRecord.append(stamp, 3, to: &bytes) }
             }
         case .expire(let number): bytes.appendField(7, optionalVarint: number)
         case .clock(let instant):
@@ -138,16 +139,16 @@ package struct PeerEnvelope: Sendable {
 
     private static func reply(_ reader: WireReader) throws(DecodeError) -> RegionReply {
         var reader = reader
-        var number: UInt64 = 0
-        var outcomes: [RawOutcome] = []
+        var reply = RegionReply(number: 0, outcomes: [])
         while let field = try reader.next() {
             switch field.number {
-            case 1: number = try reader.varint(field)
-            case 2: outcomes.append(try RawOutcomeRecord.read(reader.message(field)))
+            case 1: reply.number = try reader.varint(field)
+            case 2: reply.outcomes.append(try RawOutcomeRecord.read(reader.message(field)))
+            case 3: reply.stamp = try ReplicaStampRecord.read(reader.message(field))
             default: try reader.skip(field)
             }
         }
-        return RegionReply(number: number, outcomes: outcomes)
+        return reply
     }
 }
 

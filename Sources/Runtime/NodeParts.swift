@@ -156,6 +156,7 @@ struct NodeParts {
         NodeFacts(
             version: settings.build.version, revision: settings.build.revision,
             nodeID: "\(directory.identity.cluster)-\(directory.identity.store)",
+            store: StoreID(UInt32(clamping: directory.identity.store)),
             engine: "rocksdb", memoryBoundBytes: UInt64(memoryBound),
             startedAt: Clocks.now(), hasFailpoints: settings.servesFailpoints)
     }

@@ -101,8 +101,9 @@ final class SimNode {
         let origin = Instant(nanoseconds: generator.next() >> 24)
         clock.restart(at: instant, showing: origin)
         let facts = NodeFacts(
-            version: "0.0.0", revision: "simulated", nodeID: "sim-\(id)", engine: "memory",
-            memoryBoundBytes: nil, startedAt: clock.now(at: instant))
+            version: "0.0.0", revision: "simulated", nodeID: "sim-\(id)",
+            store: store, engine: "memory", memoryBoundBytes: nil,
+            startedAt: clock.now(at: instant))
         if bug == .expiryStartsAnew, incarnation > 1 {
             try disk.postponeExpiry(byMilliseconds: 500)
         }

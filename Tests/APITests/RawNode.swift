@@ -52,9 +52,9 @@ struct RawNode {
 
     private var report: NodeReport {
         NodeReport(
-            version: "0.1.0", revision: "abc1234", nodeID: "n1", startedAt: wall,
-            uptime: .milliseconds(1500), engine: "memory", memoryBoundBytes: 1 << 30,
-            diskFreeBytes: 1 << 40, diskCapacityBytes: 1 << 41,
+            version: "0.1.0", revision: "abc1234", nodeID: "n1", store: StoreID(1),
+            startedAt: wall, uptime: .milliseconds(1500), engine: "memory",
+            memoryBoundBytes: 1 << 30, diskFreeBytes: 1 << 40, diskCapacityBytes: 1 << 41,
             checks: [HealthCheck(name: "store_writable", isPassing: true, detail: "1 TiB free")])
     }
 

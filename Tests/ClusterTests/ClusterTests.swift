@@ -28,6 +28,19 @@ import Testing
         }
     }
 
+    private func everyoneSaysWhoServes(_ nodes: ThreeNodes) async throws {
+        struct Status: Decodable { var store_id: String }
+        let leader = try await nodes.leader()
+        for node in ThreeNodes.all {
+            let get = try await nodes.send(ClientRequest("GET", "/v1/raw/kv/k1"), at: node)
+            #expect(get["martlet-served-by"] == "store=\(leader) role=leader")
+            let about = try await nodes.send(ClientRequest("GET", "/v1/status"), at: node)
+            #expect(about["martlet-served-by"] == nil)
+            let status = try JSONDecoder().decode(Status.self, from: Data(about.body))
+            #expect(status.store_id == "\(node)")
+        }
+    }
+
     @Test func anyNodeAnswersAndAnyMayBeKilled() async throws {
         try await withThree { nodes in
             for node in ThreeNodes.all {
@@ -36,6 +49,7 @@ import Testing
                     #expect(try await nodes.get("k\(node)", at: other) == "v\(node)")
                 }
             }
+            try await everyoneSaysWhoServes(nodes)
             let large = String(repeating: "x", count: 1 << 20)
             #expect(try await nodes.put("large", large, at: 3) == 200)
             for node in ThreeNodes.all { #expect(try await nodes.get("large", at: node) == large) }

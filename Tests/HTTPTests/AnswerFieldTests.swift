@@ -3,6 +3,7 @@
 import API
 import Base
 import HTTP
+import Regions
 import Testing
 
 @Suite struct AnswerFieldTests {
@@ -11,6 +12,7 @@ import Testing
         var response = Response(status: 431, contentType: .openMetrics, body: [0x2E])
         response.requestID = Bytes(repeating: 0x69, count: 64)
         response.entityTag = Fingerprint(of: [])
+        response.servedBy = ServedBy(store: StoreID(.max), role: .follower)
         response.isStorable = false
         response.isWholeOnly = true
         for name in ResponseHeaderName.allCases where !given.contains(name) {
@@ -21,7 +23,7 @@ import Testing
 
     /// By the properties.
     private static let given: [ResponseHeaderName] = [
-        .acceptRanges, .cacheControl, .contentTypeOptions, .entityTag, .requestID,
+        .acceptRanges, .cacheControl, .contentTypeOptions, .entityTag, .requestID, .servedBy,
     ]
 
     @Test func everyFieldLeavesOnceInHTTP1() throws {

@@ -13,14 +13,15 @@ private struct LoneGateway: ~Copyable {
     var gateway: Gateway
     var now = Now(instant: .origin + .seconds(1), wall: WallTime(milliseconds: 1_700_000_000_000))
     private(set) var sent: [Envelope] = []
-    private(set) var statuses: [Int] = []
+    private(set) var responses: [Response] = []
+    var statuses: [Int] { responses.map(\.status) }
     private var stream: Int32 = 0
 
     init(turnWeightLimit: Int = 100) {
         var generator = SeededGenerator(seed: 1)
         let facts = NodeFacts(
-            version: "1", revision: "1", nodeID: "node", engine: "memory", memoryBoundBytes: nil,
-            startedAt: now)
+            version: "1", revision: "1", nodeID: "node", store: StoreID(1), engine: "memory",
+            memoryBoundBytes: nil, startedAt: now)
         gateway = Gateway(
             address: UnitAddress(core: 0, unit: .gateway), shard: Self.shard, facts: facts,
             turnWeightLimit: turnWeightLimit, generator: &generator)
@@ -40,10 +41,13 @@ private struct LoneGateway: ~Copyable {
     mutating func leads(_ place: LeaderPlace) { receive(.leader(place), from: Self.shard) }
 
     /// Answers the last request that was sent.
-    mutating func answer(_ outcomes: RawOutcome..., from store: StoreID? = nil) {
+    mutating func answer(
+        _ outcomes: RawOutcome..., from store: StoreID? = nil, stamp: ReplicaStamp? = nil
+    ) {
         guard case .request(let request)? = sent.last?.body else { return }
         let from = UnitAddress(core: 0, unit: .shard, store: store)
-        receive(.reply(RegionReply(number: request.number, outcomes: outcomes)), from: from)
+        let reply = RegionReply(number: request.number, outcomes: outcomes, stamp: stamp)
+        receive(.reply(reply), from: from)
     }
 
     /// Until the next deadline, so many times.
@@ -64,7 +68,7 @@ private struct LoneGateway: ~Copyable {
         gateway.step(event, at: now, into: &effects)
         for effect in effects {
             if case .send(let envelope) = effect { sent.append(envelope) }
-            if case .respond(_, let response, _) = effect { statuses.append(response.status) }
+            if case .respond(_, let response, _) = effect { responses.append(response) }
         }
     }
 
@@ -92,6 +96,25 @@ private struct LoneGateway: ~Copyable {
         host.ask(.get, "/v1/raw/kv/a")
         #expect(host.targets == [nil, other, nil])
         #expect(host.statuses == [200])
+    }
+
+    /// Whoever asked: what counts is whose data it is. Where no data was looked at nobody served.
+    @Test func theAnswerSaysWhoServed() {
+        var host = LoneGateway()
+        host.ask(.get, "/v1/raw/kv/a")
+        host.answer(.missing, stamp: ReplicaStamp(role: .leader))
+        host.leads(.store(other))
+        host.ask(.get, "/v1/raw/kv/a")
+        host.answer(
+            .found(RawValue(value: [1])), from: other, stamp: ReplicaStamp(role: .follower))
+        host.ask(.put, "/v1/raw/kv/a", "1")
+        host.answer(.refused(.overloaded(resource: .unsyncedWrites)), from: other)
+        host.ask(.get, "/v1/status")
+        let served = host.responses.map {
+            $0[.servedBy].map { String(decoding: $0, as: UTF8.self) }
+        }
+        #expect(host.statuses == [404, 200, 429, 200])
+        #expect(served == ["store=1 role=leader", "store=2 role=follower", nil, nil])
     }
 
     /// An election is nothing that a client notices.

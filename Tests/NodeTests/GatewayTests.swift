@@ -27,8 +27,8 @@ import Testing
             address: UnitAddress(core: 1, unit: .gateway),
             shard: UnitAddress(core: 0, unit: .shard),
             facts: NodeFacts(
-                version: "1", revision: "a", nodeID: "n", engine: "memory",
-                memoryBoundBytes: nil, startedAt: now),
+                version: "1", revision: "a", nodeID: "n", store: StoreID(1),
+                engine: "memory", memoryBoundBytes: nil, startedAt: now),
             generator: &generator)
         for (method, owner) in [(Method.get, 1), (.put, 0)] {
             var effects: Effects = []

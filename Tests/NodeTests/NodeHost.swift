@@ -29,8 +29,8 @@ struct NodeHost: ~Copyable {
     init(hasFailpoints: Bool = false) {
         var generator = SeededGenerator(seed: 1)
         let facts = NodeFacts(
-            version: "1.2.3", revision: "abc", nodeID: "node", engine: "memory",
-            memoryBoundBytes: nil, startedAt: now, hasFailpoints: hasFailpoints)
+            version: "1.2.3", revision: "abc", nodeID: "node", store: StoreID(1),
+            engine: "memory", memoryBoundBytes: nil, startedAt: now, hasFailpoints: hasFailpoints)
         gateway = Gateway(
             address: Self.gatewayAddress, shard: Self.shardAddress, facts: facts,
             generator: &generator)

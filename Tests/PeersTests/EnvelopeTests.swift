@@ -76,6 +76,12 @@ import Testing
             PeerEnvelope(core: 2, body: .reply(found)).encoded() == [
                 8, 1, 24, 2, 50, 11, 8, 5, 18, 7, 8, 1, 18, 3, 10, 1, 7,
             ])
+        let stamp = ReplicaStamp(role: .follower, version: 9, ageMilliseconds: 300)
+        let stale = RegionReply(number: 5, outcomes: [.missing], stamp: stamp)
+        #expect(
+            PeerEnvelope(core: 0, body: .reply(stale)).encoded() == [
+                8, 1, 50, 13, 8, 5, 18, 0, 26, 7, 8, 1, 16, 9, 24, 172, 2,
+            ])
         #expect(PeerEnvelope(core: 0, body: .expire(0)).encoded() == [8, 1, 56, 0])
     }
 

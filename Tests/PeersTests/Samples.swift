@@ -98,10 +98,21 @@ enum Samples {
                 body: .request(
                     RegionRequest(number: .max, deadline: deadline, commands: writes))),
             PeerEnvelope(core: 1, body: .reply(RegionReply(number: 0, outcomes: outcomes))),
-            PeerEnvelope(core: 1, body: .expire(0)),
-            PeerEnvelope(core: 0, body: .clock(Instant(nanoseconds: 0))),
         ]
+            + stamps.map {
+                PeerEnvelope(
+                    core: 1, body: .reply(RegionReply(number: 1, outcomes: [.missing], stamp: $0)))
+            } + [
+                PeerEnvelope(core: 1, body: .expire(0)),
+                PeerEnvelope(core: 0, body: .clock(Instant(nanoseconds: 0))),
+            ]
     }
+
+    static let stamps = [
+        ReplicaStamp(role: .leader), ReplicaStamp(role: .follower, version: .max),
+        ReplicaStamp(role: .follower, version: 7, ageMilliseconds: 0),
+        ReplicaStamp(role: .leader, version: 7, ageMilliseconds: .max),
+    ]
 
     static let reads = commands.filter { !$0.isWrite }
     static let writes = commands.filter(\.isWrite)
