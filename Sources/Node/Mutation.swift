@@ -61,6 +61,11 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     case servesTooEarly
     /// A request that has expired is carried out nevertheless.
     case expiredIsCarriedOut
+    /// That a condition failed is answered without asking whether this replica still leads.
+    case failedConditionIsNotAsked
+
+    /// Whether it shows only where others can lead.
+    package var isOfCluster: Bool { self == .failedConditionIsNotAsked }
 
     /// Of the catalogue; nil: it has none like it.
     package var row: Int? {

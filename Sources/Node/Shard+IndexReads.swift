@@ -5,9 +5,10 @@ internal import Raft
 internal import Regions
 
 struct IndexReads: Sendable {
-    struct Waiting: Sendable {
-        var handle: PendingRequest.Handle
-        var request: RegionRequest
+    enum Waiting: Sendable {
+        case request(PendingRequest.Handle, RegionRequest)
+        /// A write whose condition failed.
+        case unwritten(WriteTask.Handle)
     }
 
     /// Of this turn.
@@ -18,6 +19,11 @@ struct IndexReads: Sendable {
     private var lastID: UInt64 = 0
 
     var isEmpty: Bool { count == 0 }
+
+    mutating func add(_ waiting: Waiting) {
+        turn.append(waiting)
+        count += 1
+    }
 
     mutating func ask() -> ReadID? {
         guard !turn.isEmpty else { return nil }
@@ -66,8 +72,7 @@ extension Shard {
             return
         }
         let handle = insert(request, from: requester)
-        indexReads.turn.append(IndexReads.Waiting(handle: handle, request: request))
-        indexReads.count += 1
+        indexReads.add(.request(handle, request))
     }
 
     mutating func askForIndex(at now: Now, into effects: inout Effects) {
@@ -77,29 +82,39 @@ extension Shard {
 
     mutating func readIndexed(_ id: ReadID, at now: Now, into effects: inout Effects) {
         guard id != .catchUp else { return caughtUp(into: &effects) }
-        for waiting in indexReads.take(id) where requests.contains(waiting.handle) {
-            read(waiting.request, waiting.handle, isCold: false, at: now, into: &effects)
+        for waiting in indexReads.take(id) {
+            switch waiting {
+            case .request(let handle, let request) where requests.contains(handle):
+                read(request, handle, isCold: false, at: now, into: &effects)
+            case .request: break
+            case .unwritten(let write): confirmed(write, at: now, into: &effects)
+            }
         }
     }
 
     mutating func refuseIndexed(
-        _ id: ReadID, _ refusal: Refusal, into effects: inout Effects
+        _ id: ReadID, _ refusal: Refusal, at now: Now, into effects: inout Effects
     ) {
         if id == .catchUp { catchUp = .behind }
-        refuse(indexReads.take(id), refusal, into: &effects)
+        refuse(indexReads.take(id), refusal, at: now, into: &effects)
     }
 
-    mutating func refuseAllIndexed(into effects: inout Effects) {
-        refuse(indexReads.takeAll(), .noLeader, into: &effects)
+    mutating func refuseAllIndexed(at now: Now, into effects: inout Effects) {
+        refuse(indexReads.takeAll(), .noLeader, at: now, into: &effects)
     }
 
     private mutating func refuse(
-        _ reads: [IndexReads.Waiting], _ refusal: Refusal, into effects: inout Effects
+        _ reads: [IndexReads.Waiting], _ refusal: Refusal, at now: Now,
+        into effects: inout Effects
     ) {
         for waiting in reads {
-            for (index, command) in waiting.request.commands.enumerated() {
-                let place = CommandPlace(request: waiting.handle, index: index)
-                complete(place, refuse(command, refusal), into: &effects)
+            switch waiting {
+            case .request(let handle, let request):
+                for (index, command) in request.commands.enumerated() {
+                    let place = CommandPlace(request: handle, index: index)
+                    complete(place, refuse(command, refusal), into: &effects)
+                }
+            case .unwritten(let write): abandon(write, refusal, at: now, into: &effects)
             }
         }
     }

@@ -76,7 +76,7 @@ extension Shard {
             effects.append(.discardSnapshot(group, position))
         case .readReady(let id): readIndexed(id, at: now, into: &effects)
         case .readRefused(let id, let refusal):
-            refuseIndexed(id, Self.refusal(of: refusal), into: &effects)
+            refuseIndexed(id, Self.refusal(of: refusal), at: now, into: &effects)
         case .transferFailed(_, let refusal):
             transferFailed(refusal, into: &effects)
         }
@@ -143,7 +143,7 @@ extension Shard {
             for handle in proposals.handles { settle(handle, .applied, at: now, into: &effects) }
         }
         failure = error
-        refuseAllIndexed(into: &effects)
+        refuseAllIndexed(at: now, into: &effects)
         let unknown = Refusal.outcomeUnknown("\(error)")
         for handle in proposals.handles {
             guard let proposal = proposals.remove(handle) else { continue }

@@ -44,6 +44,10 @@ extension Shard {
             leave(write, at: now, into: &effects)
             return
         }
+        guard isOfThisTerm(task) else {
+            abandon(write, .noLeader, at: now, into: &effects)
+            return
+        }
         guard case .measured(let count, let weight) = outcome else {
             invariant(outcome == .refused(.rangeTooLarge), "a range is measured, or is too large")
             abandon(write, .rangeTooLarge, at: now, into: &effects)

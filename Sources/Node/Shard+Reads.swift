@@ -10,6 +10,7 @@
 /// So from the first read on that has to go elsewhere, all of them read one view. A batch that
 /// memory can answer takes none: a view costs the engine's lock.
 internal import Base
+internal import Raft
 internal import Regions
 internal import Storage
 
@@ -108,7 +109,9 @@ extension Shard {
         switch pending {
         case .answer(let place, _):
             requests[place.request]?.commands[place.index] = .reading(handle)
-        case .decide(let write), .countRange(let write): writes[write]?.read = handle
+        case .decide(let write), .countRange(let write):
+            writes[write]?.read = handle
+            writes[write]?.term = replica?.raft.term ?? 0
         }
         let wall =
             settings.mutations.has(.expiredIsShownFromDisk)

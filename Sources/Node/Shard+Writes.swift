@@ -1,7 +1,8 @@
-/// Writes of a shard: admission, latches, the decision, the turn's batch. What becomes of the batch
-/// is in Shard+Proposals.
+/// Writes of a shard: admission and latches. How they are decided is in Shard+Decisions, what
+/// becomes of the turn's batch in Shard+Proposals.
 internal import Base
 internal import DequeModule
+internal import Raft
 internal import Regions
 internal import Storage
 
@@ -20,13 +21,15 @@ struct WriteTask: Sendable {
     var epoch: UInt64 = 0
     /// What its rule waits for, or waited for.
     var read: PendingRead.Handle?
+    /// In which this replica led when that read began, or when it asked whether it still leads.
+    var term: Term = 0
     /// The answer, once decided.
     var outcome: RawOutcome?
 
     enum State: Hashable, Sendable {
         /// For a latch or for a range delete; it holds nothing and may be withdrawn.
         case waiting
-        /// Holds its latch; its rule waits for a read.
+        /// Holds its latch; its rule waits for a read, or its answer for a majority.
         case reading
         /// In a batch: this turn's, or one at the disk.
         case atDisk
@@ -153,46 +156,6 @@ extension Shard {
         }
     }
 
-    /// Lets the rule speak. What it wrote is in the turn's batch; the latch stays until that is
-    /// durable.
-    mutating func decide(
-        _ write: WriteTask.Handle, current: RawValue?, at now: Now, into effects: inout Effects
-    ) {
-        guard let task = writes[write] else { return }
-        guard settings.mutations.has(.expiredIsCarriedOut) || requests.contains(task.place.request)
-        else {
-            // Its requester gave up while the value was being read: nothing may happen any more.
-            abandon(write, .deadlineExceeded, at: now, into: &effects)
-            return
-        }
-        if let refusal = takeSpace(
-            for: task.command, task.command.storedBytes, into: &effects)
-         {
-            abandon(write, refusal, at: now, into: &effects)
-            return
-        }
-        let before = turnBatch.count
-        let outcome = RawRules.decide(
-            task.command, current: current, at: now.wall, into: &turnBatch)
-        guard turnBatch.count > before else {
-            counters.count(task.command, outcome)
-            complete(task.place, outcome, into: &effects)
-            if settings.mutations.has(.failedConditionKeepsLatch) { writes[write]?.slot = nil }
-            leave(write, at: now, into: &effects)
-            return
-        }
-        writes[write]?.outcome = outcome
-        writes[write]?.state = .atDisk
-        turnWrites.append(write)
-        if settings.mutations.has(.answeredBeforeDurable) {
-            complete(task.place, outcome, into: &effects)
-        }
-        if settings.mutations.has(.latchReleasedEarly) {
-            releaseLatch(of: task)
-            writes[write]?.slot = nil
-        }
-    }
-
     /// Ends a write that was not decided.
     mutating func abandon(
         _ write: WriteTask.Handle, _ refusal: Refusal, at now: Now, into effects: inout Effects
@@ -243,7 +206,7 @@ extension Shard {
         startReadyDeletes(at: now, into: &effects)
     }
 
-    private mutating func releaseLatch(of task: WriteTask) {
+    mutating func releaseLatch(of task: WriteTask) {
         guard let slot = task.slot else { return }
         var admitted: [WriteTask.Handle] = []
         latches.release(slot, task.mode, admitted: &admitted)

@@ -40,10 +40,10 @@ final class GroupMember {
         inbox.append(.change(Self.group, GroupChangeID(UInt64(results.count)), change))
     }
 
-    func put(_ key: String, _ value: String) {
+    func put(_ key: String, _ value: String, if condition: RawCondition = .none) {
         let request = RegionRequest(
             number: UInt64(outcomes.count + 1), deadline: .distantFuture,
-            commands: [.put(key, value)])
+            commands: [.put(key, value, if: condition)])
         let from = UnitAddress(core: 0, unit: .gateway)
         let to = UnitAddress(core: 0, unit: .shard)
         inbox.append(.received(Envelope(from: from, to: to, body: .request(request))))
