@@ -32,7 +32,11 @@ extension Replica {
     }
 
     mutating func append(_ write: LogWrite, into effects: inout [ReplicaEffect]) {
-        if write.snapshot != nil { snapshotUnderWay?.token = write.token }
+        if write.snapshot != nil {
+            for place in snapshotsUnderWay.indices where snapshotsUnderWay[place].token == nil {
+                snapshotsUnderWay[place].token = write.token
+            }
+        }
         effects.append(.append(LogAppend(group: group, write: write, records: take(write))))
     }
 

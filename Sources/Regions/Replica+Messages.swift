@@ -19,23 +19,27 @@ extension Replica {
 
     /// A snapshot has taken the place of the log, as far as the core is concerned.
     private mutating func adoptSnapshot() {
-        let base = raft.trail.base.index
-        guard base > handedOver else { return }
+        let base = raft.trail.base
+        guard base.index > handedOver else { return }
         items.removeAll()
         itemBytes = 0
-        firstItem = base + 1
-        handedOver = base
-        snapshotUnderWay = (base, nil)
+        firstItem = base.index + 1
+        handedOver = base.index
+        snapshotsUnderWay.append((base, nil))
     }
 
     /// The data is what the snapshot says from now on.
     mutating func finishSnapshot(
         through token: DurabilityToken, into effects: inout [ReplicaEffect]
     ) {
-        guard let (index, write) = snapshotUnderWay, let write, write <= token else { return }
-        snapshotUnderWay = nil
+        var inPlace: LogIndex?
+        while let (position, write) = snapshotsUnderWay.first, let write, write <= token {
+            inPlace = position.index
+            snapshotsUnderWay.removeFirst()
+        }
+        guard let inPlace else { return }
         hasStagedFact = true
-        settle(through: index, into: &effects)
+        settle(through: inPlace, into: &effects)
     }
 
     mutating func send(

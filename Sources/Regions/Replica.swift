@@ -137,8 +137,9 @@ package struct Replica: Sendable {
     var doubtful: [Proposal] = []
     /// Reads that wait until the data has that entry, oldest first.
     var reads: [(id: ReadID, index: LogIndex)] = []
-    /// A snapshot on its way to the disk: its index, and the write that puts it in place.
-    var snapshotUnderWay: (index: LogIndex, token: DurabilityToken?)?
+    /// Snapshots on their way to the disk, oldest first, and the writes that put them in place. The
+    /// host needs each until then, though it may come once more and be of no use.
+    var snapshotsUnderWay: Deque<(position: LogPosition, token: DurabilityToken?)> = []
     /// The next apply takes the fact away that a snapshot was put in place.
     var hasStagedFact: Bool
     /// Messages that wait for a write of the log.
@@ -251,7 +252,10 @@ package struct Replica: Sendable {
             effects.append(.roleChanged(report))
         case .sendSnapshot(let follower, let term, let beat, let index):
             effects.append(.sendSnapshot(to: follower, term: term, beat: beat, atLeast: index))
-        case .discardSnapshot(let position): effects.append(.discardSnapshot(position))
+        case .discardSnapshot(let position):
+            if !snapshotsUnderWay.contains(where: { $0.position == position }) {
+                effects.append(.discardSnapshot(position))
+            }
         case .readReady(let id, let index):
             if index <= applied {
                 effects.append(.readReady(id))

@@ -25,6 +25,7 @@ struct ReplicaHost {
     var settled: [(ProposalID, ProposalFate)] = []
     /// Who was to get a snapshot, and from where on.
     var lagging: [(ReplicaID, LogIndex)] = []
+    var discarded: [LogPosition] = []
 
     init(_ id: UInt64, of members: [UInt64]) {
         self.id = ReplicaID(id)
@@ -63,7 +64,8 @@ struct ReplicaHost {
                 sent.append(PeerMessage(group: GroupID(1), message: message, entries: records))
             case .compact(let base): bases.append(base)
             case .sendSnapshot(let follower, _, _, let index): lagging.append((follower, index))
-            case .discardSnapshot, .readReady, .readRefused, .transferFailed: break
+            case .discardSnapshot(let position): discarded.append(position)
+            case .readReady, .readRefused, .transferFailed: break
             case .settled(let id, let fate): settled.append((id, fate))
             case .roleChanged: break
             case .failed(let error): Issue.record("\(error)")
@@ -343,5 +345,27 @@ struct ReplicaHost {
         }
         #expect(hosts[0].lagging.map(\.0.number) == [3])
         #expect(hosts[0].lagging.map(\.1) == [5])
+    }
+
+    /// What comes once more while the disk is slow is of no use, and what is on its way to the disk
+    /// has the same name: the host must not take it away.
+    @Test func aSnapshotOnItsWayToTheDiskIsNotDiscarded() {
+        var host = ReplicaHost(1, of: [1, 2, 3])
+        func hear(_ index: LogIndex) {
+            let snapshot = SnapshotIdentity(
+                position: LogPosition(index: index, term: 1),
+                membership: Membership(voters: host.members))
+            let message = RaftMessage(
+                from: ReplicaID(2), to: host.id, term: 1,
+                body: .snapshot(snapshot, Beat(round: 1, sentAt: .origin)))
+            host.handle(.received(PeerMessage(group: GroupID(1), message: message)))
+            host.handle(.turnEnded)
+        }
+        for index in [5, 9, 9, 5, 7] as [LogIndex] { hear(index) }
+        #expect(host.discarded.map(\.index) == [7])
+        for append in host.appends { host.handle(.persisted(append.write.token)) }
+        #expect(host.replica.applied == 9)
+        for index in [5, 9] as [LogIndex] { hear(index) }
+        #expect(host.discarded.map(\.index) == [7, 5, 9])
     }
 }
