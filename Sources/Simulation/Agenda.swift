@@ -46,6 +46,10 @@ enum WorldEvent: Sendable {
     case operatorLooks
     /// That partition is over.
     case mends(Int)
+    /// A node is struck at a moment that matters.
+    case strikes(node: Int, incarnation: Int, among: [Strike])
+    /// Links are cut, for so long; a node may be restarted with it.
+    case cuts([Link], nanoseconds: UInt64, restarts: Int?)
     /// No faults from here on.
     case heals
     case looksAtSpace(node: Int, incarnation: Int)

@@ -31,7 +31,7 @@ package enum KnownBug: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .node(let mutation): "\(mutation)"
+        case .node(let mutation): mutation.isOfCluster ? "cluster.\(mutation)" : "\(mutation)"
         case .raft(let mutation): "raft.\(mutation)"
         case .host(let bug): "\(bug)"
         case .hostOfCluster(let bug): "cluster.\(bug)"
@@ -67,14 +67,15 @@ package enum KnownBug: Hashable, Sendable, CustomStringConvertible {
     package var isOfCluster: Bool {
         switch self {
         case .raft, .hostOfCluster: true
-        case .node, .host: false
+        case .node(let mutation): mutation.isOfCluster
+        case .host: false
         }
     }
 
-    /// Clusters live longer, for an election takes a while, and are of three or five.
+    /// Clusters live longer, for an election takes a while; most are of three or five.
     package func options(seed: UInt64) -> WorldOptions {
         var options = WorldOptions(seed: seed, duration: .seconds(isOfCluster ? 4 : 1))
-        if isOfCluster { options.nodes = seed % 2 == 0 ? 5 : 3 }
+        if isOfCluster { options.nodes = [3, 5, 3, 5, 3, 2, 3, 4][Int(seed % 8)] }
         switchOn(in: &options)
         return options
     }

@@ -25,11 +25,13 @@ package enum Fault: String, CaseIterable, Hashable, Sendable {
     case wipe
     /// All nodes are restarted, one after the other.
     case rollingRestart
+    /// Whoever leads is cut off, stands still or crashes.
+    case strike
 
     /// Whether it takes several nodes.
     var isOfClusters: Bool {
         switch self {
-        case .partition, .freeze, .transfer, .membership, .wipe, .rollingRestart: true
+        case .partition, .freeze, .transfer, .membership, .wipe, .rollingRestart, .strike: true
         case .crash, .pause, .wallJump, .diskFull, .diskFailure, .compaction: false
         }
     }
@@ -92,6 +94,10 @@ package struct Shape: Sendable {
     package var downMilliseconds: UInt64 = 100
     /// Every request has a time-out below it; 0: what the node takes by itself.
     package var timeoutMilliseconds: UInt64 = 0
+    /// In so many of ten cases whoever begins to lead or to change something is struck.
+    package var strikesOfTen: UInt64 = 0
+    /// Each client keeps to its node; else it asks any.
+    package var clientsStay = false
     package var failpoints: [FailpointSetting] = []
 
     package init() {}
@@ -167,7 +173,7 @@ package struct Shape: Sendable {
             .compaction: pick(200...2_000), .partition: pick(500...5_000),
             .freeze: pick(1_000...6_000), .transfer: pick(300...3_000),
             .membership: pick(300...3_000), .wipe: pick(1_000...4_000),
-            .rollingRestart: pick(3_000...8_000),
+            .rollingRestart: pick(3_000...8_000), .strike: pick(300...3_000),
         ]
         shape.faults = Fault.allCases.filter { _ in generator.chance(1, in: 2) }.compactMap {
             fault in intervals[fault].map { (fault, $0) }
@@ -194,6 +200,12 @@ package struct Shape: Sendable {
         if shape.faults.contains(where: { $0.fault == .membership }) {
             shape.spares = Int(pick(0...2))
         }
+        shape.strikesOfTen = sometimes(pick(1...9))
+        shape.clientsStay = generator.chance(1, in: 2)
+        if generator.chance(1, in: 2) {
+            // Nobody waits for longer than a few elections: there is always somebody who asks.
+            shape.timeoutMilliseconds = UInt64(shape.electionMilliseconds) * pick(1...4)
+        }
         return shape
     }
 
@@ -210,7 +222,7 @@ package struct Shape: Sendable {
             \(nodes) nodes, \(spares) spare, network \(networkMicroseconds) µs, \
             slow 1/\(slowEvery), loss \(lossOfThousand)/1000, \
             doubled \(doubledOfThousand)/1000, drift \(driftPartsPerMillion) ppm, \
-            election \(electionMilliseconds) ms,
+            election \(electionMilliseconds) ms, strikes \(strikesOfTen)/10,
             """
         return (nodes > 1 ? network + " " : "") + """
             \(cores) cores, \(clients) clients, \(keys) keys, sync \(syncMicroseconds) µs, \

@@ -24,8 +24,9 @@ enum Cargo: Sendable {
 }
 
 struct SimNetwork {
-    /// Nothing passes there.
-    private(set) var cut: Set<Link> = []
+    /// Nothing passes there: each cut by its number, and all of them together.
+    private var cuts: [Int: Set<Link>] = [:]
+    private var cut: Set<Link> = []
     /// The number of the connection from the asker to the one who is asked.
     private var connections: [Link: UInt32] = [:]
     var isFaulty = true
@@ -40,9 +41,20 @@ struct SimNetwork {
 
     mutating func breakConnection(_ link: Link) { connections[link] = connection(link) + 1 }
 
-    mutating func setCut(_ links: Set<Link>) { cut = links }
+    mutating func add(_ links: Set<Link>, as number: Int) {
+        cuts[number] = links
+        cut.formUnion(links)
+    }
+
+    /// Whether nothing is cut from now on; nil: there was no such cut any more.
+    mutating func mend(_ number: Int) -> Bool? {
+        guard cuts.removeValue(forKey: number) != nil else { return nil }
+        cut = cuts.values.reduce(into: []) { $0.formUnion($1) }
+        return cut.isEmpty
+    }
 
     mutating func heal() {
+        cuts = [:]
         cut = []
         isFaulty = false
     }

@@ -8,7 +8,8 @@ internal import Regions
 extension World {
     /// Any node will do; the verifier asks all of them.
     private func choice(of client: Int) -> Int {
-        Int(clients.generator.next() % UInt64(nodes.count))
+        let drawn = Int(clients.generator.next() % UInt64(nodes.count))
+        return shape.clientsStay && client != clients.verifier ? client % nodes.count : drawn
     }
 
     func clientActs(_ client: Int) {

@@ -70,13 +70,8 @@ extension World {
                 agenda.schedule(stop, at: at)
             }
         case .freeze:
-            let wait = 100_000_000 + crashStream.next() % 3_000_000_000
-            note(node.id, .named("node"), "stands still")
-            for core in node.cores where core.pausedUntil == nil {
-                core.pausedUntil = agenda.now + .nanoseconds(Int64(wait))
-                agenda.schedule(
-                    .resumes(node.place(core.index)), at: core.pausedUntil ?? agenda.now)
-            }
+            freeze(node, nanoseconds: 100_000_000 + crashStream.next() % 3_000_000_000)
+        case .strike: strikes(presentLeader ?? node)
         case .wallJump:
             let jump = Int64(clockStream.next() % 8_000) - 4_000
             node.clock.jump(byMilliseconds: jump, at: agenda.now)
@@ -102,7 +97,9 @@ extension World {
     }
 
     /// Power loss; the node comes back a little later.
-    func crash(_ node: SimNode, tail: SimDisk.Tail = .drawn) {
+    func crash(
+        _ node: SimNode, tail: SimDisk.Tail = .drawn, downNanoseconds: UInt64? = nil
+    ) {
         guard node.isUp else { return }
         crashCount += 1
         note(node.id, .named("node"), "crashes")
@@ -112,9 +109,8 @@ extension World {
         connectionsBreak(node)
         breakConnections(of: node)
         node.disk.space.empty()
-        agenda.schedule(
-            .restarts(node: node.id),
-            after: crashStream.next() % (shape.downMilliseconds * 1_000_000))
+        let down = downNanoseconds ?? shape.downMilliseconds * 1_000_000
+        agenda.schedule(.restarts(node: node.id), after: crashStream.next() % max(1, down))
     }
 
     func resumes(_ place: CorePlace) {

@@ -46,9 +46,9 @@ extension World {
             for index in first..<max(first, apply.through + 1) {
                 guard let record = node.entries[index] else { continue }
                 if committed.records[index] == nil { checkCommitment(record, index, node) }
-                if let found = committed.applies(record, at: index, by: node.replica) {
-                    violate(.stateMachineSafety, found)
-                }
+                let found = committed.applies(
+                    record, at: index, by: node.replica, lastTerm: elections.lastTerm)
+                if let found { violate(.stateMachineSafety, found) }
             }
             node.checkedApplied = apply.through
         }
@@ -59,10 +59,13 @@ extension World {
     }
 
     /// By whom it was committed is not known: by the membership of whoever leads, or of the first
-    /// one that applies it, or by the one that was in force there just before.
+    /// one that applies it, or by the one that was in force there just before. A change of the
+    /// membership is committed by the majority of what it leads to, for no other begins before.
     private func checkCommitment(_ record: Bytes, _ index: LogIndex, _ node: SimNode) {
         let knowing = nodes.filter { $0.id == node.id || $0.status?.role == .leader }
-        let found = knowing.flatMap { $0.memberships.suffix(2) }.map { membership in
+        var possible = knowing.flatMap { $0.memberships.suffix(2) }
+        if let own = membership(in: record) { possible = [own] }
+        let found = possible.map { membership in
             commitment.commits(index, as: membership) { replica in
                 // What was on a disk that is lost is not known any more.
                 guard let holder = nodes.first(where: { $0.replica == replica }) else {
@@ -72,6 +75,17 @@ extension World {
             }
         }
         if let wrong = found.last, !found.contains(nil) { violate(.commitment, wrong ?? "") }
+    }
+
+    private func membership(in record: Bytes) -> Membership? {
+        do throws(DecodeError) {
+            guard case .membership(let membership) = try EntryRecord.decode(record).entry.content
+            else { return nil }
+            return membership
+        } catch {
+            violate(.atomicity, "an entry cannot be read: \(error)")
+            return nil
+        }
     }
 
     /// What it had in its log before it is not what it applies.
@@ -99,11 +113,12 @@ extension World {
         guard status.role == .leader else { return }
         if node.status?.role == .leader, node.status?.term == status.term { return }
         note(node.id, .named("node"), "leads in term \(status.term)")
+        matters(node)
         if let found = elections.leads(status.replica, in: status.term) {
             violate(.electionSafety, found)
         }
         let missing = committed.missing(
-            from: node.entries, base: status.base, end: status.last)
+            from: node.entries, base: status.base, end: status.last, in: status.term)
         if let missing {
             violate(
                 .leaderCompleteness,

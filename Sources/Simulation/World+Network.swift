@@ -47,6 +47,10 @@ extension World {
 
     private func shipRaft(_ message: PeerMessage, _ link: Link) {
         if let found = votes.sends(message.message) { violate(.electionSafety, found) }
+        // Who hands over must not hear what comes of it: from now on its lease is nothing.
+        if case .timeoutNow = message.message.body {
+            matters(nodes[link.from], Strike.handingOver, within: shape.networkMicroseconds)
+        }
         let bytes = message.encoded
         let copies = network.isDoubled(&networkStream) ? 2 : 1
         for _ in 0..<copies {
@@ -144,20 +148,25 @@ extension World {
         let cut = SimNetwork.drawnCut(
             nodes.count, leader: nodes.firstIndex { $0.status?.isServing == true },
             &networkStream)
-        let shown = cut.sorted { ($0.from, $0.to) < ($1.from, $1.to) }
-            .map { "\($0.from)→\($0.to)" }.joined(separator: " ")
-        note(-1, .named("network"), "cuts \(shown)")
-        network.setCut(cut)
-        partitionCount += 1
-        let life = partitionCount
+        if let last = lastDrawnCut { mends(last) }
         // Some only flap; some outlast several elections.
         let most: UInt64 = networkStream.chance(1, in: 3) ? 100_000_000 : 5_000_000_000
-        agenda.schedule(.mends(life), after: networkStream.next() % most)
+        self.cut(cut, for: networkStream.next() % most)
+        lastDrawnCut = partitionCount
+    }
+
+    func cut(_ links: Set<Link>, for nanoseconds: UInt64) {
+        guard !links.isEmpty else { return }
+        let shown = links.sorted { ($0.from, $0.to) < ($1.from, $1.to) }
+            .map { "\($0.from)→\($0.to)" }.joined(separator: " ")
+        note(-1, .named("network"), "cuts \(shown)")
+        partitionCount += 1
+        network.add(links, as: partitionCount)
+        agenda.schedule(.mends(partitionCount), after: nanoseconds)
     }
 
     func mends(_ partition: Int) {
-        guard partition == partitionCount else { return }
-        note(-1, .named("network"), "is whole")
-        network.setCut([])
+        guard let isWhole = network.mend(partition) else { return }
+        note(-1, .named("network"), isWhole ? "is whole" : "mends one of its cuts")
     }
 }

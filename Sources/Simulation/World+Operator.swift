@@ -66,6 +66,7 @@ extension World {
         operation.count("\(change.kind) asked")
         note(-1, .named("operator"), "asks node \(node.id): \(change)")
         arrives(node.place(0), .shard, .change(SimNode.group, id, change))
+        matters(node)
     }
 
     private var isAsking: Bool { operation.asked != nil }
@@ -78,10 +79,11 @@ extension World {
     }
 
     func askForTransfer() {
-        let node = chief ?? nodes[Int(operation.generator.next() % UInt64(nodes.count))]
+        let node = presentLeader ?? nodes[Int(operation.generator.next() % UInt64(nodes.count))]
         guard node.isUp else { return }
         if operation.generator.chance(1, in: 4) { return ask(.yield, of: node) }
-        let target = nodes[Int(operation.generator.next() % UInt64(nodes.count))]
+        let others = nodes.filter { $0.id != node.id }
+        let target = others[Int(operation.generator.next() % UInt64(others.count))]
         ask(.transfer(to: target.store), of: node)
     }
 

@@ -56,8 +56,11 @@ package final class World {
     var clockStream: SeededGenerator
     var hostStream: SeededGenerator
     var networkStream: SeededGenerator
+    var strikeStream: SeededGenerator
     var network: SimNetwork
     package internal(set) var partitionCount = 0
+    /// Of the fault `partition`, which replaces its last one.
+    var lastDrawnCut: Int?
     var transfers: [Int: SnapshotTransfer] = [:]
     var transferCount = 0
     package internal(set) var snapshotCount = 0
@@ -92,6 +95,7 @@ package final class World {
         hostStream = root.split()
         networkStream = root.split()
         var failpointStream = root.split()
+        strikeStream = root.split()
         // Worlds that differ in nothing but their crash would all draw the same tail for it.
         for _ in 0..<(options.crashPoint?.sync ?? 0) { _ = crashStream.next() }
         var shape =
@@ -163,7 +167,7 @@ package final class World {
     /// Printed with the hash: equal at the end of two runs that drew equally often.
     package var finalDraws: UInt64 {
         networkStream.peek ^ diskStream.peek ^ crashStream.peek ^ clockStream.peek ^ hostStream.peek
-            ^ clients.generator.peek
+            ^ clients.generator.peek ^ strikeStream.peek
     }
 
     package var simulatedTime: Duration { agenda.now.since(.origin) }
@@ -210,6 +214,10 @@ package final class World {
             }
         case .transfers(let transfer): goesOn(transfer)
         case .mends(let partition): mends(partition)
+        case .strikes(let node, let life, let kinds):
+            if nodes[node].incarnation == life { strikes(nodes[node], among: kinds) }
+        case .cuts(let links, let length, let other):
+            cuts(links, for: length, restarts: other)
         case .operatorLooks: operatorLooks()
         case .heals: network.heal()
         case .looksAtSpace(let node, let life): looksAtSpace(nodes[node], life)

@@ -64,9 +64,7 @@ struct Trials: ParsableCommand {
     @Option var kills: Int
 
     func run() throws {
-        guard let bug = KnownBug.all.first(where: { "\($0)" == name }) else {
-            throw ValidationError("\(name) is no bug of this build")
-        }
+        let bug = try KnownBug.named(name)
         var left = kills
         for seed in seed..<seed + seeds where left > 0 {
             print("seed \(seed)")

@@ -24,6 +24,7 @@ struct Run: ParsableCommand {
     @Option(help: "Nodes that hold the data together.") var nodes: Int = 1
     @Option(help: "What is set at the nodes' failpoints, as MARTLET_FAILPOINTS; else it is drawn.")
     var failpoints: String?
+    @Option(help: "A known bug that is switched on, by its name in `mutants`.") var bug: String?
     @Flag(help: "Print every event and effect.") var trace = false
     @Flag(help: "Print how often each fault met each operation.") var coverage = false
 
@@ -39,7 +40,11 @@ struct Run: ParsableCommand {
                 throw ValidationError("--failpoints: \(error)")
             }
         }
-        let again = failpoints.map { " --failpoints '\($0)'" } ?? ""
+        let known = try bug.map(KnownBug.named)
+        let again =
+            (failpoints.map { " --failpoints '\($0)'" } ?? "")
+            + (bug.map { " --bug \($0)" } ?? "")
+        LastWords.prepare()
         var totals = Totals()
         let start = ContinuousClock.now
         let end = minutes.map { start + .seconds(60 * $0) }
@@ -48,13 +53,14 @@ struct Run: ParsableCommand {
             var options = WorldOptions(seed: next, duration: .seconds(seconds))
             options.nodes = nodes
             options.failpoints = set
+            known?.switchOn(in: &options)
+            let cluster = nodes > 1 ? " --nodes \(nodes)" : ""
+            let replay =
+                "martlet-sim --seed \(next) --seconds \(seconds)\(cluster)\(again) --trace"
+            LastWords.set("seed \(next): a broken invariant\n  again: \(replay)")
             let report = Report.run(options, trace: trace ? { print($0) } : nil)
             totals.add(report)
-            if !report.isGood {
-                let cluster = nodes > 1 ? " --nodes \(nodes)" : ""
-                let replay = "martlet-sim --seed \(next) --seconds \(seconds)\(cluster)\(again)"
-                print(report.text(replay: replay + " --trace"))
-            }
+            if !report.isGood { print(report.text(replay: replay)) }
             if totals.worlds == 1 { print("seed: \(next)\nshape: \(report.shape)") }
             next += 1
         }
@@ -78,6 +84,15 @@ struct Sweep: ParsableCommand {
                 + "and after; \(result.bad.count) bad")
         print("trace hash: \(result.traceHash.hex)")
         if !result.bad.isEmpty { throw ExitCode(1) }
+    }
+}
+
+extension KnownBug {
+    static func named(_ name: String) throws -> KnownBug {
+        guard let bug = all.first(where: { "\($0)" == name }) else {
+            throw ValidationError("\(name) is no bug of this build")
+        }
+        return bug
     }
 }
 

@@ -46,21 +46,27 @@ import Testing
 
     @Test func everyoneAppliesTheSame() {
         var log = CommittedLog()
-        #expect(log.applies([1], at: 1, by: one) == nil)
-        #expect(log.applies([2], at: 2, by: one) == nil)
-        #expect(log.applies([1], at: 1, by: two) == nil)
-        #expect(log.applies([3], at: 2, by: two) != nil)
+        #expect(log.applies([1], at: 1, by: one, lastTerm: 1) == nil)
+        #expect(log.applies([2], at: 2, by: one, lastTerm: 1) == nil)
+        #expect(log.applies([1], at: 1, by: two, lastTerm: 1) == nil)
+        #expect(log.applies([3], at: 2, by: two, lastTerm: 1) != nil)
     }
 
     @Test func aLeaderHasWhatIsCommitted() {
         var log = CommittedLog()
         for index in 1...3 as ClosedRange<LogIndex> {
-            #expect(log.applies([UInt8(index)], at: index, by: one) == nil)
+            #expect(log.applies([UInt8(index)], at: index, by: one, lastTerm: 5) == nil)
         }
-        #expect(log.missing(from: [1: [1], 2: [2], 3: [3], 4: [9]], base: 0, end: 4) == nil)
-        #expect(log.missing(from: [3: [3]], base: 2, end: 3) == nil, "the rest is data")
-        #expect(log.missing(from: [1: [1], 2: [2]], base: 0, end: 2) != nil)
-        #expect(log.missing(from: [1: [1], 2: [7], 3: [3]], base: 0, end: 3) != nil)
+        func lacks(
+            _ entries: [LogIndex: Bytes], base: LogIndex = 0, end: LogIndex, in term: Term = 6
+        ) -> Bool {
+            log.missing(from: entries, base: base, end: end, in: term) != nil
+        }
+        #expect(!lacks([1: [1], 2: [2], 3: [3], 4: [9]], end: 4))
+        #expect(!lacks([3: [3]], base: 2, end: 3), "the rest is data")
+        #expect(lacks([1: [1], 2: [2]], end: 2))
+        #expect(lacks([1: [1], 2: [7], 3: [3]], end: 3))
+        #expect(!lacks([1: [1]], end: 1, in: 4), "a later leader may have committed the rest")
     }
 
     @Test func whatIsCommittedIsOnAMajority() {
