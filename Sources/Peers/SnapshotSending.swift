@@ -2,7 +2,9 @@
 /// is on disk there, no faster than the limit; and whether a transfer that broke is taken up again.
 ///
 /// A value without sockets and disks. A chunk that was sent twice is answered with what is wanted
-/// there, so the sender remembers nothing: it begins with the first, and goes on where it is told.
+/// there: a stream begins with the first, and goes on where it is told, which is never behind what
+/// was sent. Whoever is told to begin again and again does not get through: only an answer that has
+/// come further than any before it forgives losses.
 package import Base
 internal import Regions
 
@@ -10,11 +12,13 @@ package struct SnapshotSending: Sendable {
     package enum Event: Hashable, Sendable {
         /// The other store has welcomed the stream.
         case welcomed
-        /// The chunk that was to be read has so many bytes.
-        case read(byteCount: Int)
+        /// That chunk was read, and has so many bytes.
+        case read(UInt64, byteCount: Int)
         case answered(SnapshotAnswer)
         /// The stream ended or could not be opened.
         case lost
+        /// Nobody wants it any more, or another one takes its place.
+        case stopped
         case deadlineReached
     }
 
@@ -43,6 +47,11 @@ package struct SnapshotSending: Sendable {
     package let origin: UInt64
     private var state: State
     private var losses = 0
+    /// The chunk under way, and the first that never was.
+    private var number: UInt64 = 0
+    private var unsent: UInt64 = 0
+    /// The furthest that was wanted.
+    private var reached: UInt64 = 0
     /// Before that the next chunk would be faster than the limit.
     private var mayGoAt = Instant.origin
 
@@ -61,33 +70,68 @@ package struct SnapshotSending: Sendable {
         }
     }
 
+    /// A stream is open, or on its way.
+    private var hasStream: Bool {
+        switch state {
+        case .opening, .reading, .held, .awaiting: true
+        case .resting, .over: false
+        }
+    }
+
     package mutating func step(
         _ event: Event, at now: Instant, into effects: inout [Effect]
     ) {
         switch (event, state) {
         case (_, .over): break
-        case (.welcomed, .opening):
-            state = .reading
-            effects.append(.read(0))
-        case (.read(let count), .reading):
+        case (.welcomed, .opening): read(0, into: &effects)
+        case (.read(number, let count), .reading):
             let start = max(now, mayGoAt)
             let nanoseconds = UInt64(count) * 1_000_000_000 / Limits.snapshotBytesPerSecond
             mayGoAt = start + .nanoseconds(Int64(nanoseconds))
             state = .held(until: start)
             if start <= now { send(at: now, into: &effects) }
         case (.answered(let answer), .awaiting) where answer.origin == origin:
-            losses = 0
-            guard !answer.isComplete else {
-                effects.append(.close)
-                return end(true, into: &effects)
-            }
-            state = .reading
-            effects.append(.read(answer.wanted))
+            answered(answer, at: now, into: &effects)
+        case (.stopped, _):
+            if hasStream { effects.append(.close) }
+            state = .over
         case (.lost, .resting): break
         case (.lost, _): rest(at: now, into: &effects)
         case (.deadlineReached, _): deadlineReached(at: now, into: &effects)
         default: break
         }
+    }
+
+    private mutating func answered(
+        _ answer: SnapshotAnswer, at now: Instant, into effects: inout [Effect]
+    ) {
+        guard !answer.isComplete else {
+            effects.append(.close)
+            return end(true, into: &effects)
+        }
+        guard answer.wanted <= unsent else {
+            // What never went there cannot be there.
+            effects.append(.close)
+            return rest(at: now, into: &effects)
+        }
+        if answer.wanted > reached {
+            reached = answer.wanted
+            losses = 0
+        } else if answer.wanted <= number {
+            // What was there is gone: the store there has failed to keep it, or takes another's.
+            losses += 1
+            guard losses < Limits.snapshotLosses else {
+                effects.append(.close)
+                return end(false, into: &effects)
+            }
+        }
+        read(answer.wanted, into: &effects)
+    }
+
+    private mutating func read(_ wanted: UInt64, into effects: inout [Effect]) {
+        number = wanted
+        state = .reading
+        effects.append(.read(wanted))
     }
 
     private mutating func deadlineReached(at now: Instant, into effects: inout [Effect]) {
@@ -106,6 +150,7 @@ package struct SnapshotSending: Sendable {
 
     private mutating func send(at now: Instant, into effects: inout [Effect]) {
         state = .awaiting(until: now + Limits.snapshotPatience)
+        unsent = max(unsent, number + 1)
         effects.append(.send)
     }
 

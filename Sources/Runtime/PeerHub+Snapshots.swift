@@ -23,21 +23,11 @@ extension PeerHub {
         guard settings.failpoints.reached(.snapshotWanted) == nil else {
             return report(wanted, nil)
         }
-        var source: SnapshotSource?
-        do throws(StorageError) {
-            source = try SnapshotSource(of: wanted.group, from: view, origin: drawOrigin())
-        } catch {
-            logger.warning(
-                "a snapshot cannot be made",
-                metadata: ["event": "snapshot_unreadable", "reason": "\(error)"])
-        }
-        guard let source, source.snapshot.position.index >= wanted.atLeast else {
-            return report(wanted, nil)
-        }
-        senders.removeValue(forKey: wanted.to.store)?.stop()
-        let sender = SnapshotSender(wanted, source, hub: self)
-        senders[wanted.to.store] = sender
-        sender.step(.deadlineReached)
+        let store = wanted.to.store
+        senders[store]?.stop()
+        let sender = SnapshotSender(wanted, view, origin: drawOrigin(), hub: self)
+        senders[store] = sender
+        sender.start()
     }
 
     func ended(_ sender: SnapshotSender, _ identity: SnapshotIdentity?, began: Instant) {
@@ -80,18 +70,24 @@ extension PeerHub {
         }
     }
 
-    func openSnapshot(to store: StoreID) -> Bool {
-        guard let client = client(for: store), client.isOpen else { return false }
+    /// There is one stream for snapshots to a store, and it is that of the sender there is for it.
+    private func client(of sender: SnapshotSender) -> PeerClient? {
+        senders[sender.store] === sender ? client(for: sender.store) : nil
+    }
+
+    func openSnapshot(of sender: SnapshotSender) -> Bool {
+        guard let client = client(of: sender), client.isOpen else { return false }
         return client.openSnapshot()
     }
 
-    func sendChunk(_ record: Bytes, to store: StoreID) {
+    func sendChunk(_ record: Bytes, of sender: SnapshotSender) {
+        guard let client = client(of: sender) else { return }
         counters.bytesSent += UInt64(record.count)
         counters.snapshotBytesSent += UInt64(record.count)
-        client(for: store)?.sendChunk(record)
+        client.sendChunk(record)
     }
 
-    func closeSnapshot(to store: StoreID) { client(for: store)?.closeSnapshot() }
+    func closeSnapshot(of sender: SnapshotSender) { client(of: sender)?.closeSnapshot() }
 
     func snapshot(to store: StoreID, _ event: SnapshotSending.Event) {
         senders[store]?.step(event)

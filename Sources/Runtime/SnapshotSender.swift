@@ -27,31 +27,44 @@ struct SnapshotWanted: Sendable {
 
 final class SnapshotSender {
     let wanted: SnapshotWanted
-    private let identity: SnapshotIdentity
     private let hub: PeerHub
     private let reader: SnapshotReader
+    /// nil until the view has said what it is.
+    private var identity: SnapshotIdentity?
     private var sending: SnapshotSending
     private var record: Bytes?
     private var timer: Scheduled<Void>?
     private let began: Instant
 
-    init(_ wanted: SnapshotWanted, _ source: SnapshotSource, hub: PeerHub) {
+    init(_ wanted: SnapshotWanted, _ view: any EngineView, origin: UInt64, hub: PeerHub) {
         self.wanted = wanted
-        identity = source.snapshot
         self.hub = hub
-        reader = SnapshotReader(source, hub.settings.snapshotThread, hub.settings.failpoints)
+        reader = SnapshotReader(
+            wanted, view, origin: origin, hub.settings.snapshotThread, hub.settings.failpoints)
         began = Clocks.monotonic()
-        sending = SnapshotSending(origin: source.origin, at: began)
+        sending = SnapshotSending(origin: origin, at: began)
     }
 
     var store: StoreID { wanted.to.store }
 
-    /// Another one takes its place.
-    func stop() {
-        timer?.cancel()
-        timer = nil
-        hub.closeSnapshot(to: store)
+    func start() {
+        let bound = NIOLoopBound(self, eventLoop: hub.loop)
+        reader.open(on: hub.loop).whenComplete { result in
+            let sender = bound.value
+            switch result {
+            case .success(let identity):
+                sender.identity = identity
+                sender.step(.deadlineReached)
+            case .failure(let error):
+                sender.complain(error)
+                sender.hub.ended(sender, nil, began: sender.began)
+            }
+        }
     }
+
+    /// Nobody wants it any more, or another one takes its place: what comes from here on is no
+    /// business of the store's stream, which may be the other's.
+    func stop() { step(.stopped) }
 
     func step(_ event: SnapshotSending.Event) {
         var effects: [SnapshotSending.Effect] = []
@@ -62,12 +75,12 @@ final class SnapshotSender {
 
     private func execute(_ effect: SnapshotSending.Effect) {
         switch effect {
-        case .open: if !hub.openSnapshot(to: store) { step(.lost) }
+        case .open: if !hub.openSnapshot(of: self) { step(.lost) }
         case .read(let number): read(number)
         case .send:
-            if let record { hub.sendChunk(record, to: store) }
+            if let record { hub.sendChunk(record, of: self) }
             record = nil
-        case .close: hub.closeSnapshot(to: store)
+        case .close: hub.closeSnapshot(of: self)
         case .ended(let isThere): hub.ended(self, isThere ? identity : nil, began: began)
         }
     }
@@ -79,14 +92,18 @@ final class SnapshotSender {
             switch result {
             case .success(let chunk):
                 sender.record = chunk
-                sender.step(.read(byteCount: chunk.count))
+                sender.step(.read(number, byteCount: chunk.count))
             case .failure(let error):
-                sender.hub.logger.warning(
-                    "a snapshot cannot be read",
-                    metadata: ["event": "snapshot_unreadable", "reason": "\(error)"])
+                sender.complain(error)
                 sender.step(.lost)
             }
         }
+    }
+
+    private func complain(_ error: any Error) {
+        hub.logger.warning(
+            "a snapshot cannot be read",
+            metadata: ["event": "snapshot_unreadable", "reason": "\(error)"])
     }
 
     /// NIO takes a task that is due at once before it looks at sockets.
@@ -107,20 +124,40 @@ final class SnapshotSender {
 ///
 /// `@unchecked Sendable`: `source` is touched only on the one thread.
 final class SnapshotReader: @unchecked Sendable {
-    private var source: SnapshotSource
+    private let wanted: SnapshotWanted
+    private let view: any EngineView
+    private let origin: UInt64
+    private var source: SnapshotSource?
     private let thread: NIOThreadPool
     private let failpoints: FailpointRegistry
 
-    init(_ source: SnapshotSource, _ thread: NIOThreadPool, _ failpoints: FailpointRegistry) {
-        self.source = source
+    init(
+        _ wanted: SnapshotWanted, _ view: any EngineView, origin: UInt64,
+        _ thread: NIOThreadPool, _ failpoints: FailpointRegistry
+    ) {
+        self.wanted = wanted
+        self.view = view
+        self.origin = origin
         self.thread = thread
         self.failpoints = failpoints
+    }
+
+    /// What the view is a snapshot of.
+    func open(on loop: any EventLoop) -> EventLoopFuture<SnapshotIdentity> {
+        thread.runIfActive(eventLoop: loop) { [self] in
+            let source = try SnapshotSource(of: wanted.group, from: view, origin: origin)
+            guard let source, source.snapshot.position.index >= wanted.atLeast else {
+                throw StorageError.failed("the data has not come to entry \(wanted.atLeast)")
+            }
+            self.source = source
+            return source.snapshot
+        }
     }
 
     func read(_ number: UInt64, on loop: any EventLoop) -> EventLoopFuture<Bytes> {
         thread.runIfActive(eventLoop: loop) { [self] in
             try failpoints.check(.snapshotRead)
-            guard let chunk = try source.chunk(number) else {
+            guard let chunk = try source?.chunk(number) else {
                 throw StorageError.failed("chunk \(number) lies behind the last")
             }
             return .record(chunk.encoded)
