@@ -154,6 +154,9 @@ package enum Limits {
     /// Before a transfer that broke goes on, and how often it may break without a chunk in between.
     package static let snapshotPause = Duration.seconds(1)
     package static let snapshotLosses = 5
+    /// For a part of a snapshot, or a whole one that the replica has not heard of, after the last
+    /// that was heard of it: longer than its leader goes on trying.
+    package static let snapshotKept = Duration.seconds(150)
     /// Snapshots that are all there and wait for the replica to say whether it takes them.
     package static let snapshotsStaged = 2
     /// Keys that one batch deletes when a snapshot takes the place of the data.
@@ -273,6 +276,8 @@ package enum Limits {
         invariant(batchAnswerBytes * 2 <= heldBytesPerCoreMin, "two answers fit a core")
         invariant(unsyncedBytes < peerRecordBytes, "an entry of any turn fits a record")
         invariant(peerPingInterval * 4 <= peerSilence, "one lost ping breaks nothing")
+        let tries = (snapshotPatience + snapshotPause) * snapshotLosses
+        invariant(tries < snapshotKept, "a transfer goes on where it broke")
         invariant(entriesScannedInline < entriesVisitedInline, "a scan on a loop may be answered")
         invariant(rangeDeletesPerRun <= readsWaitingPerCoreMin, "a batch does not refuse itself")
         invariant(streamsPerConnection <= readsWaitingPerCoreMin, "nor does a connection")

@@ -77,6 +77,9 @@ package enum Effect: Sendable {
     /// Build a snapshot of the group's data, at that index or behind, hand it to that replica with
     /// a `snapshot` message of this term, and report `snapshotEnded`.
     case sendSnapshot(GroupID, to: ReplicaID, term: Term, beat: Beat, atLeast: LogIndex)
+    /// Nobody wants the snapshots of the group any more that this replica has had sent: it does not
+    /// lead, or in another term. There is no `snapshotEnded` for them.
+    case stopSnapshots(GroupID)
     /// What became of a `change`.
     case changed(GroupChangeID, GroupChangeResult)
     /// A staged snapshot of that place is of no use.

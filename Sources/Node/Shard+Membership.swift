@@ -175,6 +175,10 @@ extension Shard {
     /// The replica has another role: a transfer is over, and so is what had not begun. What is in
     /// the log is settled there.
     mutating func leadershipEnded(into effects: inout Effects) {
+        if sendsSnapshots, let group = replica?.group {
+            sendsSnapshots = false
+            effects.append(.stopSnapshots(group))
+        }
         guard let change = changeUnderWay else { return }
         if case .transfer = change.action {
             finishChange(.done, into: &effects)

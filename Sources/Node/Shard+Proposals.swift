@@ -69,6 +69,7 @@ extension Shard {
             effects.append(.sendFromLog(group, message))
         case .sendSnapshot(let id, let term, let beat, let index):
             guard let group = replica?.group else { return }
+            sendsSnapshots = true
             effects.append(
                 .sendSnapshot(group, to: id, term: term, beat: beat, atLeast: index))
         case .discardSnapshot(let position):

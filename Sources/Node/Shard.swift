@@ -43,6 +43,8 @@ package struct Shard: ~Copyable {
     var indexReads = IndexReads()
     var catchUp = CatchUp.behind
     var changeUnderWay: ChangeUnderWay?
+    /// In this leadership a follower needed a snapshot, which may be on its way.
+    var sendsSnapshots = false
     /// Of requests that came from other stores; no earlier than the first one's.
     var peerDeadline = Instant.distantFuture
     var peerRequestCount = 0

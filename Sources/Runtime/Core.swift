@@ -224,6 +224,8 @@ final class Core: Serving, @unchecked Sendable {
             // As the data is now, before anything else happens to it.
             let view = services.openView()
             loop.execute { self.services.peers.sendSnapshot(wanted, view) }
+        case .stopSnapshots:
+            loop.execute { self.services.peers.stopSnapshots() }
         case .discardSnapshot(_, let position): services.peers.settings.depot.discard(position)
         case .send(let envelope):
             if let reply = services.failpoints.reply(to: envelope) {

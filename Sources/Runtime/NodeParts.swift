@@ -41,7 +41,8 @@ struct NodeParts {
         let coreCount = settings.cores
         group = MultiThreadedEventLoopGroup(numberOfThreads: coreCount)
         let depot = SnapshotDepot(
-            directory, engine, group: Store.group, failpoints: failpoints, logger: logger)
+            directory, engine, group: Store.group, thread: threads.snapshots,
+            failpoints: failpoints, logger: logger)
         let switchboard = switchboard
         let workers = StoreWorkers(
             log: store.log, engine: engine, reserve: store.reserve, replica: recovered.id,

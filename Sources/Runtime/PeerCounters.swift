@@ -53,7 +53,7 @@ struct PeerCounters: Sendable {
     }
 }
 
-extension SnapshotDepot.Counts {
+extension SnapshotShelf.Counts {
     func measure(into scrape: inout Scrape) {
         scrape.add(.snapshots, received, ["received"])
         scrape.add(.snapshots, installed, ["installed"])

@@ -135,7 +135,7 @@ extension PeerHub {
             }
             // What is not here yet it would have to wait for; its leader sends it again.
             if case .snapshot(let identity, _) = message.message.body,
-                !settings.depot.offer(identity)
+                !isForReplica(message) || !settings.depot.offer(identity)
             {
                 return nil
             }
@@ -150,6 +150,12 @@ extension PeerHub {
         }
         deliveries.append(Delivery(to: .shard, .received(delivery)))
         return nil
+    }
+
+    /// The replica passes over whatever else there is, and would never say what is to become of it.
+    private func isForReplica(_ message: PeerMessage) -> Bool {
+        message.group == Store.group
+            && message.message.to == ReplicaID(on: settings.identity.store)
     }
 
     /// Lets more come once the shard has taken what came.

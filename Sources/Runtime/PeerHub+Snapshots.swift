@@ -30,6 +30,18 @@ extension PeerHub {
         sender.start()
     }
 
+    /// This store does not lead any more: whoever does sends its own.
+    func stopSnapshots() {
+        loop.assertInEventLoop()
+        for sender in senders.values {
+            sender.stop()
+            logger.notice(
+                "a snapshot is not wanted any more",
+                metadata: ["event": "snapshot_stopped", "store": "\(sender.store)"])
+        }
+        senders = [:]
+    }
+
     func ended(_ sender: SnapshotSender, _ identity: SnapshotIdentity?, began: Instant) {
         let wanted = sender.wanted
         guard senders[wanted.to.store] === sender else { return }
@@ -111,9 +123,26 @@ extension PeerHub {
     }
 
     private func taken(_ name: PeerTable.StreamID, _ said: SnapshotAnswer?) {
+        awaitDepot()
         guard let place = inbound[name]?.place else { return }
         inbound[name]?.hasChunkUnderWay = false
         guard let said else { return cut(name, "The snapshot cannot be taken here now.") }
         answer(.record(said.encoded), by: place)
     }
+
+    /// A leader that is gone leaves what it has sent.
+    private func awaitDepot() {
+        guard depotTimer == nil, let next = settings.depot.nextDeadline else { return }
+        let rest = next.since(Clocks.monotonic()).wholeNanoseconds
+        let delay = max(.nanoseconds(Int64(clamping: rest)), Self.depotRestMin)
+        let hub = NIOLoopBound(self, eventLoop: loop)
+        depotTimer = loop.scheduleTask(in: delay) {
+            hub.value.depotTimer = nil
+            hub.value.settings.depot.expire()
+            hub.value.awaitDepot()
+        }
+    }
+
+    /// What is being written is looked at again when that is done.
+    private static let depotRestMin: TimeAmount = .seconds(1)
 }

@@ -44,6 +44,8 @@ final class PeerHub: @unchecked Sendable {
 
     private var clients: [StoreID: PeerClient] = [:]
     var senders: [StoreID: SnapshotSender] = [:]
+    /// Looks what nobody speaks of any more.
+    var depotTimer: Scheduled<Void>?
     var table: PeerTable
     var inbound: [PeerTable.StreamID: InboundStream] = [:]
     var streamNames: [StreamPlace: PeerTable.StreamID] = [:]
@@ -81,6 +83,7 @@ final class PeerHub: @unchecked Sendable {
             hub.ownAddress = nil
             for sender in hub.senders.values { sender.stop() }
             hub.senders = [:]
+            hub.depotTimer?.cancel()
             for client in hub.clients.values { client.stop() }
             hub.clients = [:]
         }

@@ -1,12 +1,12 @@
-/// Snapshots that come to this store: the one that arrives, those that are all there and wait for
-/// the replica to say whether it takes them, and what became of them.
+/// Snapshots that come to this store: what its `SnapshotShelf` decides, done with files.
 ///
-/// A replica hears of a snapshot only when all of it is here, and says for each that it heard of
-/// whether it takes it. What it never heard of makes room for what came later.
+/// Chunks are written on the one thread of snapshots, where folders are deleted too; what the
+/// replica says comes from the loop of its core and from the thread that writes the data.
 internal import Base
 internal import Failpoints
 internal import Injection
 internal import Logging
+internal import NIOPosix
 internal import Peers
 internal import Raft
 internal import Regions
@@ -14,48 +14,69 @@ internal import RocksStorage
 internal import Storage
 internal import Synchronization
 
-/// `@unchecked Sendable`: `arriving` is touched only on the one thread of snapshots, the rest is
-/// behind the mutex.
-final class SnapshotDepot: @unchecked Sendable {
+final class SnapshotDepot: Sendable {
     struct Staged: Sendable {
         var arrival: SnapshotArrival
         var files: SnapshotFiles
-        /// The replica has heard of it.
-        var isOffered = false
-    }
-
-    struct Counts: Sendable {
-        var received: UInt64 = 0
-        var installed: UInt64 = 0
-        var discarded: UInt64 = 0
-        var bytes: UInt64 = 0
     }
 
     private struct State: Sendable {
-        var staged: [Staged] = []
-        var counts = Counts()
+        var shelf: SnapshotShelf
+        /// By the number of their copy, from its first chunk on.
+        var files: [UInt64: SnapshotFiles] = [:]
     }
 
     private let directory: DataDirectory
     private let engine: RocksEngine
-    private let group: GroupID
+    private let thread: NIOThreadPool
     private let failpoints: FailpointRegistry
     private let logger: Logger
-    private let state = Mutex(State())
-    private var arriving: (arrival: SnapshotArrival, files: SnapshotFiles)?
+    private let state: Mutex<State>
 
     init(
-        _ directory: DataDirectory, _ engine: RocksEngine, group: GroupID,
+        _ directory: DataDirectory, _ engine: RocksEngine, group: GroupID, thread: NIOThreadPool,
         failpoints: FailpointRegistry, logger: Logger
     ) {
         self.directory = directory
         self.engine = engine
-        self.group = group
+        self.thread = thread
         self.failpoints = failpoints
         self.logger = logger
+        state = Mutex(State(shelf: SnapshotShelf(of: group)))
     }
 
-    var counts: Counts { state.withLock { $0.counts } }
+    var counts: SnapshotShelf.Counts { state.withLock { $0.shelf.counts } }
+
+    /// When something may have to go, unless more is heard of it.
+    var nextDeadline: Instant? { state.withLock { $0.shelf.nextDeadline } }
+
+    @discardableResult
+    private func step(_ event: SnapshotShelf.Event) -> [SnapshotShelf.Effect] {
+        var effects: [SnapshotShelf.Effect] = []
+        let old = state.withLock { state in
+            state.shelf.step(event, at: Clocks.monotonic(), into: &effects)
+            return effects.compactMap { effect -> SnapshotFiles? in
+                guard case .remove(let number) = effect else { return nil }
+                return state.files.removeValue(forKey: number)
+            }
+        }
+        for files in old { remove(files) }
+        return effects
+    }
+
+    /// Where waiting for the disk is allowed; the next start does what does not happen any more.
+    private func remove(_ files: SnapshotFiles) {
+        thread.submit { [logger] state in
+            guard state == .active else { return }
+            do throws(StorageError) {
+                try files.remove()
+            } catch {
+                logger.warning(
+                    "a snapshot that is of no use cannot be removed",
+                    metadata: ["event": "snapshot_left", "reason": "\(error)"])
+            }
+        }
+    }
 
     // MARK: What arrives, on the thread of snapshots
 
@@ -63,7 +84,8 @@ final class SnapshotDepot: @unchecked Sendable {
     func take(_ record: Bytes) -> SnapshotAnswer? {
         do {
             try failpoints.check(.snapshotArrived)
-            return try take(SnapshotChunk(decoding: record), byteCount: record.count)
+            let chunk = try SnapshotChunk(decoding: record)
+            return try answer(in: step(.came(chunk)), to: chunk, record.count)
         } catch {
             logger.warning(
                 "a snapshot's chunk cannot be taken",
@@ -72,120 +94,86 @@ final class SnapshotDepot: @unchecked Sendable {
         }
     }
 
-    private func take(_ chunk: SnapshotChunk, byteCount: Int) throws -> SnapshotAnswer {
-        guard chunk.group == group else {
-            throw StorageError.failed("it is of group \(chunk.group)")
-        }
-        if arriving?.arrival.origin != chunk.origin { try begin(chunk) }
-        guard var arrival = arriving?.arrival, let files = arriving?.files else {
-            throw StorageError.failed("\(Limits.snapshotsStaged) others wait for the replica")
-        }
-        if let batch = try arrival.take(chunk) {
-            // Half of it may be in a table: the transfer begins anew.
-            arriving = nil
-            try files.append(batch)
-            arriving = (arrival, files)
-            state.withLock { $0.counts.bytes += UInt64(byteCount) }
-            if arrival.isComplete {
-                arriving = nil
-                try finish(arrival, files)
+    private func answer(
+        in effects: [SnapshotShelf.Effect], to chunk: SnapshotChunk, _ byteCount: Int
+    ) throws -> SnapshotAnswer? {
+        for effect in effects {
+            switch effect {
+            case .answer(let answer): return answer
+            case .refuse(let refusal): throw StorageError.unreadable("\(refusal)")
+            case .write(let number, let arrival):
+                let done = try write(chunk, to: number, arrival)
+                let effects = step(.written(number, done, byteCount: byteCount))
+                return try answer(in: effects, to: chunk, byteCount)
+            case .tell, .install, .remove: break
             }
         }
-        return SnapshotAnswer(
-            origin: chunk.origin, wanted: arrival.wanted, isComplete: arrival.isComplete)
+        return nil
     }
 
-    private func begin(_ chunk: SnapshotChunk) throws {
-        if let old = arriving?.files {
-            arriving = nil
-            remove(old)
+    private func write(
+        _ chunk: SnapshotChunk, to number: UInt64, _ arrival: SnapshotArrival
+    ) throws -> SnapshotArrival {
+        var arrival = arrival
+        do {
+            guard let batch = try arrival.take(chunk) else {
+                throw DecodeError(expected: "the chunk that is wanted", offset: 0)
+            }
+            let files = try files(of: number, arrival)
+            try files.append(batch)
+            if arrival.isComplete { try finish(arrival, files) }
+            return arrival
+        } catch {
+            // Half of it may be in a table: the transfer begins anew.
+            step(.failed(number))
+            throw error
         }
-        guard makeRoom() else { return }
-        let position = chunk.snapshot.position
-        let origin = String(chunk.origin, radix: 16)
-        arriving = (
-            SnapshotArrival(of: group, chunk.snapshot, origin: chunk.origin),
-            try directory.makeSnapshot(
-                "\(position.index)-\(position.term)-\(origin)-\(UInt64.random(in: 0 ... .max))",
-                engine)
-        )
     }
 
-    /// Those that the replica has not heard of are of no use beside a newer one.
-    private func makeRoom() -> Bool {
-        let (old, isRoom) = state.withLock { state in
-            let old = state.staged.filter { !$0.isOffered }
-            state.staged.removeAll { !$0.isOffered }
-            state.counts.discarded += UInt64(old.count)
-            return (old, state.staged.count < Limits.snapshotsStaged)
-        }
-        for staged in old { remove(staged.files) }
-        return isRoom
+    private func files(
+        of number: UInt64, _ arrival: SnapshotArrival
+    ) throws(StorageError) -> SnapshotFiles {
+        if let files = state.withLock({ $0.files[number] }) { return files }
+        let position = arrival.snapshot.position
+        let origin = String(arrival.origin, radix: 16)
+        let files = try directory.makeSnapshot(
+            "\(position.index)-\(position.term)-\(origin)-\(number)", engine)
+        state.withLock { $0.files[number] = files }
+        return files
     }
 
     private func finish(_ arrival: SnapshotArrival, _ files: SnapshotFiles) throws {
         try failpoints.check(.snapshotWhole)
         try files.finish(record: CommandRecord.encode(arrival.facts))
-        state.withLock { state in
-            state.staged.append(Staged(arrival: arrival, files: files))
-            state.counts.received += 1
-        }
         logger.info(
             "a snapshot has come",
             metadata: ["event": "snapshot_received", "at": "\(arrival.snapshot.position)"])
     }
 
-    private func remove(_ files: SnapshotFiles) {
-        do throws(StorageError) {
-            try files.remove()
-        } catch {
-            // The next start removes it.
-            logger.warning(
-                "a snapshot that is of no use cannot be removed",
-                metadata: ["event": "snapshot_left", "reason": "\(error)"])
-        }
-    }
+    func expire() { step(.deadlineReached) }
 
     // MARK: What the replica says, on any thread
 
     /// True if it is here: then the replica may hear of it, and will say what is to become of it.
-    func offer(_ snapshot: SnapshotIdentity) -> Bool {
-        state.withLock { state in
-            guard let place = state.staged.firstIndex(where: { $0.arrival.snapshot == snapshot })
-            else { return false }
-            state.staged[place].isOffered = true
-            return true
-        }
-    }
+    func offer(_ snapshot: SnapshotIdentity) -> Bool { step(.told(snapshot)).contains(.tell) }
 
-    func discard(_ position: LogPosition) {
-        removeStaged { $0.arrival.snapshot.position == position }
-    }
+    func discard(_ position: LogPosition) { step(.discarded(position)) }
 
-    /// The one that the replica takes, which is here until `installed`.
+    /// The one that the replica takes, which stays until `installed`.
     func staged(_ snapshot: SnapshotIdentity) -> Staged? {
-        state.withLock { state in state.staged.last { $0.arrival.snapshot == snapshot } }
+        for case .install(let number, let arrival) in step(.taken(snapshot)) {
+            return state.withLock { state in
+                state.files[number].map { Staged(arrival: arrival, files: $0) }
+            }
+        }
+        return nil
     }
 
-    /// It is in place, and older ones are of no use.
+    /// It is in place.
     func installed(_ snapshot: SnapshotIdentity) {
-        state.withLock { state in
-            state.staged.removeAll { $0.arrival.snapshot == snapshot }
-            state.counts.installed += 1
-        }
-        removeStaged { $0.arrival.snapshot.position.index <= snapshot.position.index }
+        step(.installed(snapshot))
         logger.notice(
             "a snapshot has taken the place of the data",
             metadata: ["event": "snapshot_installed", "at": "\(snapshot.position)"])
-    }
-
-    private func removeStaged(where isOld: (Staged) -> Bool) {
-        let old = state.withLock { state in
-            let old = state.staged.filter(isOld)
-            state.staged.removeAll(where: isOld)
-            state.counts.discarded += UInt64(old.count)
-            return old
-        }
-        for staged in old { remove(staged.files) }
     }
 }

@@ -145,7 +145,8 @@ final class SnapshotReader: @unchecked Sendable {
     /// What the view is a snapshot of.
     func open(on loop: any EventLoop) -> EventLoopFuture<SnapshotIdentity> {
         thread.runIfActive(eventLoop: loop) { [self] in
-            let source = try SnapshotSource(of: wanted.group, from: view, origin: origin)
+            let source = try SnapshotSource(
+                of: wanted.group, from: view, origin: origin, leaderTerm: wanted.term)
             guard let source, source.snapshot.position.index >= wanted.atLeast else {
                 throw StorageError.failed("the data has not come to entry \(wanted.atLeast)")
             }

@@ -38,6 +38,7 @@ final class SimCore {
         /// Appends whose entries' bytes are in the log only.
         var fromLog: [RaftMessage] = []
         var snapshots: [SnapshotWanted] = []
+        var stopsSnapshots = false
         var discarded: [LogPosition] = []
         var changed: [(id: GroupChangeID, result: GroupChangeResult)] = []
         var responses: [(exchange: ExchangeID, response: Response)] = []
@@ -123,6 +124,9 @@ final class SimCore {
         case .sendSnapshot(_, let id, let term, let beat, let least):
             output.snapshots.append(
                 SnapshotWanted(to: id, term: term, beat: beat, atLeast: least))
+        case .stopSnapshots:
+            output.snapshots = []
+            output.stopsSnapshots = true
         case .discardSnapshot(_, let position): output.discarded.append(position)
         case .changed(let id, let result): output.changed.append((id, result))
         case .stopRead(let token): stoppedReads.insert(token)

@@ -176,6 +176,7 @@ struct TraceHash {
             mix(response.body)
         case .sendFromLog(_, let message): mix(29, message.term)
         case .sendSnapshot(_, let id, let term, _, _): mix(60, id.number << 32 ^ term)
+        case .stopSnapshots: mix(63)
         case .discardSnapshot(_, let position): mix(61, position.index)
         case .changed(let id, _): mix(62, id.number)
         case .scrape(let token): mix(23, token)

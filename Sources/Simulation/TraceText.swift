@@ -56,6 +56,7 @@ extension Effect {
         case .sendFromLog(_, let message): "→ from the log: \(message.shown)"
         case .sendSnapshot(_, let id, let term, _, let index):
             "term \(term): send a snapshot of \(index) or later to replica \(id)"
+        case .stopSnapshots: "stop sending snapshots"
         case .discardSnapshot(_, let position): "discard the snapshot of \(position)"
         case .changed(let id, let result): "change \(id.number): \(result)"
         case .send(let envelope): "→ \(envelope.shown)"

@@ -93,6 +93,7 @@ extension World {
             submit(output.logged, node)
         }
         for position in output.discarded { node.disk.discard(position) }
+        if output.stopsSnapshots { stopTransfers(of: node) }
         for wanted in output.snapshots { beginTransfer(wanted, node) }
         for (id, result) in output.changed { changed(id, result) }
         if let damage = output.damage { violate(.durability, "the log is damaged: \(damage)") }

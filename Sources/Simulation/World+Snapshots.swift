@@ -31,7 +31,7 @@ extension World {
             transferCount += 1
             let source = try SnapshotSource(
                 of: SimNode.group, from: view, origin: UInt64(transferCount),
-                chunkBytes: Self.chunkBytes)
+                leaderTerm: wanted.term, chunkBytes: Self.chunkBytes)
             guard let source, source.snapshot.position.index >= wanted.atLeast else {
                 violate(.durability, "node \(node.id) has less data than its log begins behind")
                 return
@@ -43,6 +43,11 @@ extension World {
         } catch {
             violate(.durability, "node \(node.id) cannot make a snapshot: \(error)")
         }
+    }
+
+    /// It does not lead any more.
+    func stopTransfers(of node: SimNode) {
+        transfers = transfers.filter { $0.value.link.from != node.id }
     }
 
     func goesOn(_ number: Int) {

@@ -64,6 +64,10 @@ import Testing
                 failpoints: "snapshot.arrived=1*off->1*return->off;snapshot.whole=1*return")
             try await nodes.votes(2, asking: 1)
             try await check(nodes, at: 2)
+            // What failed half-way left nothing either.
+            try await nodes.wait("the snapshots to be gone") {
+                try snapshots(nodes, 2).isEmpty
+            }
         }
     }
 

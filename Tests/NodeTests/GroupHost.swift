@@ -19,15 +19,32 @@ final class GroupMember {
     var sent: [Envelope] = []
     var results: [GroupChangeResult] = []
     var outcomes: [RawOutcome] = []
+    /// Who is sent a snapshot.
+    var snapshots: [ReplicaID] = []
 
     private static let group = GroupID(1)
 
-    init(_ number: UInt32, founders: ClosedRange<UInt32>, at now: Now) throws {
+    /// - Parameter base: where its log and its data begin.
+    init(
+        _ number: UInt32, founders: ClosedRange<UInt32>, base: LogPosition? = nil, at now: Now
+    ) throws {
         store = StoreID(number)
         let voters = founders.contains(number) ? founders.map { ReplicaID(on: StoreID($0)) } : []
         try RecoveredReplica.begin(
             Self.group, log, replica: ReplicaID(on: store),
             membership: Membership(voters: voters))
+        if let base {
+            let snapshot = SnapshotIdentity(
+                position: base, membership: Membership(voters: voters))
+            var batch = LogBatch()
+            batch.setBase(
+                GroupBase(replica: ReplicaID(on: store), snapshot: snapshot), of: Self.group)
+            try log.write(batch)
+            var data = WriteBatch()
+            let applied = AppliedRecord(group: Self.group, snapshot: snapshot)
+            data.put(.meta, AppliedRecord.key(of: Self.group), applied.encoded)
+            try engine.write(data, sync: true)
+        }
         let replica = try RecoveredReplica(of: Self.group, log: log, data: engine).start(
             RaftSettings(), generator: SeededGenerator(seed: UInt64(number)), at: now.instant)
         shard = Shard(
@@ -100,6 +117,8 @@ final class GroupMember {
             case .apply(let apply): applies.append(apply)
             case .changed(_, let result): results.append(result)
             case .sendFromLog(_, let message): sendFromLog(message)
+            case .sendSnapshot(_, let id, _, _, _): snapshots.append(id)
+            case .stopSnapshots: snapshots = []
             case .send(let envelope):
                 if case .reply(let reply) = envelope.body {
                     outcomes += reply.outcomes
@@ -121,9 +140,12 @@ struct GroupHost {
     private let founders: ClosedRange<UInt32>
 
     /// With somebody who leads.
-    init(_ founders: ClosedRange<UInt32>) throws {
+    /// - Parameter base: where the log of the first begins; the others have nothing.
+    init(_ founders: ClosedRange<UInt32>, base: LogPosition? = nil) throws {
         self.founders = founders
-        for number in founders { try start(number) }
+        for number in founders {
+            try start(number, base: number == founders.lowerBound ? base : nil)
+        }
         try pass(.seconds(4))
     }
 
@@ -131,8 +153,8 @@ struct GroupHost {
         members.first { $0.store == StoreID(number) } ?? members[0]
     }
 
-    mutating func start(_ number: UInt32) throws {
-        members.append(try GroupMember(number, founders: founders, at: now))
+    mutating func start(_ number: UInt32, base: LogPosition? = nil) throws {
+        members.append(try GroupMember(number, founders: founders, base: base, at: now))
     }
 
     /// Of the highest term, if it serves.

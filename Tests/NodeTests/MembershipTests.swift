@@ -46,6 +46,18 @@ import Testing
         for member in group.members { #expect(voters(member) == [1, 2, 3]) }
     }
 
+    // History: the lead was handed over while a snapshot was on its way; both leaders sent theirs.
+    @Test func whoDoesNotLeadWantsNoSnapshotSent() throws {
+        var group = try GroupHost(1...2, base: LogPosition(index: 5, term: 0))
+        let leader = try #require(group.members.first { $0.status?.role == .leader })
+        #expect(leader.store == StoreID(1))
+        #expect(leader.snapshots == [ReplicaID(on: StoreID(2))])
+        group.cut = [2]
+        try group.pass(.seconds(10))
+        #expect(leader.status?.role != .leader)
+        #expect(leader.snapshots == [])
+    }
+
     @Test func whoIsRemovedIsNotAskedAnyMore() throws {
         var group = try GroupHost(1...3)
         let leader = try #require(group.leader)

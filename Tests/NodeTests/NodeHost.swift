@@ -137,7 +137,9 @@ struct NodeHost: ~Copyable {
         case .respond(let exchange, let response, _):
             responses[exchange, default: []].append(response)
         case .stopRead(let token): stopped.insert(token)
-        case .sendFromLog, .sendSnapshot, .discardSnapshot, .changed, .commandStores: break
+        case .sendFromLog, .sendSnapshot, .stopSnapshots, .discardSnapshot, .changed,
+            .commandStores:
+            break
         case .released(let exchange): released.append(exchange)
         case .commandFailpoints(let token, let command):
             events.append((.gateway, .failpoints(token, failpoints.perform(command))))

@@ -122,7 +122,7 @@ struct ShardHost: ~Copyable {
             case .append, .apply, .compact, .damaged, .refusedForSpace:
                 _ = store.take(effect)
             case .respond, .released, .scrape, .sendFromLog, .sendSnapshot, .discardSnapshot,
-                .changed, .commandFailpoints, .commandStores:
+                .stopSnapshots, .changed, .commandFailpoints, .commandStores:
                 break
             }
         }

@@ -156,7 +156,7 @@ extension SeededGenerator {
         case "SnapshotChunk":
             SnapshotChunk(
                 group: GroupID(number()), snapshot: identity(), origin: number(),
-                number: number(), isLast: chance(1, in: 2), content: command()
+                leaderTerm: number(), number: number(), isLast: chance(1, in: 2), content: command()
             ).encoded
         default: peerMessage().encoded
         }

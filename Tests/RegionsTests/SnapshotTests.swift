@@ -23,6 +23,13 @@ import Testing
         return engine
     }
 
+    private func source(
+        _ view: any EngineView, origin: UInt64, chunkBytes: Int = Limits.snapshotChunkBytes
+    ) throws -> SnapshotSource? {
+        try SnapshotSource(
+            of: Self.group, from: view, origin: origin, leaderTerm: 3, chunkBytes: chunkBytes)
+    }
+
     private func content(_ engine: MemoryEngine) throws -> [Bytes: Bytes] {
         var content: [Bytes: Bytes] = [:]
         _ = try engine.view().scan(.raw, .all, reverse: false, tier: .disk) { key, value in
@@ -34,20 +41,20 @@ import Testing
 
     @Test(arguments: [0, 1, 2, 9, 100]) func whatIsSentArrives(keys: Int) throws {
         let from = try engine(keys: keys)
-        var source = try #require(
-            try SnapshotSource(of: Self.group, from: from.view(), origin: 5, chunkBytes: 40))
-        var stage = SnapshotStage(of: Self.group, source.snapshot, origin: 5)
+        var made = try #require(
+            try source(from.view(), origin: 5, chunkBytes: 40))
+        var stage = SnapshotStage(of: Self.group, made.snapshot, origin: 5)
         let to = try engine(keys: 3)
         var old = WriteBatch()
         old.put(.raw, Key(utf8: "old"), [1])
         try to.write(old, sync: true)
         while !stage.isComplete {
-            let chunk = try #require(try source.chunk(stage.wanted))
+            let chunk = try #require(try made.chunk(stage.wanted))
             #expect(try stage.add(SnapshotChunk(decoding: chunk.encoded)))
             let again = try stage.add(chunk)
             #expect(!again, "a chunk that comes twice is taken once")
         }
-        #expect(try source.chunk(stage.wanted) == nil)
+        #expect(try made.chunk(stage.wanted) == nil)
         try to.write(stage.batch, sync: true)
         #expect(try content(to) == content(from))
         #expect(
@@ -64,21 +71,21 @@ import Testing
         var batch = WriteBatch()
         batch.put(.meta, StoreTable.key, table.encoded)
         try from.write(batch, sync: true)
-        var source = try #require(
-            try SnapshotSource(of: Self.group, from: from.view(), origin: 1, chunkBytes: 10))
-        var stage = SnapshotStage(of: Self.group, source.snapshot, origin: 1)
+        var made = try #require(
+            try source(from.view(), origin: 1, chunkBytes: 10))
+        var stage = SnapshotStage(of: Self.group, made.snapshot, origin: 1)
         while !stage.isComplete {
-            #expect(try stage.add(#require(try source.chunk(stage.wanted))))
+            #expect(try stage.add(#require(try made.chunk(stage.wanted))))
         }
         try to.write(stage.batch, sync: true)
         #expect(try to.get(.meta, StoreTable.key, tier: .disk) == .found(table.encoded))
 
         // And what was there goes if there is none.
         let none = try engine(keys: 1)
-        source = try #require(
-            try SnapshotSource(of: Self.group, from: none.view(), origin: 2))
-        stage = SnapshotStage(of: Self.group, source.snapshot, origin: 2)
-        #expect(try stage.add(#require(try source.chunk(0))))
+        made = try #require(
+            try source(none.view(), origin: 2))
+        stage = SnapshotStage(of: Self.group, made.snapshot, origin: 2)
+        #expect(try stage.add(#require(try made.chunk(0))))
         try to.write(stage.batch, sync: true)
         #expect(try to.get(.meta, StoreTable.key, tier: .disk) == .missing)
     }
@@ -86,9 +93,9 @@ import Testing
     @Test func chunksOfTwoMakingsDoNotMix() throws {
         let view = try engine(keys: 9).view()
         var first = try #require(
-            try SnapshotSource(of: Self.group, from: view, origin: 1, chunkBytes: 40))
+            try source(view, origin: 1, chunkBytes: 40))
         var second = try #require(
-            try SnapshotSource(of: Self.group, from: view, origin: 2, chunkBytes: 20))
+            try source(view, origin: 2, chunkBytes: 20))
         var stage = SnapshotStage(of: Self.group, first.snapshot, origin: 1)
         let (one, other) = (try first.chunk(0), try second.chunk(0))
         #expect(try stage.add(try #require(one)))
@@ -100,8 +107,8 @@ import Testing
     /// A source that has applied nothing has no snapshot.
     @Test func nothingAppliedIsNoSnapshot() throws {
         let view = MemoryEngine().view()
-        let source = try SnapshotSource(of: Self.group, from: view, origin: 1)
-        #expect(source?.snapshot == nil)
+        let made = try source(view, origin: 1)
+        #expect(made?.snapshot == nil)
     }
 
     /// (1) a snapshot is put in place of the data, (2) the crash comes before the log's part of it:
@@ -111,10 +118,10 @@ import Testing
         try RecoveredReplica.begin(
             Self.group, log, replica: ReplicaID(2),
             membership: Membership(voters: [ReplicaID(1), ReplicaID(2)]))
-        var source = try #require(
-            try SnapshotSource(of: Self.group, from: engine(keys: 2).view(), origin: 1))
-        var stage = SnapshotStage(of: Self.group, source.snapshot, origin: 1)
-        #expect(try stage.add(try #require(try source.chunk(0))))
+        var made = try #require(
+            try source(engine(keys: 2).view(), origin: 1))
+        var stage = SnapshotStage(of: Self.group, made.snapshot, origin: 1)
+        #expect(try stage.add(try #require(try made.chunk(0))))
         let data = MemoryEngine()
         try data.write(stage.batch, sync: true)
         let replica = try RecoveredReplica(of: Self.group, log: log, data: data).start(

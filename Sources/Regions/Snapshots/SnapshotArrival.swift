@@ -7,7 +7,7 @@ package import Base
 package import Raft
 package import Storage
 
-package struct SnapshotArrival: Sendable {
+package struct SnapshotArrival: Hashable, Sendable {
     package let group: GroupID
     package let snapshot: SnapshotIdentity
     package let origin: UInt64

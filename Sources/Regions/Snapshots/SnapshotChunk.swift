@@ -14,6 +14,8 @@ package struct SnapshotChunk: Hashable, Sendable {
     /// Names this making of it: two replicas at one entry may differ in what has expired, so their
     /// chunks do not fit together.
     package var origin: UInt64
+    /// Of the leader that sends it: another one may have followed, and sends its own.
+    package var leaderTerm: Term
     /// From 0 on.
     package var number: UInt64
     package var isLast: Bool
@@ -21,12 +23,13 @@ package struct SnapshotChunk: Hashable, Sendable {
     package var content: Bytes
 
     package init(
-        group: GroupID, snapshot: SnapshotIdentity, origin: UInt64, number: UInt64,
-        isLast: Bool, content: Bytes
+        group: GroupID, snapshot: SnapshotIdentity, origin: UInt64, leaderTerm: Term,
+        number: UInt64, isLast: Bool, content: Bytes
     ) {
         self.group = group
         self.snapshot = snapshot
         self.origin = origin
+        self.leaderTerm = leaderTerm
         self.number = number
         self.isLast = isLast
         self.content = content
@@ -43,6 +46,7 @@ package struct SnapshotChunk: Hashable, Sendable {
         bytes.appendField(8, bool: isLast)
         bytes.appendField(9, bytes: content)
         bytes.appendField(10, fixed64: checksum)
+        bytes.appendField(11, varint: leaderTerm)
         return bytes
     }
 
@@ -52,7 +56,7 @@ package struct SnapshotChunk: Hashable, Sendable {
         self.init(
             group: GroupID(0),
             snapshot: SnapshotIdentity(position: .start, membership: Membership()), origin: 0,
-            number: 0, isLast: false, content: [])
+            leaderTerm: 0, number: 0, isLast: false, content: [])
         var told: UInt64 = 0
         while let field = try reader.next() {
             switch field.number {
@@ -66,6 +70,7 @@ package struct SnapshotChunk: Hashable, Sendable {
             case 8: isLast = try reader.bool(field)
             case 9: content = Bytes(bytes[try reader.bytes(field)])
             case 10: told = try reader.fixed64(field)
+            case 11: leaderTerm = try reader.varint(field)
             default: try reader.skip(field)
             }
         }
@@ -75,10 +80,10 @@ package struct SnapshotChunk: Hashable, Sendable {
         }
     }
 
-    /// Over the content and its place.
+    /// Over the content, its place and its leader.
     private var checksum: UInt64 {
         let (high, low) = (snapshot.position.index, snapshot.position.term << 32 ^ number)
         let place = (high &* 0x9E37_79B9_7F4A_7C15 ^ low) &* 0xC2B2_AE3D_27D4_EB4F ^ origin
-        return Fingerprint(of: content).low ^ place
+        return Fingerprint(of: content).low ^ place ^ leaderTerm &* 0x1656_67B1_9E37_79F9
     }
 }

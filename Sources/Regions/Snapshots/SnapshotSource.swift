@@ -12,6 +12,7 @@ package struct SnapshotSource: Sendable {
     package let group: GroupID
     package let snapshot: SnapshotIdentity
     package let origin: UInt64
+    private let leaderTerm: Term
     private let view: any EngineView
     private let chunkBytes: Int
     /// Where each chunk that was made begins; nil for one behind the end.
@@ -19,9 +20,11 @@ package struct SnapshotSource: Sendable {
     private var chunkCount: UInt64?
 
     /// nil if nothing was ever applied.
-    /// - Parameter origin: drawn anew by the host.
+    /// - Parameters:
+    ///   - origin: drawn anew by the host.
+    ///   - leaderTerm: of whoever sends it.
     package init?(
-        of group: GroupID, from view: any EngineView, origin: UInt64,
+        of group: GroupID, from view: any EngineView, origin: UInt64, leaderTerm: Term,
         chunkBytes: Int = Limits.snapshotChunkBytes
     ) throws(StorageError) {
         let found = try view.get(.meta, AppliedRecord.key(of: group), tier: .disk)
@@ -29,6 +32,7 @@ package struct SnapshotSource: Sendable {
         self.group = group
         snapshot = applied.snapshot
         self.origin = origin
+        self.leaderTerm = leaderTerm
         self.view = view
         self.chunkBytes = chunkBytes
     }
@@ -60,7 +64,7 @@ package struct SnapshotSource: Sendable {
             chunkCount = number + 1
         }
         return SnapshotChunk(
-            group: group, snapshot: snapshot, origin: origin, number: number,
-            isLast: next == nil, content: CommandRecord.encode(batch))
+            group: group, snapshot: snapshot, origin: origin, leaderTerm: leaderTerm,
+            number: number, isLast: next == nil, content: CommandRecord.encode(batch))
     }
 }
