@@ -111,6 +111,10 @@ package enum Limits {
 
     // MARK: What the storage engine holds
 
+    /// Bytes of a file that is read as a whole: who a store is, where others are, what a snapshot
+    /// changes beside the keys. A table of stores of that size would have tens of thousands.
+    package static let wholeFileBytes = 16 << 20
+
     /// Bytes of a key as stored: a client's key, its space's prefix and a later encoding that
     /// escapes it.
     package static let storedKeyBytes = 8 << 10

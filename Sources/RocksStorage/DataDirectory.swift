@@ -165,19 +165,15 @@ package final class DataDirectory: Sendable {
 
     /// Where the other stores of the cluster were reached last; nil if none was ever heard of.
     package func readStores() throws(StorageError) -> Bytes? {
-        do throws(SystemFailure) {
+        try naming { () throws(SystemFailure) in
             guard try SystemFiles.names(in: path).contains(Self.storesName) else { return nil }
             return try SystemFiles.read(path + "/" + Self.storesName)
-        } catch {
-            throw .failed("\(error.operation) \(error.path): \(error.reason)")
         }
     }
 
     package func writeStores(_ bytes: Bytes) throws(StorageError) {
-        do throws(SystemFailure) {
+        try naming { () throws(SystemFailure) in
             try SystemFiles.replace(Self.storesName, in: path, with: bytes)
-        } catch {
-            throw .failed("\(error.operation) \(error.path): \(error.reason)")
         }
     }
 
@@ -188,23 +184,17 @@ package final class DataDirectory: Sendable {
 
     /// Of the file system that holds the directory.
     package func space() throws(StorageError) -> FileSystemSpace {
-        do throws(SystemFailure) {
-            return try fileSystemSpace(at: path)
-        } catch {
-            throw .failed("statvfs \(path): \(error.reason)")
-        }
+        try naming { () throws(SystemFailure) in try fileSystemSpace(at: path) }
     }
 
     /// Bytes of all files in the directory but the reserve.
     package func bytesUsed() throws(StorageError) -> UInt64 {
-        do throws(SystemFailure) {
+        try naming { () throws(SystemFailure) in
             var sum: UInt64 = 0
             for name in try SystemFiles.names(in: path) where name != DiskReserve.name {
                 sum += try SystemFiles.bytes(of: path + "/" + name)
             }
             return sum
-        } catch {
-            throw .failed("\(error.operation) \(error.path): \(error.reason)")
         }
     }
 }

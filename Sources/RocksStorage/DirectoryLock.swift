@@ -66,7 +66,8 @@ final class DirectoryLock: Sendable {
 
     /// This process's command line as one printable line.
     private static func command() throws(SystemFailure) -> String {
-        let bytes = try SystemFiles.read("/proc/self/cmdline", bytesMax: commandBytesMax)
+        let bytes = try SystemFiles.readBeginning(
+            "/proc/self/cmdline", bytesMax: commandBytesMax)
         let words = bytes.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: " ") : $0 }
         return String(decoding: words.reversed().drop { $0 == 0x20 }.reversed(), as: UTF8.self)
     }

@@ -29,7 +29,7 @@ final class NewestLog: Sendable {
         } catch {
             // Opening tells what is missing.
             if error.isAbsence { return }
-            throw .failed("\(error.operation) \(error.path): \(error.reason)")
+            throw StorageError(error)
         }
         let digits = String(decoding: noted.dropLast(), as: UTF8.self)
         guard noted.last == UInt8(ascii: "\n"), let expected = UInt64(digits) else {

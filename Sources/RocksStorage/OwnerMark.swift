@@ -12,11 +12,8 @@ enum OwnerMark {
 
     /// Of a database that was just made.
     static func write(_ identity: StoreIdentity, in folder: String) throws(StorageError) {
-        do throws(SystemFailure) {
+        try naming { () throws(SystemFailure) in
             try SystemFiles.replace(name, in: folder, with: text(identity))
-        } catch {
-            let reason = "\(error.operation) \(error.path): \(error.reason)"
-            throw error.isFull ? .full(reason) : .failed(reason)
         }
     }
 
@@ -32,7 +29,7 @@ enum OwnerMark {
         } catch {
             // Opening tells what is missing.
             if error.isAbsence { return }
-            throw .failed("\(error.operation) \(error.path): \(error.reason)")
+            throw StorageError(error)
         }
         guard let found else {
             throw .corrupt("\(what) in \(folder) does not say whose it is: \(name) is missing")

@@ -47,7 +47,7 @@ package final class SnapshotFiles: @unchecked Sendable {
     package func append(_ batch: WriteBatch) throws(StorageError) {
         invariant(!isWhole, "nothing comes behind the end")
         guard engine.hasRoom(for: UInt64(2 * batch.byteCount)) else {
-            throw .failed("a snapshot has no room on the disk")
+            throw .full("a snapshot that comes has no room on the disk")
         }
         for operation in batch.operations {
             if !tableIsOpen { try openTable() }
@@ -98,15 +98,5 @@ package final class SnapshotFiles: @unchecked Sendable {
     /// It is of no use any more.
     package func remove() throws(StorageError) {
         try naming { () throws(SystemFailure) in try SystemFiles.removeFolder(folder) }
-    }
-}
-
-func naming<Result>(
-    _ body: () throws(SystemFailure) -> Result
-) throws(StorageError) -> Result {
-    do throws(SystemFailure) {
-        return try body()
-    } catch {
-        throw .failed("\(error.operation) \(error.path): \(error.reason)")
     }
 }

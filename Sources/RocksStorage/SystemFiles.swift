@@ -4,6 +4,7 @@
 /// name.
 internal import Base
 private import Glibc
+internal import Storage
 
 /// A system call that failed: which one, on what, and why.
 struct SystemFailure: Error, Hashable, Sendable {
@@ -17,15 +18,48 @@ struct SystemFailure: Error, Hashable, Sendable {
         number = errno
     }
 
+    init(_ operation: String, _ path: String, number: Int32) {
+        self.operation = operation
+        self.path = path
+        self.number = number
+    }
+
     var reason: String { String(cString: strerror(number)) }
     var isAbsence: Bool { number == ENOENT }
     var isDenial: Bool { number == EACCES || number == EPERM || number == EROFS }
     var isFull: Bool { number == ENOSPC || number == EDQUOT }
 }
 
+extension StorageError {
+    /// Want of space is no broken disk: whoever is told has something to do about it.
+    init(_ failure: SystemFailure) {
+        let reason = "\(failure.operation) \(failure.path): \(failure.reason)"
+        self = failure.isFull ? .full(reason) : .failed(reason)
+    }
+}
+
+/// With the file and the reason, where it is not told apart any more what failed.
+func naming<Result>(
+    _ body: () throws(SystemFailure) -> Result
+) throws(StorageError) -> Result {
+    do throws(SystemFailure) {
+        return try body()
+    } catch {
+        throw StorageError(error)
+    }
+}
+
 enum SystemFiles {
-    /// The whole file, or its first `bytesMax` bytes.
-    static func read(_ path: String, bytesMax: Int = 64 << 10) throws(SystemFailure) -> Bytes {
+    /// The whole file; one that is too large is nothing that was written here.
+    static func read(_ path: String) throws(SystemFailure) -> Bytes {
+        let bytes = try readBeginning(path, bytesMax: Limits.wholeFileBytes + 1)
+        guard bytes.count <= Limits.wholeFileBytes else {
+            throw SystemFailure("read", path, number: EFBIG)
+        }
+        return bytes
+    }
+
+    static func readBeginning(_ path: String, bytesMax: Int) throws(SystemFailure) -> Bytes {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw SystemFailure("open", path) }
         defer { close(descriptor) }
@@ -147,6 +181,13 @@ enum SystemFiles {
 
     static func link(_ path: String, as other: String) throws(SystemFailure) {
         guard Glibc.link(path, other) == 0 else { throw SystemFailure("link", other) }
+    }
+
+    /// By how many names a file is reached.
+    static func linkCount(of path: String) throws(SystemFailure) -> Int {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw SystemFailure("stat", path) }
+        return Int(status.st_nlink)
     }
 
     static func isFolder(_ path: String) throws(SystemFailure) -> Bool {

@@ -239,4 +239,17 @@ import Testing
         let options = RocksOptions(for: machine, diskBytes: 1 << 40)
         #expect(options.memoryBound < machine.memoryBytes)
     }
+
+    // History: a table of stores behind the first 64 KiB was cut off without a word.
+    @Test func aFileIsReadAsAWholeOrNotAtAll() throws {
+        let directory = try take()
+        let large = Bytes(repeating: 7, count: 200_000)
+        try directory.writeStores(large)
+        #expect(try directory.readStores() == large)
+        let most = Bytes(repeating: 7, count: Limits.wholeFileBytes)
+        try directory.writeStores(most)
+        #expect(try directory.readStores()?.count == most.count)
+        try directory.writeStores(most + [7])
+        #expect(throws: StorageError.self) { try directory.readStores() }
+    }
 }
