@@ -186,7 +186,8 @@ let package = Package(
             swiftSettings: strict),
         // Three programs that are one cluster.
         .testTarget(
-            name: "ClusterTests", dependencies: ["ProcessSupport", "martlet", "Base", "HTTP"],
+            name: "ClusterTests",
+            dependencies: ["ProcessSupport", "martlet", "Base", "HTTP", "Regions", "Simulation"],
             swiftSettings: strict),
         // The program killed, stopped, starved of disk space and attacked.
         .testTarget(

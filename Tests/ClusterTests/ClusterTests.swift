@@ -8,14 +8,6 @@ import ProcessSupport
 import Testing
 
 @Suite(.serialized) struct ClusterTests {
-    private func withThree(_ body: (ThreeNodes) async throws -> Void) async throws {
-        let folder = URL(filePath: NSTemporaryDirectory() + "martlet-three-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let nodes = try await ThreeNodes(in: folder)
-        try await body(nodes)
-    }
-
     /// Sends a write until it is answered with success; whatever else comes must say that it may be
     /// sent again.
     private func put(
@@ -42,7 +34,7 @@ import Testing
     }
 
     @Test func anyNodeAnswersAndAnyMayBeKilled() async throws {
-        try await withThree { nodes in
+        try await withThreeNodes { nodes in
             for node in ThreeNodes.all {
                 #expect(try await nodes.put("k\(node)", "v\(node)", at: node) == 200)
                 for other in ThreeNodes.all {
@@ -72,7 +64,7 @@ import Testing
 
     // Their table of stores is in their logs only, and nobody leads who could apply it.
     @Test func allAreKilledAndStartAgain() async throws {
-        try await withThree { nodes in
+        try await withThreeNodes { nodes in
             for number in 0..<20 {
                 #expect(try await nodes.put("n\(number)", "\(number)", at: 1 + number % 3) == 200)
             }
@@ -92,7 +84,7 @@ import Testing
 
     // Paused, its connections stand; what was asked of it is answered by somebody else.
     @Test func theLeaderIsPaused() async throws {
-        try await withThree { nodes in
+        try await withThreeNodes { nodes in
             let leader = try await nodes.leader()
             try nodes.signal(leader, SIGSTOP)
             let other = try #require(ThreeNodes.all.first { $0 != leader })
@@ -107,7 +99,7 @@ import Testing
     // Nobody has to wait for an election: the write after the end of the leader is answered by who
     // leads since before it.
     @Test func aLeaderThatEndsHandsOver() async throws {
-        try await withThree { nodes in
+        try await withThreeNodes { nodes in
             let leader = try await nodes.leader()
             let other = try #require(ThreeNodes.all.first { $0 != leader })
             try nodes.signal(leader, SIGTERM)
@@ -120,7 +112,7 @@ import Testing
     }
 
     @Test func theLeadIsHandedOverOnRequest() async throws {
-        try await withThree { nodes in
+        try await withThreeNodes { nodes in
             for target in [3, 1, 2] where try await nodes.leader() != target {
                 let leader = try await nodes.leader()
                 let transfer = ClientRequest(
@@ -145,7 +137,7 @@ import Testing
     }
 
     @Test func aStoreIsRemovedForGood() async throws {
-        try await withThree { nodes in
+        try await withThreeNodes { nodes in
             #expect(try await nodes.put("k", "v", at: 2) == 200)
             let leader = try await nodes.leader()
             let gone = try #require(ThreeNodes.all.first { $0 != leader })
@@ -162,7 +154,7 @@ import Testing
 
     // Whoever asked to join and never came votes for nothing and keeps few from joining.
     @Test func storesThatNeverCome() async throws {
-        try await withThree { nodes in
+        try await withThreeNodes { nodes in
             let leader = try await nodes.leader()
             let join = ClientRequest(
                 "POST", "/v1/stores", headers: [ClientHeader("content-type", "application/json")],
@@ -181,7 +173,7 @@ import Testing
     }
 
     @Test func aStoreOfAnotherClusterIsRefused() async throws {
-        try await withThree { nodes in
+        try await withThreeNodes { nodes in
             let port = ["serve", "--data-dir", "other", "--listen", "127.0.0.1:0"]
             let other = try Program(arguments: port).in(nodes.folder).start()
             _ = try #require(other.line(with: "\"event\":\"ready\""), "\(other.messages)")

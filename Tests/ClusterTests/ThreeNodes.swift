@@ -6,6 +6,14 @@ import HTTP
 import ProcessSupport
 import Testing
 
+func withThreeNodes(_ body: (ThreeNodes) async throws -> Void) async throws {
+    let folder = URL(filePath: NSTemporaryDirectory() + "martlet-three-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let nodes = try await ThreeNodes(in: folder)
+    try await body(nodes)
+}
+
 final class ThreeNodes {
     let folder: URL
     private(set) var programs: [Int: RunningProgram] = [:]
