@@ -10,42 +10,17 @@ import Simulation
 import Testing
 
 @Suite(.serialized) struct HistoryTests {
-    private static let clients = 6
-    /// Acknowledged writes between two faults.
-    private static let progress = 60
-
     @Test func whatClientsAreToldIsLinearizable() async throws {
         let seed = UInt64.random(in: 0..<UInt64.max)
         try await withThreeNodes { nodes in
             let recorded = try RecordedClients(of: ThreeNodes.all.map { nodes.url($0) })
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                defer { recorded.stop() }
-                for client in 0..<Self.clients {
-                    group.addTask { await recorded.run(client, seed: seed) }
-                }
-                try await faults(nodes, recorded)
-                recorded.stop()
-            }
-            let calls = recorded.calls
-            let (violations, undecided) = HistoryCheckers(calls: calls).violations()
-            // The others go by an order of effects that is known in a simulation only.
-            let bad = violations.filter {
-                $0.checker == .linearizability || $0.checker == .atomicity
-            }
-            #expect(bad.isEmpty, "clients' seed \(seed)\n\(bad)")
-            #expect(undecided == 0, "too much was going on for the search")
-            let reads = calls.count { if case .read = $0.answer { true } else { false } }
-            #expect(reads > Self.progress, "\(calls.count) calls")
+            try await recorded.beside(6, seed: seed) { try await faults(nodes, recorded) }
+            recorded.expectLinearizable(readsAtLeast: 100, seed: seed)
         }
     }
 
     private func faults(_ nodes: ThreeNodes, _ recorded: RecordedClients) async throws {
-        func goOn(_ what: String) async throws {
-            let before = recorded.acknowledged
-            try await nodes.wait("writes \(what)") {
-                recorded.acknowledged >= before + Self.progress
-            }
-        }
+        func goOn(_ what: String) async throws { try await recorded.goOn(nodes, what) }
         try await goOn("before anything happens")
         for signal in [SIGKILL, SIGTERM] {
             for strikesLeader in [true, false] {

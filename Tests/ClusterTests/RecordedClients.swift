@@ -7,6 +7,7 @@ import HTTP
 import Regions
 import Simulation
 import Synchronization
+import Testing
 
 final class RecordedClients: Sendable {
     private struct State {
@@ -31,20 +32,46 @@ final class RecordedClients: Sendable {
         clients = try urls.map { HTTPClient(try Origin.parse($0).origin, options: options) }
     }
 
-    /// Writes that were answered with success, to wait for more of them.
-    var acknowledged: Int { state.withLock { $0.acknowledged } }
+    /// So many of them, for as long as the body takes.
+    func beside(_ count: Int, seed: UInt64, _ body: () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { state.withLock { $0.isOver = true } }
+            for client in 0..<count { group.addTask { await self.run(client, seed: seed) } }
+            try await body()
+        }
+    }
 
-    func stop() { state.withLock { $0.isOver = true } }
+    /// Acknowledged writes between two faults.
+    private static let progress = 60
+
+    /// Until so many more writes were acknowledged.
+    func goOn(_ nodes: ThreeNodes, _ what: String) async throws {
+        let before = state.withLock { $0.acknowledged }
+        try await nodes.wait("writes \(what)") {
+            self.state.withLock { $0.acknowledged } >= before + Self.progress
+        }
+    }
+
+    func expectLinearizable(readsAtLeast least: Int, seed: UInt64) {
+        let calls = calls
+        let (violations, undecided) = HistoryCheckers(calls: calls).violations()
+        // The others go by an order of effects that is known in a simulation only.
+        let bad = violations.filter { $0.checker == .linearizability || $0.checker == .atomicity }
+        #expect(bad.isEmpty, "clients' seed \(seed)\n\(bad)")
+        #expect(undecided == 0, "too much was going on for the search")
+        let reads = calls.count { if case .read = $0.answer { true } else { false } }
+        #expect(reads >= least, "\(calls.count) calls")
+    }
 
     /// In the order in which they began, as the checkers want them.
-    var calls: [Call] {
+    private var calls: [Call] {
         var calls = state.withLock { $0.calls }.sorted { $0.invokedAt < $1.invokedAt }
         for index in calls.indices { calls[index].id = index }
         return calls
     }
 
     /// One client, which asks any of the nodes one thing after the other until all are stopped.
-    func run(_ client: Int, seed: UInt64) async {
+    private func run(_ client: Int, seed: UInt64) async {
         var generator = SeededGenerator(seed: seed &* 31 &+ UInt64(client))
         var tag: String?
         var count = 0

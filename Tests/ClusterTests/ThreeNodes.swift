@@ -21,6 +21,8 @@ final class ThreeNodes {
     private var ports: [Int: Int] = [:]
     /// nil: in clear.
     private let authority: TestAuthority?
+    /// nil: on loopback.
+    private let network: NodeNetwork?
 
     static let all = 1...3
 
@@ -28,11 +30,14 @@ final class ThreeNodes {
     /// - Parameters:
     ///   - count: of those that are started.
     ///   - authority: who signs a certificate for each.
+    ///   - network: where each has an address of its own.
     init(
-        in folder: URL, started count: Int = 3, certifiedBy authority: TestAuthority? = nil
+        in folder: URL, started count: Int = 3, certifiedBy authority: TestAuthority? = nil,
+        on network: NodeNetwork? = nil
     ) async throws {
         self.folder = folder
         self.authority = authority
+        self.network = network
         for node in Self.all { try authority?.sign("n\(node)") }
         for node in Self.all { ports[node] = try Self.freePort() }
         for node in Self.all.prefix(count) {
@@ -51,8 +56,12 @@ final class ThreeNodes {
     deinit { for program in programs.values { program.kill() } }
 
     func url(_ node: Int) -> String {
-        "\(authority == nil ? "http" : "https")://127.0.0.1:\(ports[node] ?? 0)"
+        "\(authority == nil ? "http" : "https")://\(place(node))"
     }
+
+    private func host(_ node: Int) -> String { network?.host(node) ?? "127.0.0.1" }
+
+    private func place(_ node: Int) -> String { "\(host(node)):\(port(node))" }
 
     func port(_ node: Int) -> Int { ports[node] ?? 0 }
 
@@ -60,7 +69,7 @@ final class ThreeNodes {
     func client(_ node: Int) -> HTTPClient {
         let port = ports[node] ?? 0
         guard let authority else {
-            return HTTPClient(Origin(scheme: .http, host: "127.0.0.1", port: port))
+            return HTTPClient(Origin(scheme: .http, host: host(node), port: port))
         }
         return HTTPClient(
             Origin(scheme: .https, host: "127.0.0.1", port: port),
@@ -76,16 +85,17 @@ final class ThreeNodes {
         flags: [String]? = nil
     ) throws {
         var arguments = [
-            "serve", "--data-dir", "n\(node)", "--listen", "127.0.0.1:\(ports[node] ?? 0)",
+            "serve", "--data-dir", "n\(node)", "--listen", place(node),
             "--cores", "2", "--cache-size", "16MiB",
         ]
         arguments += flags ?? authority?.flags("n\(node)", believing: "trust.crt") ?? []
+        if network != nil { arguments += ["--insecure"] }
         if let other { arguments += ["--join", url(other)] }
         if !failpoints.isEmpty { arguments += ["--failpoints", failpoints] }
         if let point { arguments += ["--failpoints", "\(point)=panic"] }
         // Nobody reads how it came to its death.
-        let program = try Program(arguments: arguments).with("SWIFT_BACKTRACE", "enable=no")
-            .in(folder).start()
+        let wanted = Program(arguments: arguments).with("SWIFT_BACKTRACE", "enable=no").in(folder)
+        let program = try (network?.placed(wanted, at: node) ?? wanted).start()
         programs[node] = program
         if point != nil { return }
         _ = try #require(program.line(with: "\"event\":\"ready\""), "\(program.messages)")
