@@ -242,7 +242,8 @@ extension DataDirectory {
             } else {
                 throw .corrupt(
                     "a snapshot was being put in place of the data, and \(folder) is gone, which "
-                        + "held it; put it back, or let this store join anew with an empty directory")
+                        + "held it; put it back, or let this store join anew with an empty "
+                        + "directory")
             }
         }
         try naming { () throws(SystemFailure) in try SystemFiles.removeFolder(snapshotsFolder) }
