@@ -140,8 +140,8 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "Base", "Failpoints", "Injection", "Settings", "Terminal", "Storage", "API",
-                "Regions", "RocksStorage", "HTTP", "LoadGenerator", "Runtime", "CBuild", log,
-                nio("NIOCore"), nio("NIOPosix"),
+                "Raft", "Regions", "RocksStorage", "HTTP", "LoadGenerator", "Runtime", "CBuild",
+                log, nio("NIOCore"), nio("NIOPosix"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ], swiftSettings: strict),

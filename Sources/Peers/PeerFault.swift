@@ -7,6 +7,8 @@ package import Regions
 
 package enum PeerFault: Error, Hashable, Sendable {
     case wrongCluster(own: String, theirs: String)
+    /// Of the cluster that this one went on from without it.
+    case leftBehind(StoreID, own: String, theirs: String)
     /// Somebody else is at that address.
     case wrongStore(own: StoreID, meant: StoreID)
     /// The address leads back to where the stream came from.
@@ -26,6 +28,7 @@ package enum PeerFault: Error, Hashable, Sendable {
     package var label: String {
         switch self {
         case .wrongCluster: "wrong_cluster"
+        case .leftBehind: "left_behind"
         case .wrongStore: "wrong_store"
         case .itself: "itself"
         case .duplicate: "store_conflict"
@@ -38,7 +41,7 @@ package enum PeerFault: Error, Hashable, Sendable {
     }
 
     package static let labels = [
-        "wrong_cluster", "wrong_store", "itself", "store_conflict", "peer_version",
+        "wrong_cluster", "left_behind", "wrong_store", "itself", "store_conflict", "peer_version",
         "clocks_differ", "unauthenticated", "malformed", "silent",
     ]
 
@@ -46,6 +49,9 @@ package enum PeerFault: Error, Hashable, Sendable {
         switch self {
         case .wrongCluster(let own, let theirs):
             "Cluster \(theirs) is not this one: this store belongs to cluster \(own)."
+        case .leftBehind(let store, let own, let theirs):
+            "Store \(store) is of cluster \(theirs), which lost its majority; cluster \(own) went "
+                + "on from it without that store. Move its directory away and join anew (--join)."
         case .wrongStore(let own, let meant):
             "Store \(own) is at this address, and store \(meant) was meant."
         case .itself(let store): "This address leads store \(store) back to itself."
@@ -68,10 +74,15 @@ package struct PeerIdentity: Hashable, Sendable {
     package var store: StoreID
     /// Drawn when the process starts: it tells a store from its own earlier life.
     package var incarnation: UInt64
+    /// The clusters that this one went on from.
+    package var former: [String]
 
-    package init(cluster: String, store: StoreID, incarnation: UInt64) {
+    package init(
+        cluster: String, store: StoreID, incarnation: UInt64, former: [String] = []
+    ) {
         self.cluster = cluster
         self.store = store
         self.incarnation = incarnation
+        self.former = former
     }
 }

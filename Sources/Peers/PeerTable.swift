@@ -41,6 +41,10 @@ package struct PeerTable: Sendable {
         guard hello.version == PeerHello.version else {
             return .refused(.version(own: PeerHello.version, theirs: hello.version))
         }
+        guard !own.former.contains(hello.cluster) else {
+            return .refused(
+                .leftBehind(hello.store, own: own.cluster, theirs: hello.cluster))
+        }
         guard hello.cluster == own.cluster else {
             return .refused(.wrongCluster(own: own.cluster, theirs: hello.cluster))
         }

@@ -14,7 +14,7 @@ package struct RecoveredReplica: Sendable {
     package let logBytes: Int
     private let state: RecoveredState
     /// Of the entries behind what is applied.
-    private let records: [Bytes]
+    let records: [Bytes]
     /// The data still says that a snapshot was put in place.
     private let hasStagedFact: Bool
 
@@ -71,6 +71,18 @@ package struct RecoveredReplica: Sendable {
         }
         return state.snapshot.membership
     }
+
+    package var hardState: HardState { state.hardState }
+
+    /// Of the last entry, or of what the log begins behind.
+    package var last: LogPosition {
+        let base = state.snapshot.position
+        guard let entry = state.entries.last else { return base }
+        return LogPosition(
+            index: base.index + LogIndex(state.entries.count), term: entry.term)
+    }
+
+    package var applied: LogIndex { max(state.applied, state.snapshot.position.index) }
 
     package func start(
         _ settings: RaftSettings, logBytesKept: LogBytesKept = LogBytesKept(),

@@ -6,6 +6,8 @@
 ///     db/       the data: a RocksDB without a log of its own
 ///     reserve/  space for a disk that others have filled: see DiskReserve
 ///     snapshots what comes from another store, until it is in place in the data
+///     RECOVERING, recovered/  a change of identity that is under way, and what was before: see
+///               DataDirectory+Recovery
 ///
 /// Opening never waits, and deletes nothing but snapshots that did not come to their end. A
 /// folder that holds anything else is refused, not shared.
@@ -27,12 +29,14 @@ package final class DataDirectory: Sendable {
     private let lock: DirectoryLock
     private let current: Mutex<StoreIdentity>
     private let failpoints: FailpointRegistry
+    /// Who it is about to be; nil but while that is under way.
+    let next: StoreIdentity?
 
     package var identity: StoreIdentity { current.withLock { $0 } }
 
-    private static let identityName = "IDENTITY"
-    private static let databaseName = "db"
-    private static let logName = "log"
+    static let identityName = "IDENTITY"
+    static let databaseName = "db"
+    static let logName = "log"
     private static let storesName = "STORES"
     /// What may be there before the identity is: our own first steps, and the root of a file
     /// system.
@@ -44,9 +48,11 @@ package final class DataDirectory: Sendable {
     /// - Parameters:
     ///   - generator: for the identity of a new cluster.
     ///   - joining: who a new directory is instead; nothing to one that is there already.
+    ///   - recovering: a change of identity may be under way.
     package init(
         path: String, now: WallTime, using generator: inout some RandomNumberGenerator,
-        joining: StoreIdentity? = nil, failpoints: FailpointRegistry = FailpointRegistry()
+        joining: StoreIdentity? = nil, recovering: Bool = false,
+        failpoints: FailpointRegistry = FailpointRegistry()
     ) throws(DataDirectoryError) {
         self.path = path
         self.failpoints = failpoints
@@ -63,6 +69,8 @@ package final class DataDirectory: Sendable {
         // Before the first file is written there: not into somebody else's folder.
         _ = try Self.readIdentity(path)
         lock = try DirectoryLock(path, now: now)
+        next = try Self.readNext(path)
+        if next != nil, !recovering { throw .recovering(path: path) }
         if let identity = try Self.readIdentity(path) {
             current = Mutex(identity)
         } else {
@@ -91,6 +99,12 @@ package final class DataDirectory: Sendable {
             }
             throw .belongsToOther(path: path, found: stranger)
         }
+        return try decode(bytes, identityName, in: path)
+    }
+
+    static func decode(
+        _ bytes: Bytes, _ name: String, in path: String
+    ) throws(DataDirectoryError) -> StoreIdentity {
         do throws(StoreIdentity.Fault) {
             return try StoreIdentity(decoding: bytes)
         } catch {
@@ -100,7 +114,7 @@ package final class DataDirectory: Sendable {
             case .newerFormat(let found):
                 throw .newerFormat(path: path, found: found, supported: StoreIdentity.format)
             case .corrupt(let detail):
-                throw .corrupt(path: path + "/" + identityName, detail: detail)
+                throw .corrupt(path: path + "/" + name, detail: detail)
             }
         }
     }
@@ -131,8 +145,8 @@ package final class DataDirectory: Sendable {
         }
         let (logPath, dataPath) = (path + "/" + Self.logName, path + "/" + Self.databaseName)
         if !creating {
-            try OwnerMark.check("the Raft log", of: identity, in: logPath)
-            try OwnerMark.check("the database", of: identity, in: dataPath)
+            try OwnerMark.check("the Raft log", of: identity, or: next, in: logPath)
+            try OwnerMark.check("the database", of: identity, or: next, in: dataPath)
         }
         try failpoints.check(.startOpen)
         let log = try RocksLog(
@@ -160,6 +174,9 @@ package final class DataDirectory: Sendable {
         current.withLock { $0 = made }
         return (log, engine)
     }
+
+    /// What the file says from now on.
+    func become(_ identity: StoreIdentity) { current.withLock { $0 = identity } }
 
     // MARK: The other stores
 

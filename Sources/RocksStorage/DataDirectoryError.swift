@@ -30,6 +30,8 @@ package enum DataDirectoryError: Error, Hashable, Sendable {
     case notDirectory(path: String)
     /// `data_unwritable`: the system does not permit it.
     case unwritable(path: String, reason: String)
+    /// `data_recovering`: it is about to be of another cluster, and a crash came in between.
+    case recovering(path: String)
     /// `data_disk_full`
     case full(path: String, reason: String)
     /// `data_failed`: the disk or the file system failed.
@@ -45,6 +47,7 @@ package enum DataDirectoryError: Error, Hashable, Sendable {
         case .belongsToOther: "data_belongs_to_other"
         case .notDirectory: "data_not_a_directory"
         case .unwritable: "data_unwritable"
+        case .recovering: "data_recovering"
         case .full: "data_disk_full"
         case .failed: "data_failed"
         }

@@ -9,10 +9,16 @@ extension DataDirectory {
         case store(StoreIdentity)
     }
 
+    /// Whether anything was ever begun there, in a folder that exists.
+    package static func holdsStore(_ path: String) throws(DataDirectoryError) -> Bool {
+        try readIdentity(path) != nil
+    }
+
     /// Of a folder that exists. Fails as opening would.
     package static func inspect(_ path: String) throws(DataDirectoryError) -> Finding {
         let identity = try readIdentity(path)
         try DirectoryLock.refuseHeld(path)
+        if try readNext(path) != nil { throw .recovering(path: path) }
         return identity.map { .store($0) } ?? .empty
     }
 }

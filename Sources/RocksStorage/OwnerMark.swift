@@ -17,9 +17,12 @@ enum OwnerMark {
         }
     }
 
-    /// - Parameter what: what the folder holds, for a person.
+    /// - Parameters:
+    ///   - what: what the folder holds, for a person.
+    ///   - next: who it is about to be of, and may be already.
     static func check(
-        _ what: String, of identity: StoreIdentity, in folder: String
+        _ what: String, of identity: StoreIdentity, or next: StoreIdentity? = nil,
+        in folder: String
     ) throws(StorageError) {
         var found: Bytes?
         do throws(SystemFailure) {
@@ -34,7 +37,7 @@ enum OwnerMark {
         guard let found else {
             throw .corrupt("\(what) in \(folder) does not say whose it is: \(name) is missing")
         }
-        guard found != text(identity) else { return }
+        guard found != text(identity), found != next.map(text) else { return }
         let owner = String(decoding: found, as: UTF8.self)
             .split(separator: "\n").joined(separator: ", ")
         throw .corrupt(

@@ -29,7 +29,7 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
     /// A write batch's buffer larger than this is given back after use.
     private static let batchBytesKept = 1 << 20
 
-    private let database: LogDatabase
+    let database: LogDatabase
     private let newest: NewestLog
     private let writer: Mutex<Writer>
     /// What opening found, until somebody asks for it.

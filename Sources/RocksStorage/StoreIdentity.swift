@@ -19,6 +19,9 @@ package struct StoreIdentity: Hashable, Sendable {
     /// Whether the database was made. Until then an empty one may be; afterwards a missing one is a
     /// loss.
     package var hasDatabase: Bool
+    /// The clusters that this one went on from, by one store, when they had lost their majority;
+    /// the latest last.
+    package private(set) var former: [String] = []
 
     /// The identity of the first store of a new cluster.
     package init(created: WallTime, using generator: inout some RandomNumberGenerator) {
@@ -40,6 +43,15 @@ package struct StoreIdentity: Hashable, Sendable {
         hasDatabase = false
     }
 
+    /// The same store with the same data, of a cluster of its own: whoever knows the old one by
+    /// name is a stranger to it from then on.
+    package func parted(using generator: inout some RandomNumberGenerator) -> StoreIdentity {
+        var parted = self
+        parted.former.append(cluster)
+        parted.cluster = Self.hex(generator.next()) + Self.hex(generator.next())
+        return parted
+    }
+
     // MARK: The file
 
     private static let title = "martlet data directory"
@@ -53,7 +65,7 @@ package struct StoreIdentity: Hashable, Sendable {
             store: \(store)
             created: \(created.milliseconds)
             database: \(hasDatabase ? "yes" : "no")
-
+            \(former.map { "former: \($0)\n" }.joined())
             """
         return Bytes("\(body)checksum: \(Self.checksum(Bytes(body.utf8)))\n".utf8)
     }
@@ -89,11 +101,14 @@ package struct StoreIdentity: Hashable, Sendable {
         store = try fields.number("store")
         created = WallTime(milliseconds: try fields.number("created"))
         hasDatabase = try fields.text("database") == "yes"
+        while fields.has("former") { former.append(try fields.text("former")) }
         try fields.expectEnd()
     }
 
     private struct Fields {
         var lines: ArraySlice<Substring>
+
+        func has(_ name: String) -> Bool { lines.first?.hasPrefix(name + ": ") == true }
 
         mutating func text(_ name: String) throws(Fault) -> String {
             guard let line = lines.popFirst(), line.hasPrefix(name + ": ") else {

@@ -109,7 +109,7 @@ enum SystemFiles {
         defer { close(descriptor) }
         try writeAll(descriptor, fresh, bytes)
         guard fsync(descriptor) == 0 else { throw SystemFailure("fsync", fresh) }
-        guard rename(fresh, path) == 0 else { throw SystemFailure("rename", fresh) }
+        guard Glibc.rename(fresh, path) == 0 else { throw SystemFailure("rename", fresh) }
         try sync(folder: folder)
     }
 
@@ -177,6 +177,10 @@ enum SystemFiles {
 
     static func removeFile(_ path: String) throws(SystemFailure) {
         guard unlink(path) == 0 else { throw SystemFailure("remove", path) }
+    }
+
+    static func rename(_ path: String, to other: String) throws(SystemFailure) {
+        guard Glibc.rename(path, other) == 0 else { throw SystemFailure("rename", path) }
     }
 
     static func link(_ path: String, as other: String) throws(SystemFailure) {

@@ -123,7 +123,7 @@ struct NodeParts {
         let peerSettings = PeerHub.Settings(
             identity: PeerIdentity(
                 cluster: identity.cluster, store: StoreID(UInt32(clamping: identity.store)),
-                incarnation: generator.next()),
+                incarnation: generator.next(), former: identity.former),
             trust: trust(tls), makeContext: { tls?.peerContext }, depot: depot,
             snapshotThread: threads.snapshots,
             failpoints: failpoints)

@@ -288,7 +288,7 @@ extension PeerFault {
 
     var code: ProblemCode {
         switch self {
-        case .wrongCluster: .wrongCluster
+        case .wrongCluster, .leftBehind: .wrongCluster
         case .wrongStore, .itself: .wrongStore
         case .duplicate: .storeConflict
         case .version: .peerVersion

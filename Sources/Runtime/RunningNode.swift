@@ -165,7 +165,7 @@ package final class RunningNode: Sendable {
             .storeMemoryBound
     }
 
-    private static func options(
+    static func options(
         _ cacheBytes: Int?, diskBytes: UInt64, failpoints: FailpointRegistry
     ) -> RocksOptions {
         let machine = MachineResources.measured()

@@ -20,6 +20,8 @@ package enum StartError: Error, Hashable, Sendable {
     /// Of a state of the program that was never released.
     case dataOlderFormat(path: String, found: Int, supported: Int, command: String)
     case dataCorrupt(path: String, reason: String, directory: String)
+    /// `martlet recover` was begun there and did not come to its end.
+    case dataRecovering(path: String)
     case dataUnwritable(path: String, reason: String, command: String)
     case diskFull(path: String, freeBytes: Int, neededBytes: Int)
     /// The limit of open files is too low for the storage.
@@ -50,6 +52,7 @@ package enum StartError: Error, Hashable, Sendable {
         case .dataNewerFormat: "data_newer_format"
         case .dataOlderFormat: "data_older_format"
         case .dataCorrupt: "data_corrupt"
+        case .dataRecovering: "data_recovering"
         case .dataUnwritable: "data_unwritable"
         case .diskFull: "disk_full"
         case .noInodes: "no_inodes"
@@ -65,7 +68,9 @@ package enum StartError: Error, Hashable, Sendable {
     package var exitStatus: ExitStatus {
         switch self {
         case .settings(let error): error.exitStatus
-        case .openWithoutTLS, .tooFewDescriptors, .dataNewerFormat, .dataOlderFormat: .configuration
+        case .openWithoutTLS, .tooFewDescriptors, .dataNewerFormat, .dataOlderFormat,
+            .dataRecovering:
+            .configuration
         case .certificateUnreadable, .portForbidden, .dataUnwritable: .notAllowed
         case .portInUse, .addressUnavailable, .joinFailed: .unreachable
         case .wrongCluster, .peersUnprovable: .configuration
@@ -99,6 +104,8 @@ package enum StartError: Error, Hashable, Sendable {
             "\(path) has format \(found), from before the first release; "
                 + "this binary reads format \(supported) only"
         case .dataCorrupt(let path, let reason, _): "\(path): \(reason)"
+        case .dataRecovering(let path):
+            "\(path): a recovery was begun there and did not come to its end"
         case .dataUnwritable(let path, let reason, _): "\(path): \(reason)"
         case .diskFull(let path, let free, let needed):
             "\(path) has \(ByteSize(bytes: free)) left, "
@@ -140,6 +147,8 @@ package enum StartError: Error, Hashable, Sendable {
             "martlet version   # older than what wrote the data; install that one"
         case .dataCorrupt(_, _, let path):
             "mv \(shellQuoted(path)) \(shellQuoted(path)).broken   # then restore a backup"
+        case .dataRecovering(let path):
+            "martlet recover --data-dir \(shellQuoted(path))   # says how it goes on"
         case .diskFull(let path, _, _): "df -h \(shellQuoted(path))"
         case .noInodes(let path, _, _):
             "df -i \(shellQuoted(path))   # then remove files there that nobody needs"

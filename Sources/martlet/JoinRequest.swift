@@ -85,6 +85,15 @@ struct JoinRequest {
         for url in settings.join {
             guard let theirs = await cluster(at: url, options), theirs != identity.cluster
             else { continue }
+            guard !identity.former.contains(theirs) else {
+                logger.warning(
+                    "a node named by --join is of the cluster that this one went on from",
+                    metadata: [
+                        "event": "join_left_behind", "url": "\(url)",
+                        "try": "end it, and never start it again as it is",
+                    ])
+                continue
+            }
             throw .wrongCluster(
                 path: settings.dataDirectory, own: identity.cluster, url: url, theirs: theirs)
         }

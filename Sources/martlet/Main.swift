@@ -29,6 +29,7 @@ struct Martlet: AsyncParsableCommand {
             ServeCommand.self, PlaygroundCommand.self, GetCommand.self, PutCommand.self,
             DeleteCommand.self, ScanCommand.self,
             StoresCommand.self, RegionCommand.self, TransferLeaderCommand.self, DrainCommand.self,
+            RecoverCommand.self,
             StatusCommand.self, HealthcheckCommand.self, DoctorCommand.self, ConfigCommand.self,
             BenchCommand.self, VersionCommand.self, CompletionCommand.self,
         ])

@@ -176,6 +176,7 @@ extension StartChecks {
                 command: elsewhere)
         case .corrupt(let path, let detail):
             return .dataCorrupt(path: path, reason: detail, directory: settings.dataDirectory)
+        case .recovering(let path): return .dataRecovering(path: path)
         case .belongsToOther(let path, let found):
             return .dataBelongsToOther(
                 path: path, reason: "is no data directory of Martlet: it holds \(found)",

@@ -38,6 +38,21 @@ import Testing
         }
     }
 
+    // It may have been any of them, and knows nothing of what came after.
+    @Test func whoWasLeftBehindIsToldSo() {
+        let own = PeerIdentity(
+            cluster: "new", store: StoreID(1), incarnation: 100, former: ["oldest", "old"])
+        for former in own.former {
+            var table = PeerTable(own: own)
+            let verdict = table.open(
+                Self.name(1), on: 1, Self.hello(.urgent) { $0.cluster = former })
+            let fault = PeerFault.leftBehind(StoreID(2), own: "new", theirs: former)
+            #expect(verdict == .refused(fault))
+            #expect(fault.sentence.contains("--join"), "it says what to do")
+            #expect(PeerFault.labels.contains(fault.label))
+        }
+    }
+
     @Test func bothLanesOfAConnection() {
         var table = PeerTable(own: Self.own)
         #expect(table.open(Self.name(1), on: 5, Self.hello(.urgent)) == .welcome(ending: []))

@@ -70,6 +70,20 @@ import Testing
         #expect(try StoreIdentity(decoding: identity.encoded) == identity)
     }
 
+    @Test func whoGoesOnKeepsItsNumberAndRemembersWhoItWas() throws {
+        var generator = SeededGenerator(seed: 7)
+        let first = StoreIdentity(created: now, using: &generator)
+        let second = first.parted(using: &generator)
+        let third = second.parted(using: &generator)
+        #expect(Set([first.cluster, second.cluster, third.cluster]).count == 3)
+        #expect(third.former == [first.cluster, second.cluster])
+        #expect(third.store == first.store && third.clusterName == first.clusterName)
+        #expect(try StoreIdentity(decoding: third.encoded) == third)
+        let text = String(decoding: third.encoded, as: UTF8.self)
+        #expect(
+            text.contains("database: no\nformer: \(first.cluster)\nformer: \(second.cluster)\n"))
+    }
+
     @Test func everyDamageToTheIdentityIsFound() throws {
         var generator = SeededGenerator(seed: 7)
         let bytes = StoreIdentity(created: now, using: &generator).encoded
