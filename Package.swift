@@ -193,7 +193,10 @@ let package = Package(
         .testTarget(
             name: "DurabilityTests", dependencies: ["martlet", "Base", "HTTP"],
             swiftSettings: strict),
-        tests(of: "Simulation", ["Base", "Failpoints", "Storage", "Raft", "Regions"]),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Simulation", "Base", "Failpoints", "Storage", "Raft", "Regions"],
+            exclude: ["Scenarios"], swiftSettings: mutable),
         tests(of: "Regions", ["Base", "Storage", "Raft", "LogSuite"]),
         tests(of: "Coordination", ["Base", "Regions"]),
         tests(

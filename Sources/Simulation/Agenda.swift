@@ -52,6 +52,8 @@ enum WorldEvent: Sendable {
     case cuts([Link], nanoseconds: UInt64, restarts: Int?)
     /// No faults from here on.
     case heals
+    /// A story has let so much time pass.
+    case goesOn
     case looksAtSpace(node: Int, incarnation: Int)
     /// A failpoint let it wait.
     indirect case keptBack(WorldEvent)

@@ -24,6 +24,8 @@ struct SimClients {
         var scan: ScanUnderWay?
         var script: [ScriptStep]?
         var nextStream: Int32 = 1
+        /// The only one that it asks.
+        var node: Int?
     }
 
     var generator: SeededGenerator
@@ -54,6 +56,16 @@ struct SimClients {
         clients.allSatisfy {
             $0.waiting == nil && $0.scan == nil && $0.script?.isEmpty != false
         }
+    }
+
+    func isFree(_ client: Int) -> Bool {
+        let client = clients[client]
+        return client.waiting == nil && client.scan == nil && client.script?.isEmpty == true
+    }
+
+    mutating func asks(_ client: Int, _ commands: [RawCommand], at node: Int) {
+        clients[client].node = node
+        clients[client].script = [ScriptStep(commands: commands)]
     }
 
     mutating func beginVerification() {

@@ -8,6 +8,7 @@ internal import Regions
 extension World {
     /// Any node will do; the verifier asks all of them.
     private func choice(of client: Int) -> Int {
+        if let node = clients.clients[client].node { return node }
         let drawn = Int(clients.generator.next() % UInt64(nodes.count))
         return shape.clientsStay && client != clients.verifier ? client % nodes.count : drawn
     }
@@ -101,6 +102,9 @@ extension World {
         trace.note(
             agenda.now, node: -1, .client(client),
             .learnt(waiting.exchange, waiting.commands, answers))
+        for (command, answer) in zip(waiting.commands, answers) {
+            tell("client \(client + 1) at \(waiting.node + 1), \(command.shown): \(answer.shown)")
+        }
     }
 
     private func checkVerifierIsServed(_ commands: [RawCommand], _ answers: [Answer]) {

@@ -109,6 +109,9 @@ extension World {
         connectionsBreak(node)
         breakConnections(of: node)
         node.disk.space.empty()
+        tell("\(node.id + 1) crashes")
+        // Of a story: until it says otherwise.
+        guard !isTold else { return }
         let down = downNanoseconds ?? shape.downMilliseconds * 1_000_000
         agenda.schedule(.restarts(node: node.id), after: crashStream.next() % max(1, down))
     }

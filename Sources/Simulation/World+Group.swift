@@ -95,6 +95,7 @@ extension World {
         node.checkedApplied = index
         snapshotCount += 1
         note(node.id, .named("node"), "has the snapshot of \(stage.snapshot.position) in place")
+        tell("\(node.id + 1) has the snapshot of \(stage.snapshot.position) in place")
     }
 
     // MARK: Roles
@@ -113,6 +114,7 @@ extension World {
         guard status.role == .leader else { return }
         if node.status?.role == .leader, node.status?.term == status.term { return }
         note(node.id, .named("node"), "leads in term \(status.term)")
+        tell("\(node.id + 1) leads in term \(status.term)")
         matters(node)
         if let found = elections.leads(status.replica, in: status.term) {
             violate(.electionSafety, found)

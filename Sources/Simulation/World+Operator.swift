@@ -58,8 +58,8 @@ extension World {
         }
     }
 
-    private func ask(_ change: GroupChange, of node: SimNode) {
-        guard !isAsking else { return }
+    func ask(_ change: GroupChange, of node: SimNode) {
+        guard !isAsking || isTold else { return }
         let id = operation.newID()
         operation.asked = SimOperator.Asked(id: id, change: change, node: node.id, at: agenda.now)
         if case .remove(let store) = change { operation.spent.insert(store) }
@@ -75,6 +75,7 @@ extension World {
         note(-1, .named("operator"), "hears of change \(id.number): \(result)")
         guard let asked = operation.asked, asked.id == id else { return }
         operation.asked = nil
+        tell("operator: \(asked.change): \(result)")
         if result == .done { operation.count("\(asked.change.kind) done") }
     }
 
@@ -93,7 +94,7 @@ extension World {
         guard node.isUp, let membership = node.status?.membership else { return }
         let members = membership.everyone
         let lost = members.contains { self.node(of: $0.store) == nil }
-        let least = operation.generator.chance(1, in: 4) ? 1 : 2
+        let least = operation.generator.chance(1, in: 4) || shape.nodes == 2 ? 1 : 2
         let joining = nodes.first {
             !members.contains($0.replica) && !operation.spent.contains($0.store)
         }

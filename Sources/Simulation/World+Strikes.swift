@@ -22,7 +22,7 @@ enum Strike: Sendable {
     case standsStill
     /// Stands still, and by the time it goes on it is cut off: a machine that was moved.
     case wakesAlone
-    /// Its links go one by one, some with a restart at the other end, and all come back at once
+    /// Its links go one by one, perhaps each with a restart at the other end, and come back at once
     /// (after FoundationDB's swizzling).
     case swizzled
 
@@ -76,7 +76,13 @@ extension World {
         case .standsStill: freeze(node, nanoseconds: length)
         case .wakesAlone:
             freeze(node, nanoseconds: length)
-            cuts(away + back, for: length + strikeStream.next() % (electionNanoseconds * 2))
+            // What was on its way to it still comes, and waits.
+            agenda.schedule(
+                .cuts(
+                    away + back,
+                    nanoseconds: length + strikeStream.next() % (electionNanoseconds * 2),
+                    restarts: nil),
+                after: strikeStream.next() % (electionNanoseconds / 2))
         case .swizzled: swizzles(node, others)
         }
     }
@@ -89,9 +95,8 @@ extension World {
             let links = [
                 Link(from: node.id, to: other), Link(from: other, to: node.id),
             ]
-            let isRestarted = restarts && strikeStream.chance(1, in: 2)
             agenda.schedule(
-                .cuts(links, nanoseconds: end - wait, restarts: isRestarted ? other : nil),
+                .cuts(links, nanoseconds: end - wait, restarts: restarts ? other : nil),
                 after: wait)
             wait += strikeStream.next() % (electionNanoseconds * 2)
         }

@@ -81,6 +81,9 @@ package final class World {
     package internal(set) var crashCount = 0
     var faultTimes: [(fault: Fault, at: Instant)] = []
     package internal(set) var failpointHits: [Failpoint: Int] = [:]
+    /// Whether somebody looks on, and what there was to see.
+    var isTold = false
+    var told: [String] = []
     /// Keys whose operations were too many to search: neither right nor wrong.
     package internal(set) var undecidedCount = 0
 
@@ -121,14 +124,18 @@ package final class World {
         }
     }
 
-    /// Runs to the end. `true` if nothing was violated.
-    package func run() {
+    func begin() {
         for node in nodes { start(node) }
         for client in 0..<clients.count {
             agenda.schedule(.clientActs(client), after: hostStream.next() % 1_000_000)
         }
         for (fault, every) in shape.faults { scheduleNext(fault, every) }
         agenda.schedule(.heals, at: healsAt)
+    }
+
+    /// Runs to the end.
+    package func run() {
+        begin()
         if shape.hasOperator { agenda.schedule(.operatorLooks, after: 100_000_000) }
         drain()
         checkAnswered()
@@ -149,12 +156,15 @@ package final class World {
     private func drain() {
         // Within that several nodes have to agree again.
         let limit = agenda.now + shape.duration + .seconds(nodes.count > 1 ? 30 : 120)
-        while let next = agenda.nextInstant, next < limit, violations.count < 20, !isAtRest,
-            let event = agenda.next()
-        {
-            eventCount += 1
-            if mayHappen(event) { handle(event) }
+        while let next = agenda.nextInstant, next < limit, violations.count < 20, !isAtRest {
+            takesNext()
         }
+    }
+
+    func takesNext() {
+        guard let event = agenda.next() else { return }
+        eventCount += 1
+        if mayHappen(event) { handle(event) }
     }
 
     /// Whether nothing can happen any more unless a client begins it, and none will.
@@ -175,6 +185,7 @@ package final class World {
     func violate(_ checker: CheckerName, _ message: String) {
         violations.append(Violation(checker: checker, message: message))
         violationSink?(checker)
+        tell("VIOLATION \(checker)")
         note(-1, .named("violation"), message)
     }
 
@@ -220,6 +231,7 @@ package final class World {
             cuts(links, for: length, restarts: other)
         case .operatorLooks: operatorLooks()
         case .heals: network.heal()
+        case .goesOn: break
         case .looksAtSpace(let node, let life): looksAtSpace(nodes[node], life)
         case .keptBack(let event): handle(event)
         }

@@ -10,15 +10,18 @@ struct Mutants: ParsableCommand {
         abstract: "Switch known bugs on, one at a time; exit 1 if one of them is not found.",
         discussion: "Only a build with MARTLET_MUTATIONS has the bugs of the node itself.")
 
-    @Option(help: "Seeds to try for each.") var seeds: UInt64 = 400
+    @Option(help: "Seeds to try for each.") var seeds: UInt64 = 300
     @Option(help: "How often each has to be found, for the median and the percentile.")
-    var kills: Int = 11
+    var kills: Int = 7
+    @Option(help: "Where the stories are that are tried when no seed finds a bug.")
+    var scenarios = "Tests/SimulationTests/Scenarios"
     @Argument(help: "Only these bugs.") var names: [String] = []
 
     func run() throws {
         var survivors = 0
         var scripted = 0
         var count = 0
+        let start = ContinuousClock.now
         print(Verdict.header)
         for bug in KnownBug.all where names.isEmpty || names.contains("\(bug)") {
             let verdict = try find(bug)
@@ -28,9 +31,12 @@ struct Mutants: ParsableCommand {
             print(verdict.row)
             flushStandardOutput()
         }
+        let random = count - survivors - scripted
+        let minutes = (ContinuousClock.now - start) / .seconds(60)
         print(
-            "\(count) bugs: \(count - survivors - scripted) fell to random seeds, \(scripted) to "
-                + "scripts, \(survivors) survived")
+            "\(count) bugs: \(random) (\(random * 100 / max(1, count)) %) fell to random seeds, "
+                + "\(scripted) to scripts, \(survivors) survived; in \(Int(minutes.rounded(.up))) "
+                + "minutes")
         if survivors > 0 { throw ExitCode(1) }
     }
 
@@ -49,7 +55,18 @@ struct Mutants: ParsableCommand {
             }
         }
         verdict.tryScripts()
+        if bug.isOfCluster, !verdict.isKilled { try tell(bug, &verdict) }
         return verdict
+    }
+
+    private func tell(_ bug: KnownBug, _ verdict: inout Verdict) throws {
+        for story in Story.names {
+            let file = "\(scenarios)/\(story).txt"
+            let output = try ChildProcess.run(["tell", "--bug", "\(bug)", file])
+            let found = output.split(separator: "\n").filter { $0.hasPrefix("FOUND ") }
+                .compactMap { CheckerName(rawValue: String($0.dropFirst(6))) }
+            verdict.add(script: story, Set(found))
+        }
     }
 }
 

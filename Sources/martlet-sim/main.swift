@@ -8,7 +8,7 @@ struct MartletSim: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet-sim",
         abstract: "Run simulated nodes, disks, clocks and clients from a seed.",
-        subcommands: [Run.self, Sweep.self, Mutants.self, Trials.self],
+        subcommands: [Run.self, Sweep.self, Tell.self, Mutants.self, Trials.self],
         defaultSubcommand: Run.self)
 }
 
