@@ -132,7 +132,8 @@ let package = Package(
         library(
             "Simulation",
             [
-                "Base", "Failpoints", "Telemetry", "Storage", "Regions", "API", "Node", collections,
+                "Base", "Failpoints", "Telemetry", "Storage", "Regions", "API", "Node", "Peers",
+                collections,
             ],
             settings: mutable),
         // 1: the programs.

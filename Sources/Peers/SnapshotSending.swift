@@ -1,5 +1,6 @@
 /// When which chunk of a snapshot goes to another store: one at a time, each when the one before it
-/// is on disk there, no faster than the limit; and whether a transfer that broke is taken up again.
+/// is on disk there, no faster than `SnapshotPace` lets it; and whether a transfer that broke is
+/// taken up again.
 ///
 /// A value without sockets and disks. A chunk that was sent twice is answered with what is wanted
 /// there: a stream begins with the first, and goes on where it is told, which is never behind what
@@ -12,8 +13,8 @@ package struct SnapshotSending: Sendable {
     package enum Event: Hashable, Sendable {
         /// The other store has welcomed the stream.
         case welcomed
-        /// That chunk was read, and has so many bytes.
-        case read(UInt64, byteCount: Int)
+        /// That chunk was read, and goes no earlier than that.
+        case read(UInt64, goesAt: Instant)
         case answered(SnapshotAnswer)
         /// The stream ended or could not be opened.
         case lost
@@ -52,8 +53,6 @@ package struct SnapshotSending: Sendable {
     private var unsent: UInt64 = 0
     /// The furthest that was wanted.
     private var reached: UInt64 = 0
-    /// Before that the next chunk would be faster than the limit.
-    private var mayGoAt = Instant.origin
 
     package init(origin: UInt64, at now: Instant) {
         self.origin = origin
@@ -84,12 +83,9 @@ package struct SnapshotSending: Sendable {
         switch (event, state) {
         case (_, .over): break
         case (.welcomed, .opening): read(0, into: &effects)
-        case (.read(number, let count), .reading):
-            let start = max(now, mayGoAt)
-            let nanoseconds = UInt64(count) * 1_000_000_000 / Limits.snapshotBytesPerSecond
-            mayGoAt = start + .nanoseconds(Int64(nanoseconds))
-            state = .held(until: start)
-            if start <= now { send(at: now, into: &effects) }
+        case (.read(number, let time), .reading):
+            state = .held(until: time)
+            if time <= now { send(at: now, into: &effects) }
         case (.answered(let answer), .awaiting) where answer.origin == origin:
             answered(answer, at: now, into: &effects)
         case (.stopped, _):

@@ -1,4 +1,5 @@
 /// What a node counts of its traffic with other stores.
+internal import Base
 internal import Peers
 internal import Telemetry
 
@@ -27,6 +28,8 @@ struct PeerCounters: Sendable {
     var snapshotsSent: UInt64 = 0
     var snapshotsFailed: UInt64 = 0
     var snapshotBytesSent: UInt64 = 0
+    /// For which chunks were held back by the limit.
+    var snapshotPause = Duration.zero
     var snapshotDuration = Histogram(.requestDuration)
 
     func measure(into scrape: inout Scrape, open: Int, streams: Int) {
@@ -46,6 +49,8 @@ struct PeerCounters: Sendable {
         scrape.add(.snapshots, snapshotsSent, ["sent"])
         scrape.add(.snapshots, snapshotsFailed, ["failed"])
         scrape.add(.snapshotBytes, snapshotBytesSent, ["sent"])
+        let paused = Double(snapshotPause.wholeNanoseconds) / 1e9
+        scrape.add(.snapshotPause, real: paused)
         scrape.add(.snapshotDuration, snapshotDuration)
         for label in PeerFault.labels {
             scrape.add(.peerRefused, refused[label] ?? 0, [label])

@@ -44,6 +44,7 @@ final class PeerHub: @unchecked Sendable {
 
     private var clients: [StoreID: PeerClient] = [:]
     var senders: [StoreID: SnapshotSender] = [:]
+    private var snapshotPace = SnapshotPace()
     /// Looks what nobody speaks of any more.
     var depotTimer: Scheduled<Void>?
     var table: PeerTable
@@ -138,6 +139,14 @@ final class PeerHub: @unchecked Sendable {
         counters.bytesSent += UInt64(record.count)
         client.send(record, lane)
         return true
+    }
+
+    /// When so much of a snapshot may go to whichever store.
+    func pace(_ byteCount: Int) -> Instant {
+        let now = Clocks.monotonic()
+        let goesAt = snapshotPace.take(byteCount, at: now)
+        counters.snapshotPause += goesAt.since(now)
+        return goesAt
     }
 
     /// Names one making of a snapshot.

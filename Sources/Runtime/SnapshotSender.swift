@@ -92,7 +92,8 @@ final class SnapshotSender {
             switch result {
             case .success(let chunk):
                 sender.record = chunk
-                sender.step(.read(number, byteCount: chunk.count))
+                let goesAt = sender.hub.pace(chunk.count)
+                sender.step(.read(number, goesAt: goesAt))
             case .failure(let error):
                 sender.complain(error)
                 sender.step(.lost)

@@ -7,6 +7,7 @@
 /// data goes back to some place between its last flush and where it was, and the log has the rest.
 internal import Base
 internal import Node
+internal import Peers
 internal import Raft
 internal import Regions
 internal import Storage
@@ -48,10 +49,9 @@ struct SimDisk {
     private(set) var logQueue = SimQueue<LogItem>()
     private(set) var dataQueue = SimQueue<DataItem>()
     private var order = InstallOrder<LogItem>()
-    /// Whole, and waiting for the replica to say whether it wants them.
-    private(set) var staged: [SnapshotStage] = []
-    /// On its way.
-    var arriving: SnapshotStage?
+    private var shelf = SnapshotShelf(of: SimNode.group)
+    /// Of the shelf's copies, from the first chunk on.
+    private var stages: [UInt64: SnapshotStage] = [:]
     /// Set by the first write that failed; none is tried after it.
     private(set) var failure: StorageError?
     /// Nothing is taken any more, whatever the node makes of it.
@@ -126,29 +126,57 @@ struct SimDisk {
     // MARK: Snapshots
 
     /// Sorts out what has to wait for a snapshot: what may go to the log at once, and to the data.
-    mutating func split(_ items: [LogItem]) -> (log: [LogItem], data: [DataItem]) {
+    mutating func split(
+        _ items: [LogItem], at now: Instant
+    ) -> (log: [LogItem], data: [DataItem]) {
         let (log, install) = order.sort(items) { item in
             if case .append(_, let append) = item { append.write.snapshot } else { nil }
         }
         guard let install, case .append(let core, let append) = install.item else {
             return (log, [])
         }
-        guard let stage = staged.first(where: { $0.snapshot == install.snapshot }) else {
-            invariant(false, "a snapshot that a replica takes was staged")
-            return (log, [])
+        for case .install(let number, _) in shelve(.taken(install.snapshot), at: now) {
+            guard let stage = stages[number] else { break }
+            return (log, [.install(stage, core: core, append)])
         }
-        staged.removeAll { $0.snapshot.position.index <= install.snapshot.position.index }
-        return (log, [.install(stage, core: core, append)])
+        invariant(false, "a snapshot that a replica takes was staged")
+        return (log, [])
     }
 
-    mutating func arrived(_ stage: SnapshotStage) {
-        arriving = nil
-        staged.removeAll { $0.snapshot == stage.snapshot }
-        staged.append(stage)
+    /// What the shelf decides, done.
+    @discardableResult
+    mutating func shelve(
+        _ event: SnapshotShelf.Event, at now: Instant
+    ) -> [SnapshotShelf.Effect] {
+        var effects: [SnapshotShelf.Effect] = []
+        shelf.step(event, at: now, into: &effects)
+        for case .remove(let number) in effects { stages[number] = nil }
+        return effects
     }
 
-    mutating func discard(_ position: LogPosition) {
-        staged.removeAll { $0.snapshot.position == position }
+    mutating func discard(_ position: LogPosition, at now: Instant) {
+        shelve(.discarded(position), at: now)
+    }
+
+    /// nil if it is not taken.
+    mutating func take(
+        _ chunk: SnapshotChunk, at now: Instant
+    ) throws(DecodeError) -> SnapshotAnswer? {
+        shelve(.deadlineReached, at: now)
+        var effects = shelve(.came(chunk), at: now)
+        for case .write(let number, let arrival) in effects {
+            var stage =
+                stages[number]
+                ?? SnapshotStage(of: SimNode.group, arrival.snapshot, origin: arrival.origin)
+            let isNext = try stage.add(chunk)
+            invariant(isNext && stage.arrival.wanted == arrival.wanted + 1, "none is missing")
+            stages[number] = stage
+            let written = SnapshotShelf.Event.written(
+                number, stage.arrival, byteCount: chunk.content.count)
+            effects = shelve(written, at: now)
+        }
+        for case .answer(let answer) in effects { return answer }
+        return nil
     }
 
     mutating func writeData() {
@@ -167,7 +195,9 @@ struct SimDisk {
     }
 
     /// What to tell whom, and the log's part of a snapshot that is in place.
-    mutating func reportData() -> (told: [(core: Int, event: Event)], log: [LogItem]) {
+    mutating func reportData(
+        at now: Instant
+    ) -> (told: [(core: Int, event: Event)], log: [LogItem]) {
         let items = dataQueue.finish()
         guard failure == nil else { return ([], []) }
         var told: [(core: Int, event: Event)] = []
@@ -177,6 +207,7 @@ struct SimDisk {
             case .apply(let core, let apply):
                 told.append((core, .applied(apply.group, through: apply.through)))
             case .install(let stage, let core, let append):
+                shelve(.installed(stage.snapshot), at: now)
                 log += [.append(core: core, append)] + order.finish(stage.snapshot)
             }
         }
@@ -277,8 +308,8 @@ struct SimDisk {
         logQueue = SimQueue()
         dataQueue = SimQueue()
         order = InstallOrder()
-        staged = []
-        arriving = nil
+        shelf = SnapshotShelf(of: SimNode.group)
+        stages = [:]
         failure = nil
         isBroken = false
         failsNext = nil

@@ -21,7 +21,7 @@ extension World {
 
     /// A snapshot first goes to the data, and what is behind it waits.
     func submit(_ items: [SimDisk.LogItem], _ node: SimNode) {
-        let (log, data) = node.disk.split(items)
+        let (log, data) = node.disk.split(items, at: agenda.now)
         if !log.isEmpty, node.disk.submit(log) { scheduleWrite(.log, node) }
         if !data.isEmpty, node.disk.submit(data) { scheduleWrite(.data, node) }
     }
@@ -93,7 +93,7 @@ extension World {
         switch part {
         case .log: told = node.disk.reportLog()
         case .data:
-            let report = node.disk.reportData()
+            let report = node.disk.reportData(at: agenda.now)
             told = report.told
             if !report.log.isEmpty { submit(report.log, node) }
         }

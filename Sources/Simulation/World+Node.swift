@@ -92,7 +92,9 @@ extension World {
             note(output.logged, node)
             submit(output.logged, node)
         }
-        for position in output.discarded { node.disk.discard(position) }
+        for position in output.discarded {
+            node.disk.discard(position, at: agenda.now)
+        }
         if output.stopsSnapshots { stopTransfers(of: node) }
         for wanted in output.snapshots { beginTransfer(wanted, node) }
         for (id, result) in output.changed { changed(id, result) }

@@ -1,24 +1,34 @@
-/// How a world hands a snapshot from one node to another: chunk by chunk, with losses, going on
-/// where a broken transfer stopped, and giving up after some of them.
+/// How a world hands a snapshot from one node to another: what `SnapshotSending` decides where it
+/// is sent and `SnapshotShelf` where it comes, over a network that loses chunks and answers.
+///
+/// Whatever is lost breaks the stream, as it does a connection; both ends know at once.
 internal import Base
 internal import Node
+internal import Peers
 internal import Raft
 internal import Regions
 internal import Storage
 
 struct SnapshotTransfer: Sendable {
+    /// On its way through the network.
+    enum UnderWay: Sendable {
+        case greeting
+        case chunk(SnapshotChunk)
+    }
+
     var link: Link
-    /// The lives of both ends.
+    /// The life of the sender.
     var from: Int
-    var to: Int
     var wanted: SimCore.SnapshotWanted
     var source: SnapshotSource
-    var losses = 0
+    var sending: SnapshotSending
+    var pace = SnapshotPace()
+    var chunk: SnapshotChunk?
+    var underWay: UnderWay?
 }
 
 extension World {
     private static let chunkBytes = 100
-    private static let lossesMax = 3
 
     func beginTransfer(_ wanted: SimCore.SnapshotWanted, _ node: SimNode) {
         guard let target = self.node(of: wanted.to.store) else {
@@ -29,16 +39,17 @@ extension World {
         do throws(StorageError) {
             let view = node.disk.engine.view()
             transferCount += 1
+            let origin = UInt64(transferCount)
             let source = try SnapshotSource(
-                of: SimNode.group, from: view, origin: UInt64(transferCount),
-                leaderTerm: wanted.term, chunkBytes: Self.chunkBytes)
+                of: SimNode.group, from: view, origin: origin, leaderTerm: wanted.term,
+                chunkBytes: Self.chunkBytes)
             guard let source, source.snapshot.position.index >= wanted.atLeast else {
                 violate(.durability, "node \(node.id) has less data than its log begins behind")
                 return
             }
             transfers[transferCount] = SnapshotTransfer(
-                link: Link(from: node.id, to: target), from: node.incarnation,
-                to: nodes[target].incarnation, wanted: wanted, source: source)
+                link: Link(from: node.id, to: target), from: node.incarnation, wanted: wanted,
+                source: source, sending: SnapshotSending(origin: origin, at: agenda.now))
             agenda.schedule(.transfers(transferCount), after: network.delay(&networkStream))
         } catch {
             violate(.durability, "node \(node.id) cannot make a snapshot: \(error)")
@@ -52,53 +63,102 @@ extension World {
 
     func goesOn(_ number: Int) {
         guard var transfer = transfers[number] else { return }
-        let (sender, receiver) = (nodes[transfer.link.from], nodes[transfer.link.to])
+        let sender = nodes[transfer.link.from]
         guard sender.isUp, sender.incarnation == transfer.from else {
             transfers[number] = nil
             return
         }
-        let arrives =
-            network.passes(transfer.link) && !network.isLost(&networkStream) && receiver.isUp
-            && receiver.replica == transfer.wanted.to
-        guard arrives else {
-            transfer.losses += 1
-            transfers[number] = transfer
-            guard transfer.losses < Self.lossesMax else { return end(number, at: nil) }
-            agenda.schedule(.transfers(number), after: 100_000_000)
-            return
+        let event: SnapshotSending.Event
+        switch transfer.underWay {
+        case nil: event = .deadlineReached
+        case .greeting: event = reaches(transfer) ? .welcomed : .lost
+        case .chunk(let chunk): event = hand(chunk, transfer).map { .answered($0) } ?? .lost
         }
-        do {
-            try hand(&transfer, to: receiver)
-        } catch {
-            violate(.durability, "a snapshot cannot be handed over: \(error)")
-            return end(number, at: nil)
-        }
+        transfer.underWay = nil
+        let end = step(&transfer, event)
         transfers[number] = transfer
-        let identity = transfer.source.snapshot
-        if receiver.disk.arriving?.origin != transfer.source.origin {
-            return end(number, at: identity.position.index)
+        if let isThere = end { return ended(number, isThere: isThere) }
+        if transfer.underWay != nil {
+            agenda.schedule(.transfers(number), after: network.delay(&networkStream))
+        } else if let next = transfer.sending.nextDeadline {
+            agenda.schedule(.transfers(number), after: next.since(agenda.now).wholeNanoseconds)
         }
-        agenda.schedule(.transfers(number), after: network.delay(&networkStream))
     }
 
-    /// One chunk, the one that is wanted there.
-    private func hand(_ transfer: inout SnapshotTransfer, to receiver: SimNode) throws {
+    /// Whether it is over, and all there.
+    private func step(
+        _ transfer: inout SnapshotTransfer, _ event: SnapshotSending.Event
+    ) -> Bool? {
+        var events = [event]
+        var end: Bool?
+        while !events.isEmpty {
+            var effects: [SnapshotSending.Effect] = []
+            transfer.sending.step(events.removeFirst(), at: agenda.now, into: &effects)
+            for effect in effects {
+                switch effect {
+                case .open: transfer.underWay = .greeting
+                case .read(let wanted): events.append(read(wanted, &transfer))
+                case .send: transfer.underWay = transfer.chunk.map { .chunk($0) }
+                case .close: transfer.underWay = nil
+                case .ended(let isThere): end = isThere
+                }
+            }
+        }
+        return end
+    }
+
+    private func read(
+        _ wanted: UInt64, _ transfer: inout SnapshotTransfer
+    ) -> SnapshotSending.Event {
+        do throws(StorageError) {
+            guard let chunk = try transfer.source.chunk(wanted) else { return .lost }
+            transfer.chunk = chunk
+            let goesAt = transfer.pace.take(chunk.content.count, at: agenda.now)
+            return .read(wanted, goesAt: goesAt)
+        } catch {
+            violate(.durability, "a snapshot cannot be read: \(error)")
+            return .lost
+        }
+    }
+
+    private func reaches(_ transfer: SnapshotTransfer) -> Bool {
+        let receiver = nodes[transfer.link.to]
+        return network.passes(transfer.link) && !network.isLost(&networkStream) && receiver.isUp
+            && receiver.replica == transfer.wanted.to
+    }
+
+    /// The answer, unless the chunk or that gets lost.
+    private func hand(
+        _ chunk: SnapshotChunk, _ transfer: SnapshotTransfer
+    ) -> SnapshotAnswer? {
+        guard reaches(transfer) else { return nil }
+        do throws(DecodeError) {
+            let chunk = try SnapshotChunk(decoding: chunk.encoded)
+            let answer = try nodes[transfer.link.to].disk.take(chunk, at: agenda.now)
+            return network.isLost(&networkStream) ? nil : answer
+        } catch {
+            violate(.durability, "a snapshot's chunk cannot be read: \(error)")
+            return nil
+        }
+    }
+
+    private func ended(_ number: Int, isThere: Bool) {
+        guard let transfer = transfers.removeValue(forKey: number) else { return }
         let identity = transfer.source.snapshot
-        if receiver.disk.arriving?.origin != transfer.source.origin {
-            receiver.disk.arriving = SnapshotStage(
-                of: SimNode.group, identity, origin: transfer.source.origin)
-        }
-        guard var stage = receiver.disk.arriving else { return }
-        // Where it stopped; from the start if the receiver has begun anew or taken another.
-        guard let chunk = try transfer.source.chunk(stage.wanted) else {
-            invariant(false, "a stage that lacks nothing is complete")
-            return
-        }
-        _ = try stage.add(SnapshotChunk(decoding: chunk.encoded))
-        receiver.disk.arriving = stage
-        guard stage.isComplete else { return }
-        receiver.disk.arrived(stage)
-        let sender = nodes[transfer.link.from]
+        if isThere { tell(transfer, of: identity) }
+        let node = nodes[transfer.link.from]
+        arrives(
+            node.place(0), .shard,
+            .snapshotEnded(
+                SimNode.group, to: transfer.wanted.to, at: isThere ? identity.position.index : nil))
+    }
+
+    /// That all of it is there, if it still is.
+    private func tell(_ transfer: SnapshotTransfer, of identity: SnapshotIdentity) {
+        let (sender, receiver) = (nodes[transfer.link.from], nodes[transfer.link.to])
+        guard reaches(transfer),
+            receiver.disk.shelve(.told(identity), at: agenda.now).contains(.tell)
+        else { return }
         let message = RaftMessage(
             from: sender.replica, to: receiver.replica, term: transfer.wanted.term,
             body: .snapshot(identity, transfer.wanted.beat))
@@ -106,14 +166,6 @@ extension World {
         let envelope = Envelope(
             from: shard, to: shard,
             body: .raft(PeerMessage(group: SimNode.group, message: message)))
-        self.arrives(receiver.place(0), .shard, .received(envelope))
-    }
-
-    private func end(_ number: Int, at index: LogIndex?) {
-        guard let transfer = transfers.removeValue(forKey: number) else { return }
-        let node = nodes[transfer.link.from]
-        arrives(
-            node.place(0), .shard,
-            .snapshotEnded(SimNode.group, to: transfer.wanted.to, at: index))
+        arrives(receiver.place(0), .shard, .received(envelope))
     }
 }

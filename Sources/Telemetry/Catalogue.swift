@@ -177,9 +177,13 @@ extension Metric {
         "martlet_snapshot_send_duration_seconds", .histogram(.requestDuration), unit: .seconds,
         help: "Time from the wish to send a snapshot until all of it is at the other store.")
 
+    package static let snapshotPause = Metric(
+        "martlet_snapshot_throttled_seconds_total", .counter, unit: .seconds,
+        help: "Time for which the limit on what is sent held back chunks of snapshots.")
+
     private static let peers = [
         peerConnections, peerStreams, peerBytes, peerLost, peerConnectionEvents, peerRefused,
-        snapshots, snapshotBytes, snapshotDuration,
+        snapshots, snapshotBytes, snapshotDuration, snapshotPause,
     ]
 
     // MARK: Storage

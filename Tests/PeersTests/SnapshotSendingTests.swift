@@ -9,6 +9,7 @@ import Testing
         var sending: SnapshotSending
         var now = Instant(nanoseconds: 1_000_000_000)
         private var wanted: UInt64 = 0
+        private var pace = SnapshotPace()
 
         init() { sending = SnapshotSending(origin: 7, at: now) }
 
@@ -21,7 +22,7 @@ import Testing
 
         /// The chunk that was asked for last.
         mutating func read(_ byteCount: Int) -> [SnapshotSending.Effect] {
-            step(.read(wanted, byteCount: byteCount))
+            step(.read(wanted, goesAt: pace.take(byteCount, at: now)))
         }
 
         /// Lets the next deadline come.
@@ -72,6 +73,17 @@ import Testing
         #expect(took == UInt64(255 * chunk) * 1_000_000_000 / Limits.snapshotBytesPerSecond)
     }
 
+    // The limit is the store's and not one transfer's.
+    @Test func allTogetherNoFasterThanTheLimit() {
+        var pace = SnapshotPace()
+        let (began, chunk) = (Instant(nanoseconds: 1_000), 1 << 20)
+        let times = (0..<10).map { _ in pace.take(chunk, at: began) }
+        let each = UInt64(chunk) * 1_000_000_000 / Limits.snapshotBytesPerSecond
+        #expect(times == (0..<10).map { began + .nanoseconds(Int64($0 * each)) })
+        let late = began + .seconds(60)
+        #expect(pace.take(chunk, at: late) == late, "a pause is not made up for")
+    }
+
     @Test func goesOnWhereItIsTold() {
         var host = Host()
         _ = host.wait()
@@ -118,7 +130,7 @@ import Testing
         #expect(host.step(.lost) == [])
         #expect(host.wait() == [.open])
         #expect(host.step(.welcomed) == [.read(0)])
-        #expect(host.step(.read(1, byteCount: 1)) == [])
+        #expect(host.step(.read(1, goesAt: .origin)) == [])
         host.send()
         #expect(host.answer(1) == [.read(1)])
     }
@@ -166,7 +178,7 @@ import Testing
             #expect(host.step(.stopped) == (steps == 0 ? [] : [.close]), "after \(steps)")
             #expect(host.sending.isOver)
             let events: [SnapshotSending.Event] = [
-                .welcomed, .read(1, byteCount: 1), .lost, .stopped, .deadlineReached,
+                .welcomed, .read(1, goesAt: .origin), .lost, .stopped, .deadlineReached,
             ]
             host.now = host.now + Limits.snapshotPatience
             for event in events { #expect(host.step(event) == []) }
