@@ -85,6 +85,8 @@ final class NodeNetwork {
     }
 
     func heal() throws {
-        for node in ThreeNodes.all { try ip("-n", space(node), "route", "flush", "type", "blackhole") }
+        for node in ThreeNodes.all {
+            try ip("-n", space(node), "route", "flush", "type", "blackhole")
+        }
     }
 }
