@@ -174,6 +174,9 @@ package enum Limits {
     /// For how long a command that nobody takes waits for a leader: an election, and the time in
     /// which its winner applies what is committed.
     package static let leaderWait = Duration.seconds(3)
+    /// Between two times that a store whose disk is full offers the lead to another one, which may
+    /// be as full.
+    package static let leadOfferPause = Duration.seconds(30)
     /// Between two tries, if nobody is heard to lead.
     package static let leaderRetry = Duration.milliseconds(50)
     /// Requests of other stores that a leader has in hand; each store bounds its own by what its

@@ -55,15 +55,16 @@ struct ChangeUnderWay: Sendable {
 }
 
 extension Shard {
-    /// Below that of all who have not yielded.
-    private static let yielded = -1
     /// No slab of writes ever gets so far.
     private static let proposal = ProposalID(.max)
 
     mutating func change(
         _ id: GroupChangeID, _ change: GroupChange, at now: Now, into effects: inout Effects
     ) {
-        if change == .yield { stepReplica(.setPriority(Self.yielded), at: now, into: &effects) }
+        if change == .yield {
+            standingBack.isDrained = true
+            stepReplica(.setPriority(standingBack.priority), at: now, into: &effects)
+        }
         guard let replica, isServing else {
             let isDone = change == .yield && replica?.raft.role != .leader
             effects.append(.changed(id, isDone ? .done : .notLeader(leader?.store)))
@@ -115,7 +116,7 @@ extension Shard {
 
     /// The voter that has most: of those that were heard lately, for one that has just gone had all
     /// of it too; in a group that sleeps, of all.
-    private func heir(of raft: borrowing RaftGroup, at now: Now) -> Progress? {
+    func heir(of raft: borrowing RaftGroup, at now: Now) -> Progress? {
         let lately = raft.settings.heartbeatInterval * 2
         let heirs = raft.followers.filter {
             raft.membership.isVoter($0.id) && $0.state == .replicating
@@ -124,7 +125,7 @@ extension Shard {
         return (heard.isEmpty ? heirs : heard).max { ($0.match, $1.id) < ($1.match, $0.id) }
     }
 
-    private mutating func begin(
+    mutating func begin(
         _ id: GroupChangeID?, _ action: ChangeUnderWay.Action, at now: Now,
         into effects: inout Effects
     ) {

@@ -61,6 +61,7 @@ package struct Shard: ~Copyable {
     var unappliedBytes = 0
 
     var disk: DiskGuard?
+    var standingBack = StandingBack()
     /// Since the last look at it the host was told that something found no room.
     var hasReportedShortage = false
     /// Set for good when the store has failed.
@@ -114,7 +115,9 @@ package struct Shard: ~Copyable {
             stepReplica(.flushed(through: index), at: now, into: &effects)
         case .readFinished(let token, let result):
             finishRead(token, result, at: now, into: &effects)
-        case .diskSpace(let disk): observe(disk)
+        case .diskSpace(let disk):
+            observe(disk)
+            standBackWhileFull(at: now, into: &effects)
         case .deadlineReached:
             expirePeers(at: now, into: &effects)
             stepReplica(.deadlineReached, at: now, into: &effects)

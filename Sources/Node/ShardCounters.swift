@@ -24,6 +24,8 @@ package struct ShardCounters: Sendable {
     package var latchWaits: UInt64 = 0
     /// Times that the replica here learnt of another leader, or of none.
     package var leaderChanges: UInt64 = 0
+    /// Times that the lead was offered to another store for want of space here.
+    package var leadsOffered: UInt64 = 0
     /// From a proposal until it was applied.
     package var proposalDuration = Histogram(.syncDuration)
     package var proposalWrites = Histogram(.count)

@@ -31,6 +31,7 @@ extension Shard {
             scrape.add(.groups, replica?.raft.role == role ? 1 : 0, [role.rawValue])
         }
         scrape.add(.leaderChanges, counters.leaderChanges)
+        scrape.add(.leadsOffered, counters.leadsOffered)
         scrape.add(.proposalDuration, counters.proposalDuration)
         scrape.add(.proposalWrites, counters.proposalWrites)
         guard let replica else { return }

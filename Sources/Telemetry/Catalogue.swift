@@ -124,6 +124,9 @@ extension Metric {
     package static let groups = Metric(
         "martlet_raft_regions", .gauge, labels: ["role"],
         help: "Raft groups with a replica here, by its role.")
+    package static let leadsOffered = Metric(
+        "martlet_raft_leads_offered_total", .counter,
+        help: "Times that the lead was offered to another store for want of space here.")
     package static let leaderChanges = Metric(
         "martlet_raft_leader_changes_total", .counter,
         help: "Times that a replica here learnt of another leader, or of none.")
@@ -144,8 +147,8 @@ extension Metric {
         help: "Entries in logs that are not yet applied here.")
 
     private static let raft = [
-        groups, leaderChanges, proposalDuration, proposalWrites, applyDuration, logEntries,
-        unappliedEntries,
+        groups, leaderChanges, leadsOffered, proposalDuration, proposalWrites, applyDuration,
+        logEntries, unappliedEntries,
     ]
 
     // MARK: Other stores

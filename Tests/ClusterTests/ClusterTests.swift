@@ -115,14 +115,7 @@ import Testing
         try await withThreeNodes { nodes in
             for target in [3, 1, 2] where try await nodes.leader() != target {
                 let leader = try await nodes.leader()
-                let transfer = ClientRequest(
-                    "POST", "/v1/regions/1/transfer-leader",
-                    headers: [ClientHeader("content-type", "application/json")],
-                    body: Bytes(#"{"store_id":"\#(target)"}"#.utf8))
-                #expect(try await nodes.send(transfer, at: leader).status == 200)
-                try await nodes.wait("store \(target) to lead") {
-                    try await nodes.leader() == target
-                }
+                try await nodes.lead(target)
                 #expect(try await nodes.put("k\(target)", "v", at: leader) == 200)
             }
             let leader = try await nodes.leader()

@@ -23,6 +23,7 @@ final class ThreeNodes {
     private let authority: TestAuthority?
     /// nil: on loopback.
     private let network: NodeNetwork?
+    private let placed: (Program, Int) -> Program
 
     static let all = 1...3
 
@@ -31,10 +32,13 @@ final class ThreeNodes {
     ///   - count: of those that are started.
     ///   - authority: who signs a certificate for each.
     ///   - network: where each has an address of its own.
+    ///   - placed: how a program is run instead.
     init(
         in folder: URL, started count: Int = 3, certifiedBy authority: TestAuthority? = nil,
-        on network: NodeNetwork? = nil
+        on network: NodeNetwork? = nil,
+        placed: @escaping (Program, Int) -> Program = { program, _ in program }
     ) async throws {
+        self.placed = placed
         self.folder = folder
         self.authority = authority
         self.network = network
@@ -95,7 +99,7 @@ final class ThreeNodes {
         if let point { arguments += ["--failpoints", "\(point)=panic"] }
         // Nobody reads how it came to its death.
         let wanted = Program(arguments: arguments).with("SWIFT_BACKTRACE", "enable=no").in(folder)
-        let program = try (network?.placed(wanted, at: node) ?? wanted).start()
+        let program = try (network?.placed(wanted, at: node) ?? placed(wanted, node)).start()
         programs[node] = program
         if point != nil { return }
         _ = try #require(program.line(with: "\"event\":\"ready\""), "\(program.messages)")
@@ -166,6 +170,21 @@ final class ThreeNodes {
             return false
         }
         return try #require(found)
+    }
+
+    /// Hands the lead to that store.
+    func lead(_ target: Int) async throws {
+        let transfer = ClientRequest(
+            "POST", "/v1/regions/1/transfer-leader",
+            headers: [ClientHeader("content-type", "application/json")],
+            body: Bytes(#"{"store_id":"\#(target)"}"#.utf8))
+        try await wait("store \(target) to lead") {
+            let leader = try await self.leader()
+            if leader == target { return true }
+            // Another one may have been elected meanwhile, or the target be behind: asked again.
+            _ = try await self.send(transfer, at: leader)
+            return false
+        }
     }
 
     func metric(_ line: String, at node: Int) async throws -> Int? {
