@@ -96,9 +96,10 @@ man: setup ## the manual page, .build/martlet.1, from what --help says
 	swift package generate-manual
 	cp .build/plugins/GenerateManual/outputs/martlet/martlet.1 .build/martlet.1
 
-bench: build ## Martlet beside etcd, Redis with webdis, and nghttpd (ROUNDS=5 SECONDS=10)
+bench: build ## beside etcd, Redis with webdis, nghttpd; and three nodes (ROUNDS=5 SECONDS=10)
 	-@.ci/packages $(BENCH_PACKAGES)
 	python3 Tests/Bench/bench.py
+	python3 Tests/Bench/cluster.py
 
 docker: ## the container image, martlet:latest
 	docker build -f docker/Dockerfile -t martlet:latest \

@@ -116,6 +116,9 @@ class Martlet(Server):
             self.programs[0], "serve", "--data-dir", os.path.join(self.folder, "data"),
             "--listen", f"127.0.0.1:{self.port}", "--log-level", "warning")
         self.wait_for(self.port)
+        self.ask()
+
+    def ask(self):
         self.requests = {
             "get": Request("GET", lambda i: f"/v1/raw/kv/{key(i)}"),
             "put": Request("PUT", lambda i: f"/v1/raw/kv/{key(i)}", lambda i: VALUE),
@@ -149,6 +152,10 @@ class Etcd(Server):
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
             "--initial-cluster", f"default={peer}")
         self.wait_for(self.port)
+        self.ask()
+        self.wait_for_leader()
+
+    def ask(self):
         json_type = {"Content-Type": "application/json"}
         self.requests = {
             "get": Request(
@@ -175,7 +182,6 @@ class Etcd(Server):
                 "POST", lambda i: "/etcdserverpb.KV/Put",
                 lambda i: grpc_message((1, key(0).encode()), (2, VALUE)), grpc, count=1),
         }
-        self.wait_for_leader()
 
     def wait_for_leader(self):
         deadline = time.monotonic() + 20
