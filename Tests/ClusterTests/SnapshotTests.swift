@@ -71,6 +71,38 @@ import Testing
         }
     }
 
+    // History: the lead went on while a snapshot was on its way, and the new leader sent its own.
+    // Each chunk of either made the store begin anew: 712 MB came for 80 MiB, and no end of it.
+    @Test func theLeadMayGoOnMeanwhile() async throws {
+        try await withOne { nodes in
+            try nodes.signal(1, SIGTERM)
+            let slow = "snapshot.read=sleep(40)"
+            try nodes.start(1, failpoints: slow)
+            try nodes.start(2, joining: 1, failpoints: slow)
+            try await nodes.votes(2, asking: 1)
+            try nodes.start(3, joining: 1)
+            let received = #"martlet_snapshot_transferred_bytes_total{direction="received"}"#
+            try await nodes.wait("a part of the snapshot") {
+                try await nodes.metric(received, at: 3) ?? 0 > 8 << 20
+            }
+            let transfer = ClientRequest(
+                "POST", "/v1/regions/1/transfer-leader",
+                headers: [ClientHeader("content-type", "application/json")],
+                body: Bytes(#"{"store_id":"2"}"#.utf8))
+            #expect(try await nodes.send(transfer, at: 1).status == 200)
+            let installed = #"martlet_snapshots_total{event="installed"}"#
+            #expect(try await nodes.metric(installed, at: 3) == 0, "it was still on its way")
+            try await nodes.votes(3, asking: 2)
+            try await check(nodes, at: 3)
+            #expect(try await nodes.leader() == 2)
+            let bytes = try await nodes.metric(received, at: 3) ?? .max
+            #expect(bytes < 3 * Self.values << 20, "\(bytes)")
+            try await nodes.wait("the snapshots to be gone") {
+                try snapshots(nodes, 3).isEmpty
+            }
+        }
+    }
+
     /// What is left of snapshots in a directory.
     private func snapshots(_ nodes: ThreeNodes, _ node: Int) throws -> [String] {
         let folder = nodes.folder.appending(path: "n\(node)/snapshots").path
