@@ -57,6 +57,11 @@ final class GroupMember {
         inbox.append(.change(Self.group, GroupChangeID(UInt64(results.count)), change))
     }
 
+    /// A look at a disk of a gigabyte finds so much free.
+    func see(free bytes: UInt64) { inbox.append(.diskSpace(.seen(free: bytes))) }
+
+    var leadsOffered: UInt64 { shard.counters.leadsOffered }
+
     func put(_ key: String, _ value: String, if condition: RawCondition = .none) {
         let request = RegionRequest(
             number: UInt64(outcomes.count + 1), deadline: .distantFuture,

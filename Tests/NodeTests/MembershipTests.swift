@@ -46,6 +46,31 @@ import Testing
         for member in group.members { #expect(voters(member) == [1, 2, 3]) }
     }
 
+    // Its writes would be refused for want of space, those of the others need not be.
+    @Test func whoHasNoRoomGivesTheLeadAway() throws {
+        var group = try GroupHost(1...3)
+        let full = try #require(group.leader)
+        full.see(free: 0)
+        try group.settle()
+        let next = try #require(group.leader)
+        #expect(next.store != full.store && full.leadsOffered == 1)
+        group.cut = [next.store.number]
+        try group.pass(.seconds(10))
+        let last = try #require(group.leader)
+        #expect(last.store != full.store && last.store != next.store, "it stands back")
+    }
+
+    @Test func whereNobodyHasRoomTheLeadIsNotPassedRoundAndRound() throws {
+        var group = try GroupHost(1...3)
+        for _ in 0..<60 {
+            for member in group.members { member.see(free: 0) }
+            try group.pass(.seconds(1))
+        }
+        let offers = group.members.map(\.leadsOffered)
+        #expect(offers.reduce(0, +) > 0 && offers.allSatisfy { $0 <= 2 }, "\(offers)")
+        #expect(group.leader != nil)
+    }
+
     // History: the lead was handed over while a snapshot was on its way; both leaders sent theirs.
     @Test func whoDoesNotLeadWantsNoSnapshotSent() throws {
         var group = try GroupHost(1...2, base: LogPosition(index: 5, term: 0))
