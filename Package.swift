@@ -188,7 +188,9 @@ let package = Package(
         // Three programs that are one cluster.
         .testTarget(
             name: "ClusterTests",
-            dependencies: ["ProcessSupport", "martlet", "Base", "HTTP", "Regions", "Simulation"],
+            dependencies: [
+                "ProcessSupport", "martlet", "Base", "HTTP", "Peers", "Regions", "Simulation",
+            ],
             swiftSettings: strict),
         // The program killed, stopped, starved of disk space and attacked.
         .testTarget(

@@ -256,6 +256,8 @@ package enum Limits {
     package static let peerPauseMax = Duration.seconds(2)
     /// Time over which the rates of two stores' clocks are compared.
     package static let peerClockStretch = Duration.seconds(60)
+    /// How long a store whose clock was found to differ is refused, before it is judged anew.
+    package static let peerClockHold = Duration.seconds(300)
     /// A fifth: the share by which a lease is shorter than an election timeout.
     package static let clockRateShare: UInt64 = 5
 

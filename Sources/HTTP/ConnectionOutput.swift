@@ -32,6 +32,12 @@ extension Connection {
         markDirty()
     }
 
+    func finish(_ stream: Int32) {
+        guard case .http2(let session) = mode else { return }
+        session.finishAnswer(stream)
+        markDirty()
+    }
+
     func consume(_ stream: Int32, _ count: Int) {
         guard case .http2(let session) = mode else { return }
         session.consume(stream, count)

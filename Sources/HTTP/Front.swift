@@ -129,6 +129,11 @@ package final class Front {
         connection(of: exchange)?.answer(exchange.stream, bytes)
     }
 
+    /// Ends such an answer behind all that was put into it.
+    package func finish(_ exchange: ExchangeID) {
+        connection(of: exchange)?.finish(exchange.stream)
+    }
+
     /// So many bytes of such a stream have been dealt with.
     package func consume(_ exchange: ExchangeID, _ count: Int) {
         connection(of: exchange)?.consume(exchange.stream, count)

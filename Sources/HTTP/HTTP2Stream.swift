@@ -49,6 +49,8 @@ struct HTTP2Stream {
     var answerSent = 0
     /// Of a stream that is answered as it goes on.
     var answerIsOpen = false
+    /// No more of it comes.
+    var answerEnds = false
 
     /// Bytes moved when the stall clock was last set, and the tick at which that was.
     var progress = 0

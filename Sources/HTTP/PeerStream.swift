@@ -99,7 +99,8 @@ extension HTTP2Session {
     ) -> Int {
         let start = slab[index].answerSent
         let count = min(length, slab[index].answer.count - start)
-        guard count > 0 || slab[index].remoteClosed else {
+        let ends = slab[index].remoteClosed || slab[index].answerEnds
+        guard count > 0 || ends else {
             return Int(NGHTTP2_ERR_DEFERRED.rawValue)
         }
         slab[index].answer.withUnsafeBufferPointer { bytes in
@@ -107,10 +108,20 @@ extension HTTP2Session {
         }
         slab[index].answerSent = start + count
         windowUpdatesPaid += 2
-        if slab[index].remoteClosed, slab[index].answerSent == slab[index].answer.count {
+        if ends, slab[index].answerSent == slab[index].answer.count {
             flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
         }
         return count
+    }
+
+    /// After what was answered so far; whoever opened the stream ends its own half then.
+    package func finishAnswer(_ id: Int32) {
+        guard let index = index(of: id), slab[index].phase == .streaming,
+            slab[index].answerIsOpen
+        else { return }
+        slab[index].answerEnds = true
+        let code = nghttp2_session_resume_data(session, id)
+        if code != 0, code != NGHTTP2_ERR_INVALID_ARGUMENT.rawValue { closing = closing ?? .failed }
     }
 
     /// The other side has said all it had to say.

@@ -16,6 +16,8 @@ package struct PeerEnvelope: Sendable {
         case expire(RegionRequest.Number)
         /// The sender's monotonic clock: by two of them the rates of both clocks are compared.
         case clock(Instant)
+        /// Why the answer ends with this record, as a person is told.
+        case farewell(String)
     }
 
     /// The requester's.
@@ -75,6 +77,7 @@ package struct PeerEnvelope: Sendable {
                 if let stamp = reply.stamp { ReplicaStampRecord.append(stamp, 3, to: &bytes) }
             }
         case .expire(let number): bytes.appendField(7, optionalVarint: number)
+        case .farewell(let sentence): bytes.appendField(9, bytes: Bytes(sentence.utf8))
         case .clock(let instant):
             bytes.appendTag(8, .fixed64)
             withUnsafeBytes(of: instant.nanoseconds.littleEndian) {
@@ -100,6 +103,7 @@ package struct PeerEnvelope: Sendable {
             case 6: body = .reply(try Self.reply(reader.message(field)))
             case 7: body = .expire(try reader.varint(field))
             case 8: body = .clock(Instant(nanoseconds: try reader.fixed64(field)))
+            case 9: body = .farewell(try reader.text(field))
             default: try reader.skip(field)
             }
         }

@@ -3,6 +3,7 @@
 /// A connection has a number, and an answer goes back by the connection that its request came by or
 /// not at all: so a store's later life never hears what its earlier one asked. Each store has one
 /// connection; a new one shows that the end of the old one has not been noticed yet.
+package import Base
 package import Regions
 
 package struct PeerTable: Sendable {
@@ -26,6 +27,8 @@ package struct PeerTable: Sendable {
 
     package let own: PeerIdentity
     private var streams: [StreamID: Stream] = [:]
+    /// Whose clocks were found to differ, and until when that is held against them.
+    private var heldBack: [StoreID: (fault: PeerFault, until: Instant)] = [:]
     /// Which process is that store, as it was heard of last, and those that were before.
     private var processes: [StoreID: (now: UInt64, past: [UInt64])] = [:]
 
@@ -36,7 +39,7 @@ package struct PeerTable: Sendable {
 
     /// Judges the first record of a stream, and keeps it if it is welcome.
     package mutating func open(
-        _ stream: StreamID, on connection: UInt32, _ hello: PeerHello
+        _ stream: StreamID, on connection: UInt32, _ hello: PeerHello, at now: Instant
     ) -> Verdict {
         guard hello.version == PeerHello.version else {
             return .refused(.version(own: PeerHello.version, theirs: hello.version))
@@ -55,6 +58,8 @@ package struct PeerTable: Sendable {
         guard hello.addressee == own.store else {
             return .refused(.wrongStore(own: own.store, meant: hello.addressee))
         }
+        if let held = heldBack[hello.store], now < held.until { return .refused(held.fault) }
+        heldBack[hello.store] = nil
         if let fault = heard(of: hello.store, hello.incarnation) { return .refused(fault) }
         let ending = streams.filter {
             $0.value.store == hello.store
@@ -64,6 +69,12 @@ package struct PeerTable: Sendable {
         streams[stream] = Stream(
             store: hello.store, connection: connection, lane: hello.lane)
         return .welcome(ending: ending)
+    }
+
+    /// Without that it would be back at once, and its clock be judged anew for as long as it takes.
+    package mutating func holdBack(_ store: StoreID, for fault: PeerFault, at now: Instant) {
+        guard case .clocks = fault else { return }
+        heldBack[store] = (fault, now + Limits.peerClockHold)
     }
 
     /// A fault if that process was followed by another already.

@@ -177,7 +177,8 @@ final class PeerClient {
     func received(_ attempt: PeerAttempt, _ record: Bytes) {
         guard attempt === self.attempt else { return }
         do throws(DecodeError) {
-            try hub.received(record, from: store)
+            guard let farewell = try hub.received(record, from: store) else { return }
+            refused(attempt, because: farewell)
         } catch {
             complain("what it sent cannot be read: \(error)")
             attempt.connection?.close()
@@ -186,8 +187,12 @@ final class PeerClient {
 
     func refused(_ attempt: PeerAttempt, _ status: Int, _ body: Bytes) {
         guard attempt === self.attempt else { return }
+        refused(attempt, because: PeerAttempt.sentence(status, body))
+    }
+
+    private func refused(_ attempt: PeerAttempt, because sentence: String) {
         hub.counters.refusedByOthers += 1
-        complain(PeerAttempt.sentence(status, body))
+        complain(sentence)
         step(.refused)
     }
 

@@ -146,7 +146,7 @@ extension PeerHub {
         case .expire(let number):
             delivery = Envelope(from: gateway, to: shard, body: .expire(number))
         case .clock(let theirs): return stream.clock.observe(theirs, at: now)
-        case .reply: return .malformed("an answer where requests come")
+        case .reply, .farewell: return .malformed("an answer where requests come")
         }
         deliveries.append(Delivery(to: .shard, .received(delivery)))
         return nil
@@ -173,7 +173,7 @@ extension PeerHub {
     private func judge(
         _ hello: PeerHello, _ stream: inout InboundStream, _ name: PeerTable.StreamID
     ) -> PeerFault? {
-        switch table.open(name, on: stream.connection, hello) {
+        switch table.open(name, on: stream.connection, hello, at: Clocks.monotonic()) {
         case .refused(let fault): return fault
         case .welcome(let ending):
             for old in ending { cut(old, "A newer stream of this store took its place.") }
@@ -203,11 +203,32 @@ extension PeerHub {
         let stream = inbound[name]
         note(refusal: fault, of: stream?.hello?.store, at: stream?.address)
         guard let stream else { return }
-        let problem = fault.problem
-        with(stream.place) { core in
-            core.front.refuse(stream.place.exchange, problem)
+        if let hello = stream.hello {
+            table.holdBack(hello.store, for: fault, at: Clocks.monotonic())
+            say(farewell: fault.sentence, stream, hello.lane)
+        } else {
+            let problem = fault.problem
+            with(stream.place) { core in core.front.refuse(stream.place.exchange, problem) }
         }
         end(stream.place)
+    }
+
+    /// The last record of an answer that has begun: a problem cannot be said there any more.
+    private func say(farewell sentence: String, _ stream: InboundStream, _ lane: PeerLane) {
+        guard PeerLane.standing.contains(lane) else {
+            return with(stream.place) { $0.front.finish(stream.place.exchange) }
+        }
+        var record = Bytes()
+        let now = Clocks.monotonic()
+        record.appendRecord {
+            PeerEnvelope(core: 0, body: .farewell(sentence)).encode(into: &$0, at: now)
+        }
+        counters.bytesSent += UInt64(record.count)
+        let bytes = record
+        with(stream.place) { core in
+            core.front.answer(stream.place.exchange, bytes)
+            core.front.finish(stream.place.exchange)
+        }
     }
 
     /// For whoever looks after this side.

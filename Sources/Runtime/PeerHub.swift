@@ -183,10 +183,11 @@ final class PeerHub: @unchecked Sendable {
 
     // MARK: In
 
-    /// A record of the answer to our own streams.
-    func received(_ record: Bytes, from store: StoreID) throws(DecodeError) {
+    /// A record of the answer to our own streams; why there will be no more, if it says so.
+    func received(_ record: Bytes, from store: StoreID) throws(DecodeError) -> String? {
         counters.bytesReceived += UInt64(record.count)
         let envelope = try PeerEnvelope(decoding: record, at: Clocks.monotonic())
+        if case .farewell(let sentence) = envelope.body { return sentence }
         guard case .reply(let reply) = envelope.body else {
             throw DecodeError(expected: "an answer to a request", offset: 0)
         }
@@ -194,6 +195,7 @@ final class PeerHub: @unchecked Sendable {
         let to = UnitAddress(core: envelope.core, unit: .gateway)
         let delivery = Envelope(from: from, to: to, body: .reply(reply))
         switchboard.post(envelope.core, [Delivery(to: .gateway, .received(delivery))])
+        return nil
     }
 
     /// What was sent there and not answered is lost.

@@ -66,6 +66,23 @@ struct PeerStreamTests {
         #expect(pair.counters.connectionsOfPeers == 0)
     }
 
+    // A last word, which a reset would take back.
+    @Test func anAnswerEndsBehindWhatWasSaid() throws {
+        let pair = try Pair()
+        try pair.open(0)
+        let exchange = try #require(pair.core.opened.first)
+        let large = Bytes(repeating: 7, count: 300_000)
+        pair.harness.front.answer(exchange, large)
+        pair.harness.front.finish(exchange)
+        try pair.settle()
+        #expect(pair.receiver.bodies[0] == large)
+        // The stream is over when its opener has ended its half, too.
+        #expect(pair.receiver.story == ["0: 200"])
+        pair.session.cancel(0, .closed(address: ""))
+        try pair.settle()
+        #expect(pair.counters.peerStreams == 0)
+    }
+
     @Test func noMoreComesThanTheWindowUntilItIsTaken() throws {
         let pair = try Pair()
         try pair.open(0)

@@ -28,6 +28,19 @@ import Testing
         #expect((own > theirs) == (percent < 100))
     }
 
+    // Stopped for a minute, this process reads what came before the other side gave up, at once.
+    @Test func whatWasReadLateIsNoDifference() {
+        var rate = ClockRate()
+        for step in 0..<200 as Range<UInt64> {
+            let sent = step * 500_000_000
+            let read = step < 194 ? sent : 193 * 500_000_000 + 60_000_000_000 + step
+            let fault = rate.observe(
+                Instant(nanoseconds: 7_000_000_000 + sent),
+                at: Instant(nanoseconds: 1_000_000_000_000 + read))
+            #expect(fault == nil, "reading \(step)")
+        }
+    }
+
     // A machine that slept, or readings that came late.
     @Test func oneLateReadingIsExcused() {
         #expect(Self.judged(percent: 100, jump: 2_000_000_000) == nil)

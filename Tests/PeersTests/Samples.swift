@@ -105,6 +105,7 @@ enum Samples {
             } + [
                 PeerEnvelope(core: 1, body: .expire(0)),
                 PeerEnvelope(core: 0, body: .clock(Instant(nanoseconds: 0))),
+                PeerEnvelope(core: 0, body: .farewell("The clocks differ.")),
             ]
     }
 
