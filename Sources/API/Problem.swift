@@ -37,6 +37,9 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     case storeNotFound = "store_not_found"
     case regionNotFound = "region_not_found"
     case membershipConflict = "membership_conflict"
+    case storeLeads = "store_leads"
+    case storesJoining = "stores_joining"
+    case changeInProgress = "change_in_progress"
     // 412, 413, 414, 417, 431
     case preconditionFailed = "precondition_failed"
     case valueTooLarge = "value_too_large"
@@ -67,7 +70,7 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
         case .wrongCluster, .wrongStore, .storeConflict, .peerVersion, .clocksDiffer: 409
         case .hostForbidden: 421
         case .keyNotFound, .routeNotFound, .storeNotFound, .regionNotFound: 404
-        case .membershipConflict: 409
+        case .membershipConflict, .storeLeads, .storesJoining, .changeInProgress: 409
         case .methodNotAllowed: 405
         case .requestTimeout: 408
         case .unsupportedMediaType: 415
@@ -88,7 +91,8 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     /// What a client may do: `no`, or `same_request` after `Retry-After`.
     package var retry: String {
         switch self {
-        case .overloaded, .noLeader, .notReady, .requestTimeout, .deadlineExceeded, .diskFull:
+        case .overloaded, .noLeader, .notReady, .requestTimeout, .deadlineExceeded, .diskFull,
+            .changeInProgress:
             "same_request"
         default: "no"
         }

@@ -50,6 +50,15 @@ extension ProblemCode {
         case .regionNotFound: "The cluster has no such region; GET /v1/regions lists them."
         case .membershipConflict:
             "The stores cannot change so, now or at all; nothing was done. The detail says why."
+        case .storeLeads:
+            "A leader does not remove itself; nothing was done. Let another store lead first: "
+                + "martlet transfer-leader, or POST /v1/regions/1/transfer-leader."
+        case .storesJoining:
+            "Stores that joined before have not caught up yet; nothing was done. Start them, or "
+                + "remove those that never come: martlet stores --remove, or DELETE /v1/stores/N."
+        case .changeInProgress:
+            "The stores change one at a time, and a change is not over; nothing was done. Send it "
+                + "again after Retry-After."
         case .preconditionFailed:
             "If-Match, If-None-Match, if_etag or if_absent did not hold; nothing was written. "
                 + "actual_etag is what is there, and is left out if the key is absent."

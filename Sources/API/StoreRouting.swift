@@ -13,6 +13,13 @@ package enum StoreCommand: Hashable, Sendable {
     /// All of them, or one by its number.
     case regions(UInt64?)
     case transfer(region: UInt64, to: StoreID)
+
+    package var changes: Bool {
+        switch self {
+        case .list, .regions: false
+        case .join, .remove, .drain, .transfer: true
+        }
+    }
 }
 
 /// A group of replicas as one of them sees it.
@@ -62,11 +69,14 @@ package struct StoreReport: Hashable, Sendable {
     /// Empty if nobody here knows it.
     package var address: String
     package var role: Role
+    /// It leads no more while another can; nil if only itself would know.
+    package var isDraining: Bool?
 
-    package init(store: StoreID, address: String, role: Role) {
+    package init(store: StoreID, address: String, role: Role, isDraining: Bool? = nil) {
         self.store = store
         self.address = address
         self.role = role
+        self.isDraining = isDraining
     }
 }
 
@@ -195,6 +205,7 @@ extension StoresReport {
             json.member("store_id", "\(store.store)")
             json.member("address", store.address)
             json.member("role", store.role.rawValue)
+            if let isDraining = store.isDraining { json.member("draining", isDraining) }
             json.endObject()
         }
         json.endArray()

@@ -26,7 +26,8 @@ package enum Event: Sendable {
     case flushed(GroupID, through: LogIndex)
     /// The connection to that store is gone: what was on its way there or back is lost.
     case peerLost(StoreID)
-    case change(GroupID, GroupChangeID, GroupChange)
+    /// The table of stores, if there is one, is to be in the log before it.
+    case change(GroupID, GroupChangeID, GroupChange, StoreTable?)
     /// A snapshot for that replica was handed over, at that index; nil: it was not.
     case snapshotEnded(GroupID, to: ReplicaID, at: LogIndex?)
     case readFinished(ReadToken, Result<RawOutcome, StorageError>)
@@ -41,8 +42,6 @@ package enum Event: Sendable {
     case scraped(ScrapeToken, Scrape)
     case failpoints(ScrapeToken, [FailpointState])
     case stores(ScrapeToken, Result<ClusterReport, Problem>)
-    /// Of a shard that leads: write down which stores there are.
-    case keepStores(GroupID, StoreTable)
     /// The node takes no new work from now on.
     case stopping
     /// Everything that arrived in this turn of the loop has been handed over.

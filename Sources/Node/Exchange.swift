@@ -64,7 +64,19 @@ struct ScrapeExchange: Sendable {
     enum Question: Sendable {
         case metrics(ExpositionFormat)
         case failpoints(FailpointCommand, pretty: Bool)
-        case stores(pretty: Bool)
+        /// `changes`: it asks for a change, which goes on whether anybody waits or not.
+        case stores(pretty: Bool, changes: Bool)
+
+        /// What is known when its time is over.
+        var expired: Problem {
+            guard case .stores(_, changes: true) = self else {
+                return Problem(Refusal.deadlineExceeded)
+            }
+            return Problem(
+                .outcomeUnknown,
+                "The request's time was over before the change was. It may or may not happen: "
+                    + "GET /v1/stores tells.")
+        }
     }
 
     var context: ExchangeContext

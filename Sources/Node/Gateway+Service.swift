@@ -96,7 +96,7 @@ extension Gateway {
         into effects: inout Effects
     ) {
         guard let exchange = removeScrape(ScrapeExchange.Handle(number: token)),
-            case .stores(let pretty) = exchange.question
+            case .stores(let pretty, _) = exchange.question
         else { return }
         let requestID = exchange.context.requestID
         let response: Response =

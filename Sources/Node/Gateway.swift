@@ -123,7 +123,7 @@ package struct Gateway: ~Copyable {
             turnWeight = 0
             answerBytes = 0
         case .peerLost(let store): lost(store, at: now, into: &effects)
-        case .logged, .applied, .flushed, .readFinished, .snapshotEnded, .change, .keepStores:
+        case .logged, .applied, .flushed, .readFinished, .snapshotEnded, .change:
             invariant(false, "a gateway gets nothing that is a replica's")
         }
     }
@@ -155,7 +155,8 @@ package struct Gateway: ~Copyable {
             effects.append(.commandFailpoints(token, command))
         case .success(.stores(let command, let pretty)):
             let deadline = deadline(routed.timeout, at: now)
-            let token = askHost(.stores(pretty: pretty), context, deadline: deadline)
+            let token = askHost(
+                .stores(pretty: pretty, changes: command.changes), context, deadline: deadline)
             effects.append(.commandStores(token, command))
         case .success(let operation):
             answer(
@@ -324,7 +325,7 @@ package struct Gateway: ~Copyable {
             guard let exchange = scrapes[handle] else { continue }
             if exchange.deadline <= now.instant {
                 removeScrape(handle)
-                let problem = Problem(Refusal.deadlineExceeded)
+                let problem = exchange.question.expired
                 let response = Response(problem, requestID: exchange.context.requestID)
                 answer(exchange.context, response, at: now, into: &effects)
             } else {

@@ -32,6 +32,8 @@ package enum GroupChangeResult: Hashable, Sendable {
     case notLeader(StoreID?)
     /// Another one is not over. Nothing was done.
     case underWay
+    /// The log takes no more just now. Nothing was done.
+    case overloaded
     /// It leads to no membership, or to nobody. Nothing was done.
     case impossible(String)
     /// A transfer whose target did not get so far in time.
@@ -47,6 +49,10 @@ struct ChangeUnderWay: Sendable {
     var action: Action
     /// The shards of other cores have to know first that the group will be more than one replica.
     var waitsForReaders: Bool
+    /// To be in the log before it, so that no number is given twice.
+    var table: StoreTable?
+    /// Once it is done this store leads no more while another can.
+    var yields = false
 
     enum Action: Sendable {
         case membership([MembershipChange])
@@ -59,14 +65,12 @@ extension Shard {
     private static let proposal = ProposalID(.max)
 
     mutating func change(
-        _ id: GroupChangeID, _ change: GroupChange, at now: Now, into effects: inout Effects
+        _ id: GroupChangeID, _ change: GroupChange, keeping table: StoreTable?, at now: Now,
+        into effects: inout Effects
     ) {
-        if change == .yield {
-            standingBack.isDrained = true
-            stepReplica(.setPriority(standingBack.priority), at: now, into: &effects)
-        }
         guard let replica, isServing else {
             let isDone = change == .yield && replica?.raft.role != .leader
+            if isDone { standBackForGood(at: now, into: &effects) }
             effects.append(.changed(id, isDone ? .done : .notLeader(leader?.store)))
             return
         }
@@ -82,13 +86,14 @@ extension Shard {
                 effects.append(.changed(id, .impossible("store \(store) has a replica already")))
                 return
             }
-            begin(id, .membership([.addLearner(ReplicaID(on: store))]), at: now, into: &effects)
+            let addition = MembershipChange.addLearner(ReplicaID(on: store))
+            begin(id, .membership([addition]), keeping: table, at: now, into: &effects)
         case .remove(let store):
             guard let member = members.first(where: { $0.store == store }) else {
                 effects.append(.changed(id, .impossible("store \(store) has no replica")))
                 return
             }
-            begin(id, .membership([.remove(member)]), at: now, into: &effects)
+            begin(id, .membership([.remove(member)]), keeping: table, at: now, into: &effects)
         case .transfer(let store):
             guard let member = members.first(where: { $0.store == store }) else {
                 effects.append(.changed(id, .impossible("store \(store) has no replica")))
@@ -103,6 +108,7 @@ extension Shard {
             guard members.contains(where: {
                 $0 != replica.raft.id && replica.raft.membership.isVoter($0)
             }) else {
+                standBackForGood(at: now, into: &effects)
                 effects.append(.changed(id, .done))
                 return
             }
@@ -110,7 +116,7 @@ extension Shard {
                 effects.append(.changed(id, .impossible("no other store can lead just now")))
                 return
             }
-            begin(id, .transfer(heir.id), at: now, into: &effects)
+            begin(id, .transfer(heir.id), yields: true, at: now, into: &effects)
         }
     }
 
@@ -126,10 +132,11 @@ extension Shard {
     }
 
     mutating func begin(
-        _ id: GroupChangeID?, _ action: ChangeUnderWay.Action, at now: Now,
-        into effects: inout Effects
+        _ id: GroupChangeID?, _ action: ChangeUnderWay.Action, keeping table: StoreTable? = nil,
+        yields: Bool = false, at now: Now, into effects: inout Effects
     ) {
-        changeUnderWay = ChangeUnderWay(id: id, action: action, waitsForReaders: true)
+        changeUnderWay = ChangeUnderWay(
+            id: id, action: action, waitsForReaders: true, table: table, yields: yields)
         noteLeader(into: &effects)
         goOnWithChange(at: now, into: &effects)
     }
@@ -138,6 +145,9 @@ extension Shard {
     mutating func goOnWithChange(at now: Now, into effects: inout Effects) {
         guard let change = changeUnderWay, change.waitsForReaders, readers.haveSeen else { return }
         changeUnderWay?.waitsForReaders = false
+        if let table = change.table, !keeps(table, at: now, into: &effects) {
+            return finishChange(.overloaded, at: now, into: &effects)
+        }
         switch change.action {
         case .membership(let changes):
             stepReplica(.changeMembership(Self.proposal, changes), at: now, into: &effects)
@@ -148,60 +158,75 @@ extension Shard {
 
     /// False if the proposal is one of writes.
     mutating func settleChange(
-        _ id: ProposalID, _ fate: ProposalFate, into effects: inout Effects
+        _ id: ProposalID, _ fate: ProposalFate, at now: Now, into effects: inout Effects
     ) -> Bool {
         guard id == Self.proposal else { return false }
         switch fate {
-        case .applied: finishChange(.done, into: &effects)
-        case .superseded, .unknown: finishChange(.unknown, into: &effects)
+        case .applied: finishChange(.done, at: now, into: &effects)
+        case .superseded, .unknown: finishChange(.unknown, at: now, into: &effects)
         case .refused(.notLeader(let leader)):
-            finishChange(.notLeader(leader?.store), into: &effects)
+            finishChange(.notLeader(leader?.store), at: now, into: &effects)
         case .refused(.membership(let error)):
-            finishChange(.impossible("\(error)"), into: &effects)
-        case .refused: finishChange(.underWay, into: &effects)
+            finishChange(.impossible("\(error)"), at: now, into: &effects)
+        case .refused: finishChange(.underWay, at: now, into: &effects)
         }
         return true
     }
 
-    mutating func transferFailed(_ refusal: RaftRefusal, into effects: inout Effects) {
+    mutating func transferFailed(
+        _ refusal: RaftRefusal, at now: Now, into effects: inout Effects
+    ) {
         switch refusal {
-        case .timedOut: finishChange(.timedOut, into: &effects)
-        case .notLeader(let leader): finishChange(.notLeader(leader?.store), into: &effects)
+        case .timedOut: finishChange(.timedOut, at: now, into: &effects)
+        case .notLeader(let leader): finishChange(.notLeader(leader?.store), at: now, into: &effects)
         case .noTransferTarget:
-            finishChange(.impossible("that replica is no voter"), into: &effects)
-        default: finishChange(.underWay, into: &effects)
+            finishChange(.impossible("that replica is no voter"), at: now, into: &effects)
+        default: finishChange(.underWay, at: now, into: &effects)
         }
     }
 
     /// The replica has another role: a transfer is over, and so is what had not begun. What is in
     /// the log is settled there.
-    mutating func leadershipEnded(into effects: inout Effects) {
+    mutating func leadershipEnded(at now: Now, into effects: inout Effects) {
         if sendsSnapshots, let group = replica?.group {
             sendsSnapshots = false
             effects.append(.stopSnapshots(group))
         }
         guard let change = changeUnderWay else { return }
         if case .transfer = change.action {
-            finishChange(.done, into: &effects)
+            finishChange(.done, at: now, into: &effects)
         } else if change.waitsForReaders {
-            finishChange(.notLeader(nil), into: &effects)
+            finishChange(.notLeader(nil), at: now, into: &effects)
         }
     }
 
+    private mutating func standBackForGood(at now: Now, into effects: inout Effects) {
+        standingBack.isDrained = true
+        stepReplica(.setPriority(standingBack.priority), at: now, into: &effects)
+    }
+
     private mutating func finishChange(
-        _ result: GroupChangeResult, into effects: inout Effects
+        _ result: GroupChangeResult, at now: Now, into effects: inout Effects
     ) {
         guard let change = changeUnderWay else { return }
         changeUnderWay = nil
+        if change.yields, result == .done {
+            standBackForGood(at: now, into: &effects)
+        }
         if let id = change.id { effects.append(.changed(id, result)) }
     }
 
     /// In the group's data, where every store finds it. Nobody waits: the change behind it in the
-    /// log tells that it is there.
-    mutating func keep(_ table: StoreTable, at now: Now, into effects: inout Effects) {
-        guard isServing, failure == nil else { return }
-        turnBatch.put(.meta, StoreTable.key, table.encoded)
+    /// log tells that it is there. False if it is not in the log.
+    private mutating func keeps(
+        _ table: StoreTable, at now: Now, into effects: inout Effects
+    ) -> Bool {
+        guard isServing, failure == nil else { return false }
+        // What came before in this turn is a proposal of its own, and its fate as well.
         proposeTurn(at: now, into: &effects)
+        turnBatch.put(.meta, StoreTable.key, table.encoded)
+        guard let proposal = proposeTurn(at: now, into: &effects) else { return false }
+        return proposals[proposal] != nil
     }
 
     /// Learners that have nearly everything become voters, all of them at once: a group of two

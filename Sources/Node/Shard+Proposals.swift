@@ -11,8 +11,11 @@ internal import Storage
 internal import Telemetry
 
 extension Shard {
-    mutating func proposeTurn(at now: Now, into effects: inout Effects) {
-        guard !turnBatch.isEmpty else { return }
+    @discardableResult
+    mutating func proposeTurn(
+        at now: Now, into effects: inout Effects
+    ) -> Slab<TurnProposal>.Handle? {
+        guard !turnBatch.isEmpty else { return nil }
         if let failure {
             // Decided in the turn in which the store failed: in no log, and never will be.
             let turn = TurnProposal(
@@ -20,7 +23,7 @@ extension Shard {
             turnBatch = WriteBatch()
             turnWrites = []
             finish(turn, Self.refusal(of: failure), at: now, into: &effects)
-            return
+            return nil
         }
         unappliedBytes += turnBatch.byteCount
         let proposal = proposals.insert(
@@ -31,6 +34,7 @@ extension Shard {
         turnBatch = WriteBatch()
         turnWrites = []
         stepReplica(.propose(ProposalID(proposal.number), batch), at: now, into: &effects)
+        return proposal
     }
 
     mutating func stepReplica(
@@ -56,13 +60,13 @@ extension Shard {
             guard let group = replica?.group else { return }
             effects.append(.compact(group, base))
         case .settled(let id, let fate):
-            guard !settleChange(id, fate, into: &effects) else { return }
+            guard !settleChange(id, fate, at: now, into: &effects) else { return }
             settle(Slab.Handle(number: id.number), fate, at: now, into: &effects)
         case .failed(let error): effects.append(.damaged(error))
         case .roleChanged(let report):
             if report.leader != leader { counters.leaderChanges += 1 }
             leader = report.leader
-            if report.role != .leader { leadershipEnded(into: &effects) }
+            if report.role != .leader { leadershipEnded(at: now, into: &effects) }
         case .send(let message): send(message, into: &effects)
         case .sendFromLog(let message):
             guard let group = replica?.group else { return }
@@ -79,7 +83,7 @@ extension Shard {
         case .readRefused(let id, let refusal):
             refuseIndexed(id, Self.refusal(of: refusal), at: now, into: &effects)
         case .transferFailed(_, let refusal):
-            transferFailed(refusal, into: &effects)
+            transferFailed(refusal, at: now, into: &effects)
         }
     }
 

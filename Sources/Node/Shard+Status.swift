@@ -11,6 +11,8 @@ package struct GroupStatus: Hashable, Sendable {
     package var membership: Membership
     /// Whether it takes commands.
     package var isServing: Bool
+    /// It leads no more while another can.
+    package var hasYielded: Bool
     /// The log begins behind it.
     package var base: LogIndex
     package var last: LogIndex
@@ -26,6 +28,7 @@ extension Shard {
         return GroupStatus(
             group: replica.group, replica: raft.id, role: raft.role, term: raft.term,
             leader: raft.leader, membership: raft.membership, isServing: isServing,
+            hasYielded: standingBack.isDrained,
             base: raft.trail.base.index, last: raft.trail.lastIndex, commit: raft.commit,
             applied: replica.applied)
     }

@@ -122,11 +122,11 @@ package struct Shard: ~Copyable {
             expirePeers(at: now, into: &effects)
             stepReplica(.deadlineReached, at: now, into: &effects)
         case .peerLost(let store): lost(store, at: now, into: &effects)
-        case .change(_, let id, let wanted): change(id, wanted, at: now, into: &effects)
+        case .change(_, let id, let wanted, let table):
+            change(id, wanted, keeping: table, at: now, into: &effects)
         case .snapshotEnded(_, let id, let index):
             stepReplica(.snapshotEnded(to: id, at: index), at: now, into: &effects)
         case .storeFailed(let error): fail(error, at: now, into: &effects)
-        case .keepStores(_, let table): keep(table, at: now, into: &effects)
         case .stopping, .request, .refused, .cancelled, .scraped, .failpoints, .stores:
             invariant(false, "a shard gets nothing that is a gateway's")
         }

@@ -19,18 +19,9 @@ final class StoreDirectory: @unchecked Sendable {
     private let engine: any KeyValueEngine
     private let peers: PeerHub
     private let switchboard: Switchboard
-    private var changes: UInt64 = 0
-    private var underWay: Change?
-    private var yielding:
-        (id: GroupChangeID, promise: EventLoopPromise<Void>, cutOff: Scheduled<Void>)?
-
-    private struct Change {
-        var id: GroupChangeID
-        var core: Int
-        var token: ScrapeToken
-        /// Whom the answer is about; nil: the region.
-        var store: StoreID?
-    }
+    private var changes = StoreChanges()
+    private var timer: Scheduled<Void>?
+    private var ending: EventLoopPromise<Void>?
 
     init(
         identity: StoreIdentity, engine: any KeyValueEngine, peers: PeerHub,
@@ -67,123 +58,90 @@ final class StoreDirectory: @unchecked Sendable {
             return .failure(Problem(.notReady, "The node is stopping.", retryAfter: 1))
         }
         do throws(Problem) {
-            var table = try readTable()
+            let change: StoreChanges.Change
             switch command {
-            case .list: return .success(.stores(report(status, table, about: own)))
-            case .join(let address, let shown):
-                try mayAsk(shown)
-                try mayChange(status, table)
-                try mayJoin(status)
-                let greatest = status.membership.everyone.map(\.store.number).max() ?? 0
-                let store = StoreID(max(table.next, greatest + 1))
-                table.next = store.number + 1
-                table[own] = peers.ownAddress
-                table[store] = address
-                peers.addresses.learn(store, address)
-                change(.add(store), status.group, table, about: store, core: core, token)
-            case .remove(let store):
-                try mayChange(status, table)
-                guard status.membership.everyone.contains(where: { $0.store == store }) else {
-                    throw Problem(.storeNotFound, "Store \(store) is not one of the cluster's.")
-                }
-                guard store != own else {
-                    throw Problem(
-                        .membershipConflict,
-                        "Store \(store) leads; a leader does not remove itself.")
-                }
-                table[store] = nil
-                change(.remove(store), status.group, table, about: own, core: core, token)
-            case .drain(let store):
-                guard store == own else {
-                    let place = peers.addresses.address(of: store).map { ", at \($0)" } ?? ""
-                    throw Problem(
-                        .membershipConflict,
-                        "A store yields by itself: ask store \(store)\(place).")
-                }
-                change(.yield, status.group, about: own, core: core, token)
+            case .list: return .success(.stores(report(status, try readTable(), about: own)))
             case .regions(let number):
                 let region = report(status)
                 guard let number else { return .success(.regions([region])) }
-                guard number == region.region else { throw Self.noRegion(number) }
-                return .success(.region(region))
-            case .transfer(let region, let store):
-                guard region == status.group.number else { throw Self.noRegion(region) }
-                try mayChange(status, table)
-                guard status.membership.everyone.contains(where: { $0.store == store }) else {
-                    throw Problem(.storeNotFound, "Store \(store) is not one of the cluster's.")
+                guard number == region.region else {
+                    throw Problem(.regionNotFound, "There is no region \(number).")
                 }
-                change(.transfer(to: store), status.group, about: nil, core: core, token)
+                return .success(.region(region))
+            case .join(let address, let shown):
+                try mayAsk(shown)
+                change = .join(address: address)
+            case .remove(let store): change = .remove(store)
+            case .drain(let store): change = .drain(store)
+            case .transfer(let region, let store): change = .transfer(region: region, to: store)
             }
+            let asker = StoreChanges.Asker(core: core, token: token)
+            step(.asked(change, asker, try view(status)))
             return nil
         } catch {
             return .failure(error)
         }
     }
 
-    /// - Parameter table: to be written down before it.
-    private func change(
-        _ change: GroupChange, _ group: GroupID, _ table: StoreTable? = nil,
-        about store: StoreID?, core: Int, _ token: ScrapeToken
-    ) {
-        let id = nextChange()
-        underWay = Change(id: id, core: core, token: token, store: store)
-        let kept = table.map { Delivery(to: .shard, .keepStores(group, $0)) }
-        switchboard.post(
-            0, [kept, Delivery(to: .shard, .change(group, id, change))].compactMap { $0 })
+    private func view(_ status: GroupStatus) throws(Problem) -> StoreChanges.View {
+        let table = try readTable()
+        var addresses: [StoreID: String] = [:]
+        for replica in status.membership.everyone {
+            addresses[replica.store] =
+                peers.addresses.address(of: replica.store) ?? table[replica.store]
+        }
+        return StoreChanges.View(
+            own: own, ownAddress: peers.ownAddress, status: status, table: table,
+            addresses: addresses)
     }
 
-    private func nextChange() -> GroupChangeID {
-        changes += 1
-        return GroupChangeID(changes)
+    // MARK: Changes
+
+    private func step(_ event: StoreChanges.Event) {
+        var effects: [StoreChanges.Effect] = []
+        changes.step(event, at: Clocks.monotonic(), into: &effects)
+        for effect in effects { execute(effect) }
+        timer?.cancel()
+        timer = changes.nextDeadline.map { deadline in
+            let left = max(deadline.since(Clocks.monotonic()), .zero)
+            return peers.loop.scheduleTask(in: TimeAmount(left)) { self.step(.deadlineReached) }
+        }
+    }
+
+    private func execute(_ effect: StoreChanges.Effect) {
+        switch effect {
+        case .change(let group, let id, let change, let table):
+            switchboard.post(0, [Delivery(to: .shard, .change(group, id, change, table))])
+        case .learn(let store, let address): peers.addresses.learn(store, address)
+        case .done(let asker, let store): answer(outcome(about: store), asker)
+        case .refused(let asker, let problem): answer(.failure(problem), asker)
+        case .yielded:
+            ending?.succeed()
+            ending = nil
+        }
+    }
+
+    private func answer(
+        _ result: Result<ClusterReport, Problem>, _ asker: StoreChanges.Asker
+    ) {
+        answer(result, core: asker.core, asker.token)
     }
 
     /// The shard's word about a change; on the loop of the core with the replica.
     func changed(_ id: GroupChangeID, _ result: GroupChangeResult) {
-        peers.loop.execute {
-            self.yielded(id, result)
-            guard let change = self.underWay, change.id == id else { return }
-            self.underWay = nil
-            self.answer(self.outcome(of: change, result), core: change.core, change.token)
-        }
+        peers.loop.execute { self.step(.told(id, result)) }
     }
 
-    private func outcome(
-        of change: Change, _ result: GroupChangeResult
-    ) -> Result<ClusterReport, Problem> {
-        switch result {
-        case .done:
-            guard let status = switchboard.all.first?.groupStatus else {
-                return .failure(Problem(.outcomeUnknown, "The node is stopping."))
-            }
-            do throws(Problem) {
-                return .success(try report(status, on: change))
-            } catch {
-                return .failure(error)
-            }
-        case .notLeader(let leader):
-            return .failure(elsewhere(leader))
-        case .underWay:
+    private func outcome(about store: StoreID?) -> Result<ClusterReport, Problem> {
+        guard let status = switchboard.all.first?.groupStatus else {
             return .failure(
-                Problem(.membershipConflict, "Another change of the stores is not over yet."))
-        case .impossible(let reason):
-            return .failure(Problem(.membershipConflict, "The stores cannot change so: \(reason)."))
-        case .timedOut:
-            return .failure(Problem(.deadlineExceeded, "It did not get so far in time."))
-        case .unknown:
-            return .failure(
-                Problem(
-                    .outcomeUnknown, "This store lost its lead meanwhile; GET /v1/stores tells."))
+                Problem(.outcomeUnknown, "It was done, and this node is stopping."))
         }
-    }
-
-    private static func noRegion(_ number: UInt64) -> Problem {
-        Problem(.regionNotFound, "There is no region \(number).")
-    }
-
-    private func mayChange(_ status: GroupStatus, _ table: StoreTable) throws(Problem) {
-        guard status.isServing else { throw elsewhere(status.leader?.store) }
-        guard underWay == nil else {
-            throw Problem(.membershipConflict, "Another change of the stores is not over yet.")
+        guard let store else { return .success(.region(report(status))) }
+        do throws(Problem) {
+            return .success(.stores(report(status, try readTable(), about: store)))
+        } catch {
+            return .failure(error)
         }
     }
 
@@ -192,24 +150,6 @@ final class StoreDirectory: @unchecked Sendable {
         guard let fault = peers.settings.trust.fault(of: .init(shown)) else { return }
         peers.note(refusal: fault)
         throw fault.problem
-    }
-
-    private func mayJoin(_ status: GroupStatus) throws(Problem) {
-        let learners = status.membership.learners.map(\.store.number).sorted()
-        guard learners.count >= Limits.storesJoining else { return }
-        let names = learners.map(String.init).joined(separator: " and ")
-        throw Problem(
-            .membershipConflict,
-            "Stores \(names) have joined and lack entries yet. Start them, or remove those that "
-                + "never will (DELETE /v1/stores/\(learners[0])).")
-    }
-
-    private func elsewhere(_ leader: StoreID?) -> Problem {
-        guard let leader, leader != own else {
-            return Problem(.noLeader, "No store leads just now.", retryAfter: 1)
-        }
-        let place = peers.addresses.address(of: leader).map { " at \($0)" } ?? ""
-        return Problem(.noLeader, "Store \(leader) leads\(place); ask it.", retryAfter: 1)
     }
 
     private func readTable() throws(Problem) -> StoreTable {
@@ -233,13 +173,6 @@ final class StoreDirectory: @unchecked Sendable {
     }
 
     private func report(
-        _ status: GroupStatus, on change: Change
-    ) throws(Problem) -> ClusterReport {
-        guard let store = change.store else { return .region(report(status)) }
-        return .stores(report(status, try readTable(), about: store))
-    }
-
-    private func report(
         _ status: GroupStatus, _ table: StoreTable, about store: StoreID
     ) -> StoresReport {
         let stores = status.membership.everyone.map { replica -> StoreReport in
@@ -248,7 +181,8 @@ final class StoreDirectory: @unchecked Sendable {
                 ? peers.ownAddress : peers.addresses.address(of: replica.store)
             return StoreReport(
                 store: replica.store, address: address ?? table[replica.store] ?? "",
-                role: role(of: replica, status))
+                role: role(of: replica, status),
+                isDraining: replica.store == own ? status.hasYielded : nil)
         }
         return StoresReport(
             cluster: identity.cluster, clusterName: identity.clusterName, store: store,
@@ -280,41 +214,13 @@ extension StoreDirectory {
     }
 
     private func beginToYield() -> EventLoopFuture<Void> {
-        guard let status = switchboard.all.first?.groupStatus, status.role == .leader,
-            status.membership.everyone.contains(where: {
-                $0 != status.replica && status.membership.isVoter($0)
-            })
-        else { return peers.loop.makeSucceededVoidFuture() }
-        let promise = peers.loop.makePromise(of: Void.self)
-        let cutOff = peers.loop.scheduleTask(in: TimeAmount(Limits.leaderYields)) {
-            self.yielding = nil
-            promise.succeed()
+        guard let status = switchboard.all.first?.groupStatus else {
+            return peers.loop.makeSucceededVoidFuture()
         }
-        yielding = (nextChange(), promise, cutOff)
-        post(yielding?.id, status.group)
+        if let ending { return ending.futureResult }
+        let promise = peers.loop.makePromise(of: Void.self)
+        ending = promise
+        step(.ends(status))
         return promise.futureResult
     }
-
-    private func post(_ id: GroupChangeID?, _ group: GroupID) {
-        guard let id else { return }
-        switchboard.post(0, [Delivery(to: .shard, .change(group, id, .yield))])
-    }
-
-    private func yielded(_ id: GroupChangeID, _ result: GroupChangeResult) {
-        guard let (now, promise, cutOff) = yielding, now == id else { return }
-        switch result {
-        case .underWay, .timedOut, .impossible:
-            // Another change ends soon, and so does what keeps others from leading.
-            peers.loop.scheduleTask(in: Self.yieldsAgain) {
-                guard self.yielding?.id == id else { return }
-                self.post(id, Store.group)
-            }
-        case .done, .notLeader, .unknown:
-            yielding = nil
-            cutOff.cancel()
-            promise.succeed()
-        }
-    }
-
-    private static let yieldsAgain = TimeAmount.milliseconds(50)
 }

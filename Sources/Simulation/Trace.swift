@@ -132,7 +132,7 @@ struct TraceHash {
         case .applied(_, let index): mix(2, index)
         case .flushed(_, let index): mix(12, index)
         case .peerLost(let store): mix(13, UInt64(store.number))
-        case .change(_, let id, _): mix(14, id.number)
+        case .change(_, let id, _, _): mix(14, id.number)
         case .snapshotEnded(_, let id, let index): mix(15, id.number << 32 ^ (index ?? .max))
         case .readFinished(let token, let result):
             mix(3, token)
@@ -149,7 +149,6 @@ struct TraceHash {
         case .scraped(let token, _): mix(7, token)
         case .failpoints(let token, _): mix(14, token)
         case .stores(let token, _): mix(70, token)
-        case .keepStores(let group, _): mix(71, group.number)
         case .stopping: mix(8)
         case .turnEnded: mix(9)
         case .deadlineReached: mix(10)

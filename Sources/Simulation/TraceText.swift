@@ -14,7 +14,7 @@ extension Event {
         case .applied(_, let index): "applied up to entry \(index)"
         case .flushed(_, let index): "flushed up to entry \(index)"
         case .peerLost(let store): "store \(store) is lost"
-        case .change(_, let id, let change): "change \(id.number): \(change)"
+        case .change(_, let id, let change, _): "change \(id.number): \(change)"
         case .snapshotEnded(_, let id, let index):
             "snapshot for replica \(id) ended \(index.map { "at \($0)" } ?? "in vain")"
         case .readFinished(let token, let result):
@@ -31,7 +31,6 @@ extension Event {
         case .scraped: "scraped"
         case .failpoints: "failpoints"
         case .stores: "stores"
-        case .keepStores: "keep stores"
         case .storeFailed(let error): "store failed: \(error)"
         case .stopping: "stopping"
         case .turnEnded: "turn ended"

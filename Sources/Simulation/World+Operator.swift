@@ -65,7 +65,7 @@ extension World {
         if case .remove(let store) = change { operation.spent.insert(store) }
         operation.count("\(change.kind) asked")
         note(-1, .named("operator"), "asks node \(node.id): \(change)")
-        arrives(node.place(0), .shard, .change(SimNode.group, id, change))
+        arrives(node.place(0), .shard, .change(SimNode.group, id, change, nil))
         matters(node)
     }
 

@@ -34,7 +34,7 @@ struct StoresCommand: AsyncParsableCommand {
             let leader = try view.leader(connection)
             let target = Bytes("/v1/stores/\(remove)".utf8)
             body = ClusterView.Answer(
-                bytes: try await leader.call("DELETE", target, changes: true, json: output.isJSON)
+                bytes: try await leader.call("DELETE", target, changes: .stores, json: output.isJSON)
                     .body, origin: leader.origin)
         }
         if output.isDocument { return try output.emitDocument(body.bytes) }
@@ -101,7 +101,7 @@ struct TransferLeaderCommand: AsyncParsableCommand {
         let response = try await leader.call(
             "POST", Bytes("/v1/regions/\(region)/transfer-leader".utf8),
             headers: [ClientHeader("content-type", "application/json")],
-            body: Bytes(#"{"store_id":"\#(store)"}"#.utf8), changes: true, json: output.isJSON)
+            body: Bytes(#"{"store_id":"\#(store)"}"#.utf8), changes: .stores, json: output.isJSON)
         try RegionCommand.show(response.body, of: leader.origin, output)
     }
 }
@@ -124,7 +124,7 @@ struct DrainCommand: AsyncParsableCommand {
         let view = try ClusterView(try await ClusterView.list(try connection.connect(), output))
         let server = try view.connect(to: store.description, connection)
         let response = try await server.call(
-            "POST", Bytes("/v1/stores/\(store)/drain".utf8), changes: true, json: output.isJSON)
+            "POST", Bytes("/v1/stores/\(store)/drain".utf8), changes: .stores, json: output.isJSON)
         if output.isDocument { return try output.emitDocument(response.body) }
         print("store \(store) leads no more while another can")
     }

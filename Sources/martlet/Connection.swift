@@ -114,11 +114,15 @@ struct Connection {
 
     var origin: Origin { client.origin }
 
-    /// The answer, whatever its status. `changes`: the request is a write, so that a lost answer
-    /// leaves its outcome unknown.
+    /// What a lost answer leaves unknown.
+    enum Change {
+        case nothing, key, stores
+    }
+
+    /// The answer, whatever its status.
     func exchange(
         _ method: String, _ target: Bytes, headers: [ClientHeader] = [], body: Bytes? = nil,
-        changes: Bool = false
+        changes: Change = .nothing
     ) async throws(CommandFailure) -> ClientResponse {
         let remaining = ContinuousClock.now.duration(to: deadline)
         let request = ClientRequest(
@@ -137,12 +141,13 @@ struct Connection {
     /// of a shell.
     func call(
         _ method: String, _ target: Bytes, headers: [ClientHeader] = [], body: Bytes? = nil,
-        changes: Bool = false, key: String = "KEY", json: Bool = false
+        changes: Change = .nothing, key: String = "KEY", json: Bool = false
     ) async throws(CommandFailure) -> ClientResponse {
         let response = try await exchange(
             method, target, headers: headers, body: body, changes: changes)
         guard (200..<300).contains(response.status) else {
-            throw ServerProblem(response).failure(of: origin, key: key, json: json)
+            throw ServerProblem(response).failure(
+                of: origin, key: key, changes: changes, json: json)
         }
         return response
     }
@@ -166,7 +171,7 @@ struct Connection {
         }
     }
 
-    private func failure(_ error: ClientError, changes: Bool) -> CommandFailure {
+    private func failure(_ error: ClientError, changes: Change) -> CommandFailure {
         func ended(_ code: String, _ status: ExitStatus, _ advice: String?) -> CommandFailure {
             // Most of them name the address by themselves.
             let fact = "\(error)".contains(authority) ? "\(error)" : "\(client.origin): \(error)"
@@ -186,12 +191,16 @@ struct Connection {
                 isLocal ? "martlet serve" : "curl -v \(client.origin)/livez")
         case .notProcessed:
             return ended("try_again", .tryAgain, "the same again: the node has not begun it")
-        case _ where changes:
+        case _ where changes == .key:
             return ended("outcome_unknown", .outcomeUnknown, "read the key before writing again")
+        case _ where changes == .stores:
+            return ended("outcome_unknown", .outcomeUnknown, Self.storesTell)
         case .responseTimedOut: return ended("timeout", .tryAgain, "--timeout 60s")
         default: return ended("unreachable", .unreachable, "curl -v \(client.origin)/livez")
         }
     }
+
+    fileprivate static let storesTell = "martlet stores   # before asking again"
 
     private var authority: String { client.origin.authority }
 
@@ -229,7 +238,11 @@ struct ServerProblem {
 
     /// With `json` the body goes to standard output with `try` and `exit` added, as all failures
     /// have them, and there is no other message.
-    func failure(of origin: Origin, key: String = "KEY", json: Bool) -> CommandFailure {
+    func failure(
+        of origin: Origin, key: String = "KEY", changes: Connection.Change = .nothing,
+        json: Bool
+    ) -> CommandFailure {
+        let advice = self.advice(origin, key, changes)
         guard let code else {
             let server = response["server"].map { "Server: \(Table.printable($0)), " } ?? ""
             return CommandFailure(
@@ -240,13 +253,13 @@ struct ServerProblem {
                     advice: "curl -v \(origin)/"), .unreachable)
         }
         if json {
-            emit(completed(advice(origin, key)))
+            emit(completed(advice))
             return CommandFailure(exitStatus)
         }
         return CommandFailure(
             Diagnosis(
                 .error, Table.printable(code), Table.printable(detail ?? "no detail given"),
-                advice: advice(origin, key)), exitStatus)
+                advice: advice), exitStatus)
     }
 
     /// The problem, which is an object with members, and two more of them at its end.
@@ -259,12 +272,17 @@ struct ServerProblem {
             + response.body[(end + 1)...]
     }
 
-    private func advice(_ origin: Origin, _ key: String) -> String {
+    private func advice(
+        _ origin: Origin, _ key: String, _ changes: Connection.Change
+    ) -> String {
         switch ProblemCode(rawValue: code ?? "") {
         case .keyNotFound: "martlet scan   # lists the keys there are"
         case .preconditionFailed: "martlet get \(key) --json   # shows the tag that it has now"
+        case .outcomeUnknown where changes == .stores: Connection.storesTell
+        case .storeLeads: "martlet transfer-leader N   # one of martlet stores, then the same again"
         case .outcomeUnknown: "martlet get \(key)   # before writing again"
-        case .overloaded, .noLeader, .notReady, .requestTimeout, .deadlineExceeded:
+        case .overloaded, .noLeader, .notReady, .requestTimeout, .deadlineExceeded,
+            .changeInProgress:
             "the same again in a moment; martlet status \(origin)"
         case .diskFull: "martlet delete KEY   # deletes and reads go on; or give the node space"
         case .hostForbidden, .originForbidden:
@@ -282,6 +300,7 @@ struct ServerProblem {
         case "key_not_found", "precondition_failed": .no
         case "disk_full": .disk
         case "outcome_unknown": .outcomeUnknown
+        case "change_in_progress": .tryAgain
         default:
             switch response.status {
             case 401, 403, 421: .notAllowed

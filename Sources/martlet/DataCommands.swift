@@ -158,7 +158,7 @@ struct PutCommand: AsyncParsableCommand {
         let response = try await server.call(
             "PUT", valueTarget(key, query),
             headers: conditionHeaders(ifAbsent: ifAbsent, ifEtag: ifEtag), body: bytes,
-            changes: true, key: form.shown(self.key), json: json)
+            changes: .key, key: form.shown(self.key), json: json)
         if json { emit(response.body) }
     }
 
@@ -272,7 +272,7 @@ struct DeleteCommand: AsyncParsableCommand {
         guard let prefix else {
             let response = try await server.call(
                 "DELETE", valueTarget(try form.key(key ?? ""), [form.query]),
-                headers: conditionHeaders(ifAbsent: false, ifEtag: ifEtag), changes: true,
+                headers: conditionHeaders(ifAbsent: false, ifEtag: ifEtag), changes: .key,
                 key: form.shown(key ?? ""), json: json)
             return json ? emit(response.body) : ()
         }
@@ -283,7 +283,7 @@ struct DeleteCommand: AsyncParsableCommand {
         let response = try await server.call(
             "POST", Bytes("/v1/raw/delete-range".utf8),
             headers: [ClientHeader("content-type", "application/json")],
-            body: Bytes(request.text.utf8), changes: !dryRun, json: json)
+            body: Bytes(request.text.utf8), changes: dryRun ? .nothing : .key, json: json)
         if json { return emit(response.body) }
         let count = try AnswerObject(response.body, of: server.origin).number("count") ?? 0
         let keys = count == 1 ? "1 key" : "\(count) keys"

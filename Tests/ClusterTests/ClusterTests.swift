@@ -86,12 +86,19 @@ import Testing
     @Test func theLeaderIsPaused() async throws {
         try await withThreeNodes { nodes in
             let leader = try await nodes.leader()
+            try await put("a", "1", at: leader, nodes)
+            #expect(try await nodes.get("a", at: leader) == "1")
             try nodes.signal(leader, SIGSTOP)
             let other = try #require(ThreeNodes.all.first { $0 != leader })
-            try await put("a", "1", at: other, nodes)
+            try await put("a", "2", at: other, nodes)
             try nodes.signal(leader, SIGCONT)
+            // What it had when it was paused is over: nothing that it answers may be of then.
             try await nodes.wait("the paused one to read what it missed") {
-                try await nodes.get("a", at: leader) == "1"
+                let get = ClientRequest("GET", "/v1/raw/kv/a")
+                let answer = try await nodes.send(get, at: leader)
+                let isNew = answer.status == 200 && answer.text == "2"
+                try #require(isNew || [503, 504].contains(answer.status), "\(answer.text)")
+                return isNew
             }
         }
     }
@@ -126,6 +133,8 @@ import Testing
             #expect(try await nodes.send(drain, at: leader).status == 200, "it is done already")
             try await nodes.wait("another to lead") { try await nodes.leader() != leader }
             #expect(try await nodes.put("k", "v", at: leader) == 200)
+            let list = try await nodes.send(ClientRequest("GET", "/v1/stores"), at: leader)
+            #expect(list.text.contains("\"draining\":true"), "\(list.text)")
         }
     }
 
@@ -139,7 +148,11 @@ import Testing
             #expect(try await nodes.send(request, at: leader).status == 200)
             #expect(try await nodes.send(request, at: leader).status == 404)
             let own = ClientRequest("DELETE", "/v1/stores/\(leader)")
-            #expect(try await nodes.send(own, at: leader).status == 409)
+            let refusal = try await nodes.send(own, at: leader)
+            #expect(refusal.status == 409)
+            #expect(refusal.text.contains("martlet transfer-leader"), "\(refusal.text)")
+            let absent = ClientRequest("POST", "/v1/stores/99/drain")
+            #expect(try await nodes.send(absent, at: leader).status == 404)
             #expect(try await nodes.stores(leader).count == 2)
             try await put("k", "w", at: leader, nodes)
         }

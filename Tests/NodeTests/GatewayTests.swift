@@ -90,6 +90,27 @@ import Testing
         #expect(host.responses[behind]?.count == 1)
     }
 
+    /// History: a join that was in the log was answered "nothing was written".
+    @Test func aChangeOfTheStoresMayHappenAfterItsTime() {
+        var host = NodeHost()
+        let timeout = [HeaderName.requestTimeout: "0.5"]
+        let json: [HeaderName: String] = [.requestTimeout: "0.5", .contentType: "application/json"]
+        let changes = [
+            host.send(.post, "/v1/stores", #"{"address":"http://x"}"#, json),
+            host.send(.delete, "/v1/stores/2", nil, timeout),
+            host.send(.post, "/v1/stores/1/drain", nil, timeout),
+            host.send(.post, "/v1/regions/1/transfer-leader", #"{"store_id":"2"}"#, json),
+        ]
+        let looks = ["/v1/stores", "/v1/regions"].map { host.send(.get, $0, nil, timeout) }
+        host.now.instant = host.now.instant + .milliseconds(500)
+        host.handle(.gateway, .deadlineReached)
+        for change in changes {
+            #expect(host.responses[change]?.first?.problem == .outcomeUnknown)
+            #expect(host.responses[change]?.first?.text.contains("GET /v1/stores tells") == true)
+        }
+        for look in looks { #expect(host.responses[look]?.first?.problem == .deadlineExceeded) }
+    }
+
     @Test func aClientThatLeavesIsNotAnsweredAndHoldsNothing() {
         var host = NodeHost()
         let gone = host.send(.put, "/v1/raw/kv/k", "1")

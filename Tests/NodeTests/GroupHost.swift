@@ -26,7 +26,8 @@ final class GroupMember {
 
     /// - Parameter base: where its log and its data begin.
     init(
-        _ number: UInt32, founders: ClosedRange<UInt32>, base: LogPosition? = nil, at now: Now
+        _ number: UInt32, founders: ClosedRange<UInt32>, base: LogPosition? = nil,
+        settings: RaftSettings = RaftSettings(), at now: Now
     ) throws {
         store = StoreID(number)
         let voters = founders.contains(number) ? founders.map { ReplicaID(on: StoreID($0)) } : []
@@ -46,15 +47,15 @@ final class GroupMember {
             try engine.write(data, sync: true)
         }
         let replica = try RecoveredReplica(of: Self.group, log: log, data: engine).start(
-            RaftSettings(), generator: SeededGenerator(seed: UInt64(number)), at: now.instant)
+            settings, generator: SeededGenerator(seed: UInt64(number)), at: now.instant)
         shard = Shard(
             address: UnitAddress(core: 0, unit: .shard), engine: engine, replica: replica)
     }
 
     var status: GroupStatus? { shard.groupStatus }
 
-    func ask(_ change: GroupChange) {
-        inbox.append(.change(Self.group, GroupChangeID(UInt64(results.count)), change))
+    func ask(_ change: GroupChange, keeping table: StoreTable? = nil) {
+        inbox.append(.change(Self.group, GroupChangeID(UInt64(results.count)), change, table))
     }
 
     /// A look at a disk of a gigabyte finds so much free.
@@ -143,11 +144,16 @@ struct GroupHost {
     /// Stores that nobody hears and that hear nobody.
     var cut: Set<UInt32> = []
     private let founders: ClosedRange<UInt32>
+    private let settings: RaftSettings
 
     /// With somebody who leads.
     /// - Parameter base: where the log of the first begins; the others have nothing.
-    init(_ founders: ClosedRange<UInt32>, base: LogPosition? = nil) throws {
+    init(
+        _ founders: ClosedRange<UInt32>, base: LogPosition? = nil,
+        settings: RaftSettings = RaftSettings()
+    ) throws {
         self.founders = founders
+        self.settings = settings
         for number in founders {
             try start(number, base: number == founders.lowerBound ? base : nil)
         }
@@ -159,7 +165,9 @@ struct GroupHost {
     }
 
     mutating func start(_ number: UInt32, base: LogPosition? = nil) throws {
-        members.append(try GroupMember(number, founders: founders, base: base, at: now))
+        members.append(
+            try GroupMember(
+                number, founders: founders, base: base, settings: settings, at: now))
     }
 
     /// Of the highest term, if it serves.

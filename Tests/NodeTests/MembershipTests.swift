@@ -284,4 +284,58 @@ import Testing
         try group.settle()
         #expect(group[1].outcomes.count == 1)
     }
+
+    /// History: a drain that was refused left a leader behind that gave way to every candidate.
+    @Test func whoCannotYieldGoesOnAsBefore() throws {
+        var group = try GroupHost(1...3)
+        let leader = try #require(group.leader)
+        group.cut = Set(group.followers.map(\.store.number))
+        leader.ask(.remove(group.followers[0].store))
+        try group.settle()
+        leader.ask(.yield)
+        try group.settle()
+        #expect(leader.results == [.underWay])
+        #expect(leader.status?.hasYielded == false)
+        group.cut = []
+        try group.pass(.seconds(2))
+        #expect(leader.results == [.underWay, .done])
+        leader.ask(.yield)
+        try group.settle()
+        #expect(leader.results.last == .done)
+        #expect(leader.status?.hasYielded == true)
+    }
+
+    @Test func aYieldThatTookTooLongIsUndone() throws {
+        var group = try GroupHost(1...3)
+        let leader = try #require(group.leader)
+        group.cut = [group.followers[0].store.number]
+        leader.put("a", "1")
+        try group.settle()
+        leader.ask(.transfer(to: group.followers[0].store))
+        leader.ask(.yield)
+        try group.pass(.seconds(2))
+        #expect(leader.results == [.underWay, .timedOut])
+        #expect(leader.status?.hasYielded == false)
+    }
+
+    /// Else the number of a store that was removed could be given to another.
+    @Test func nobodyJoinsWhoseNumberIsNotWrittenDown() throws {
+        var settings = RaftSettings()
+        settings.uncommittedBytes = 1
+        var group = try GroupHost(1...3, settings: settings)
+        let leader = try #require(group.leader)
+        group.cut = Set(group.followers.map(\.store.number))
+        leader.put("a", "1")
+        try group.settle()
+        let last = leader.status?.last
+        leader.ask(.add(StoreID(4)), keeping: StoreTable())
+        try group.settle()
+        #expect(leader.results == [.overloaded])
+        #expect(leader.status?.last == last)
+        group.cut = []
+        try group.pass(.seconds(2))
+        leader.ask(.add(StoreID(4)), keeping: StoreTable())
+        try group.settle()
+        #expect(leader.results.last == .done)
+    }
 }

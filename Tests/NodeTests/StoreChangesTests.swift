@@ -1,0 +1,148 @@
+// What becomes of the changes of stores that are asked of one store: by events alone.
+
+import API
+import Base
+import Node
+import Raft
+import Regions
+import Testing
+
+struct StoreChangesTests {
+    private var changes = StoreChanges()
+    private var now = Instant.origin
+
+    private typealias Asker = StoreChanges.Asker
+
+    private static func view(
+        _ voters: [UInt32], learners: [UInt32] = [], next: UInt32 = 2, leads: Bool = true
+    ) throws -> StoreChanges.View {
+        let group = try GroupHost(1...3)
+        let leader = try #require(group.leader)
+        var status = try #require(leader.status)
+        status.replica = ReplicaID(on: StoreID(1))
+        status.leader = ReplicaID(on: StoreID(leads ? 1 : 2))
+        status.role = leads ? .leader : .follower
+        status.isServing = leads
+        status.membership = Membership(
+            voters: voters.map { ReplicaID(on: StoreID($0)) },
+            learners: learners.map { ReplicaID(on: StoreID($0)) })
+        var table = StoreTable()
+        table.next = next
+        return StoreChanges.View(
+            own: StoreID(1), ownAddress: "http://one", status: status, table: table,
+            addresses: [StoreID(2): "http://two"])
+    }
+
+    private func asker(_ token: ScrapeToken) -> Asker { Asker(core: 0, token: token) }
+
+    private mutating func step(_ event: StoreChanges.Event) -> [StoreChanges.Effect] {
+        var effects: [StoreChanges.Effect] = []
+        changes.step(event, at: now, into: &effects)
+        return effects
+    }
+
+    private func refusal(_ effects: [StoreChanges.Effect]) -> Problem? {
+        guard effects.count == 1, case .refused(_, let problem) = effects[0] else { return nil }
+        return problem
+    }
+
+    private func id(_ effects: [StoreChanges.Effect]) throws -> GroupChangeID {
+        let ids = effects.compactMap { effect -> GroupChangeID? in
+            if case .change(_, let id, _, _) = effect { id } else { nil }
+        }
+        return try #require(ids.count == 1 ? ids[0] : nil)
+    }
+
+    /// History: a drain took the place of a join in hand, whose caller was never answered.
+    @Test mutating func aDrainLeavesTheJoinInHandAlone() throws {
+        let view = try Self.view([1, 2])
+        let join = try id(step(.asked(.join(address: "http://x"), asker(1), view)))
+        let problem = try #require(refusal(step(.asked(.drain(StoreID(1)), asker(2), view))))
+        #expect(problem.code == .changeInProgress)
+        #expect(problem.retryAfter == 1)
+        #expect(step(.told(join, .done)) == [.done(asker(1), about: StoreID(3))])
+        _ = try id(step(.asked(.drain(StoreID(1)), asker(3), view)))
+    }
+
+    @Test mutating func aNewStoreGetsANumberThatNobodyHad() throws {
+        for (next, number) in [(2, 8), (8, 8), (9, 9)] as [(UInt32, UInt32)] {
+            changes = StoreChanges()
+            let view = try Self.view([1, 2], learners: [7], next: next)
+            let effects = step(.asked(.join(address: "http://x"), asker(1), view))
+            guard effects.count == 2, case .learn(StoreID(number), "http://x") = effects[0],
+                case .change(_, _, .add(StoreID(number)), let table?) = effects[1]
+            else {
+                Issue.record("\(effects)")
+                continue
+            }
+            #expect(table.next == number + 1)
+            #expect(table[StoreID(number)] == "http://x")
+            #expect(table[StoreID(1)] == "http://one")
+        }
+    }
+
+    @Test mutating func whatCannotBeginSaysWhyAndLeavesNothing() throws {
+        let three = try Self.view([1, 2, 3])
+        let other = try Self.view([1, 2, 3], leads: false)
+        let cases: [(StoreChanges.Change, StoreChanges.View, ProblemCode, String)] = [
+            (.join(address: "http://x"), other, .noLeader, "Store 2 leads at http://two"),
+            (.remove(StoreID(3)), other, .noLeader, "Store 2 leads at http://two"),
+            (.remove(StoreID(9)), three, .storeNotFound, "Store 9"),
+            (.remove(StoreID(1)), three, .storeLeads, "martlet transfer-leader 2"),
+            (.remove(StoreID(1)), try Self.view([1]), .membershipConflict, "Store 1 is all"),
+            (.drain(StoreID(99)), three, .storeNotFound, "Store 99"),
+            (.drain(StoreID(2)), three, .membershipConflict, "ask store 2, at http://two"),
+            (.transfer(region: 2, to: StoreID(2)), three, .regionNotFound, "region 2"),
+            (.transfer(region: 1, to: StoreID(9)), three, .storeNotFound, "Store 9"),
+            (
+                .join(address: "http://x"), try Self.view([1], learners: [5, 6]), .storesJoining,
+                "Stores 5 and 6"
+            ),
+        ]
+        for (change, view, code, words) in cases {
+            let problem = try #require(refusal(step(.asked(change, asker(1), view))), "\(change)")
+            #expect(problem.code == code, "\(change)")
+            #expect(problem.detail.contains(words), "\(problem.detail)")
+        }
+        _ = try id(step(.asked(.remove(StoreID(3)), asker(2), three)))
+    }
+
+    @Test mutating func eachWordOfTheShardHasItsAnswer() throws {
+        let cases: [(GroupChangeResult, ProblemCode)] = [
+            (.notLeader(StoreID(2)), .noLeader), (.notLeader(nil), .noLeader),
+            (.underWay, .changeInProgress), (.overloaded, .overloaded),
+            (.impossible("so"), .membershipConflict), (.timedOut, .deadlineExceeded),
+            (.unknown, .outcomeUnknown),
+        ]
+        let view = try Self.view([1, 2, 3])
+        for (result, code) in cases {
+            let change = try id(step(.asked(.remove(StoreID(3)), asker(4), view)))
+            #expect(refusal(step(.told(change, result)))?.code == code)
+            // Twice said, once answered.
+            #expect(step(.told(change, result)).isEmpty)
+        }
+    }
+
+    /// What is in the way of the node's end is waited for, and not for ever; changes go on beside.
+    @Test mutating func theEndAsksAgainAndNotForEver() throws {
+        let view = try Self.view([1, 2, 3])
+        let other = try id(step(.asked(.remove(StoreID(3)), asker(1), view)))
+        let yield = try id(step(.ends(view.status)))
+        #expect(step(.told(yield, .underWay)).isEmpty)
+        #expect(step(.told(other, .done)) == [.done(asker(1), about: StoreID(1))])
+        now = try #require(changes.nextDeadline)
+        #expect(try id(step(.deadlineReached)) == yield)
+        #expect(step(.told(yield, .timedOut)).isEmpty)
+        now = now + Limits.leaderYields
+        #expect(step(.deadlineReached) == [.yielded])
+        #expect(changes.nextDeadline == nil)
+        #expect(step(.told(yield, .done)).isEmpty)
+        let again = try id(step(.ends(view.status)))
+        #expect(step(.told(again, .done)) == [.yielded])
+    }
+
+    @Test mutating func whoLeadsNothingEndsAtOnce() throws {
+        #expect(step(.ends(try Self.view([1, 2], leads: false).status)) == [.yielded])
+        #expect(step(.ends(try Self.view([1]).status)) == [.yielded])
+    }
+}
