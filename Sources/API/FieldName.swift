@@ -30,6 +30,7 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
     case actions
     case address
     case storeID
+    case nonce
 
     package var text: String {
         switch self {
@@ -67,6 +68,7 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
         case .actions: "actions"
         case .address: "address"
         case .storeID: "store_id"
+        case .nonce: "nonce"
         }
     }
 

@@ -6,7 +6,8 @@ package import Regions
 package enum StoreCommand: Hashable, Sendable {
     case list
     /// A new store, which is reached there.
-    case join(address: String, shown: ShownCertificate)
+    /// Who says the same nonce again is the same one.
+    case join(address: String, nonce: String?, shown: ShownCertificate)
     case remove(StoreID)
     /// That store leads no more while another can.
     case drain(StoreID)
@@ -123,16 +124,22 @@ extension Router {
         default: break
         }
         guard request.method == .post else { return .stores(.list, pretty: pretty) }
-        let address = try Self.readBody(request, allowed: FieldNames(.address)) {
+        let asked = try Self.readBody(request, allowed: FieldNames(.address, .nonce)) {
             (_, fields) throws(Problem) in
             let text = try fields.text(.address) { String(decoding: $0, as: UTF8.self) }
             guard let text, Self.isBaseURL(text) else {
                 throw fields.mistake(
                     .invalidArgument, .address, "Required, such as \"http://10.0.0.2:7171\".")
             }
-            return text
+            let nonce = try fields.text(.nonce) { String(decoding: $0, as: UTF8.self) }
+            guard nonce.map(Self.isNonce) ?? true else {
+                throw fields.mistake(
+                    .invalidArgument, .nonce, "1 to 64 letters, digits, - and _, drawn at random.")
+            }
+            return (text, nonce)
         }
-        let join = StoreCommand.join(address: address, shown: request.shown)
+        let join = StoreCommand.join(
+            address: asked.0, nonce: asked.1, shown: request.shown)
         return .stores(join, pretty: pretty)
     }
 
@@ -156,6 +163,15 @@ extension Router {
             throw Problem(.routeNotFound, "\(text.prefix(64)) is no region: they are numbers.")
         }
         return number
+    }
+
+    private static func isNonce(_ text: String) -> Bool {
+        1...64 ~= text.utf8.count
+            && text.utf8.allSatisfy { byte in
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
+                    || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+                    || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+            }
     }
 
     /// A scheme, a host and perhaps a port; no path.

@@ -178,7 +178,8 @@ extension Shard {
     ) {
         switch refusal {
         case .timedOut: finishChange(.timedOut, at: now, into: &effects)
-        case .notLeader(let leader): finishChange(.notLeader(leader?.store), at: now, into: &effects)
+        case .notLeader(let leader):
+            finishChange(.notLeader(leader?.store), at: now, into: &effects)
         case .noTransferTarget:
             finishChange(.impossible("that replica is no voter"), at: now, into: &effects)
         default: finishChange(.underWay, at: now, into: &effects)

@@ -29,21 +29,24 @@ package struct StoreChanges: Sendable {
         package var table: StoreTable
         /// Where members are, as far as it is known.
         package var addresses: [StoreID: String]
+        /// Those that have called since this one started: they know who they are.
+        package var called: Set<StoreID>
 
         package init(
             own: StoreID, ownAddress: String?, status: GroupStatus, table: StoreTable,
-            addresses: [StoreID: String]
+            addresses: [StoreID: String], called: Set<StoreID> = []
         ) {
             self.own = own
             self.ownAddress = ownAddress
             self.status = status
             self.table = table
             self.addresses = addresses
+            self.called = called
         }
     }
 
     package enum Change: Hashable, Sendable {
-        case join(address: String)
+        case join(address: String, nonce: String?)
         case remove(StoreID)
         case drain(StoreID)
         case transfer(region: UInt64, to: StoreID)
@@ -117,15 +120,19 @@ package struct StoreChanges: Sendable {
         _ change: Change, _ asker: Asker, _ view: View, into effects: inout [Effect]
     ) throws(Problem) {
         switch change {
-        case .join(let address):
+        case .join(let address, let nonce):
             try mayChange(view)
+            if let store = known(nonce, view) {
+                effects += [.learn(store, address: address), .done(asker, about: store)]
+                return
+            }
             try mayJoin(view.status)
             let greatest = view.status.membership.everyone.map(\.store.number).max() ?? 0
             let store = StoreID(max(view.table.next, greatest + 1))
             var table = view.table
             table.next = store.number + 1
             table[view.own] = view.ownAddress
-            table[store] = address
+            table.add(store, at: address, nonce: nonce)
             effects.append(.learn(store, address: address))
             ask(.add(store), table, about: store, for: asker, view, into: &effects)
         case .remove(let store):
@@ -153,6 +160,16 @@ package struct StoreChanges: Sendable {
             try mustBeMember(store, view)
             ask(.transfer(to: store), nil, about: nil, for: asker, view, into: &effects)
         }
+    }
+
+    /// The number that was given to who asks again. Not of one that votes, nor of one that has
+    /// called: that one has a directory that says who it is, and who asks has none.
+    private func known(_ nonce: String?, _ view: View) -> StoreID? {
+        guard let nonce, let store = view.table.store(withNonce: nonce),
+            view.status.membership.learners.contains(where: { $0.store == store }),
+            !view.called.contains(store)
+        else { return nil }
+        return store
     }
 
     private mutating func ask(

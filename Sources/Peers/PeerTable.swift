@@ -92,6 +92,9 @@ package struct PeerTable: Sendable {
         return nil
     }
 
+    /// Those that were welcome at least once.
+    package var called: Set<StoreID> { Set(processes.keys) }
+
     /// The store that can be talked to no longer; nil if the stream did not count any more, or was
     /// for a snapshot.
     package mutating func close(_ stream: StreamID) -> StoreID? {

@@ -2,6 +2,7 @@
 ///
 ///     LOCK      locked while a process uses the directory; says which
 ///     IDENTITY  format, cluster, store: see StoreIdentity
+///     JOINING   what a store that is not one yet asks a cluster with: see DataDirectory+Joining
 ///     log/      the Raft logs: a RocksDB that is synced with each write
 ///     db/       the data: a RocksDB without a log of its own
 ///     reserve/  space for a disk that others have filled: see DiskReserve
@@ -42,6 +43,7 @@ package final class DataDirectory: Sendable {
     /// system.
     private static let harmlessNames: Set<String> = [
         DirectoryLock.name, identityName + SystemFiles.freshSuffix, "lost+found",
+        joiningName, joiningName + SystemFiles.freshSuffix,
     ]
 
     /// Takes the directory, making it and a new identity if it is missing or empty.
@@ -77,6 +79,7 @@ package final class DataDirectory: Sendable {
             let identity = joining ?? StoreIdentity(created: now, using: &generator)
             if failpoints.reached(.startIdentity) != nil { throw .injected(.startIdentity, path) }
             try Self.write(identity, path)
+            try Self.endJoining(path)
             current = Mutex(identity)
         }
     }

@@ -68,9 +68,9 @@ final class StoreDirectory: @unchecked Sendable {
                     throw Problem(.regionNotFound, "There is no region \(number).")
                 }
                 return .success(.region(region))
-            case .join(let address, let shown):
+            case .join(let address, let nonce, let shown):
                 try mayAsk(shown)
-                change = .join(address: address)
+                change = .join(address: address, nonce: nonce)
             case .remove(let store): change = .remove(store)
             case .drain(let store): change = .drain(store)
             case .transfer(let region, let store): change = .transfer(region: region, to: store)
@@ -92,7 +92,7 @@ final class StoreDirectory: @unchecked Sendable {
         }
         return StoreChanges.View(
             own: own, ownAddress: peers.ownAddress, status: status, table: table,
-            addresses: addresses)
+            addresses: addresses, called: peers.table.called)
     }
 
     // MARK: Changes

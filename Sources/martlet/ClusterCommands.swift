@@ -33,9 +33,9 @@ struct StoresCommand: AsyncParsableCommand {
             let view = try ClusterView(body)
             let leader = try view.leader(connection)
             let target = Bytes("/v1/stores/\(remove)".utf8)
-            body = ClusterView.Answer(
-                bytes: try await leader.call("DELETE", target, changes: .stores, json: output.isJSON)
-                    .body, origin: leader.origin)
+            let response = try await leader.call(
+                "DELETE", target, changes: .stores, json: output.isJSON)
+            body = ClusterView.Answer(bytes: response.body, origin: leader.origin)
         }
         if output.isDocument { return try output.emitDocument(body.bytes) }
         var table = Table("store", "address", "role")

@@ -1,6 +1,7 @@
 /// Asks a cluster to take a new node, before it has a directory: the answer says who it is.
 ///
-/// Any node may be asked; the one that leads decides, and the others say where that is. A directory
+/// Any node may be asked; the one that leads decides, and the others say where that is. It says the
+/// same nonce each time, so that a lost answer costs no number. A directory
 /// that has an identity is a store already, and is never asked for again.
 internal import API
 internal import Base
@@ -40,32 +41,38 @@ struct JoinRequest {
         }
         try refuseMixed()
         let options = try clientOptions()
-        let address = try advertised()
+        let body = try question()
         let began = ContinuousClock.now
-        var failure: (url: String, reason: String) = (settings.join[0], "nobody was asked")
+        var failure = Failure(
+            url: settings.join[0], reason: "nobody was asked", command: correction)
+        var told: Failure?
         while began.duration(to: .now) < Self.limit {
             var open = settings.join
             var asked: Set<String> = []
             var mayHelpToWait = false
             while let url = open.popLast() {
                 guard asked.insert(url).inserted else { continue }
-                switch await ask(url, address, options) {
+                switch await ask(url, body, options) {
                 case .joined(let joined): return joined
                 case .leads(let leaders):
                     open += leaders
                     mayHelpToWait = true
-                case .refused(let reason): failure = (url, reason)
-                case .failed(let reason):
-                    failure = (url, reason)
+                case .refused(let why): failure = why
+                case .failed(let why):
+                    failure = why
                     mayHelpToWait = true
                 }
             }
             guard mayHelpToWait else { break }
-            logger.info(
-                "no node has taken this one yet",
-                metadata: [
-                    "event": "join_waits", "url": "\(failure.url)", "reason": "\(failure.reason)",
-                ])
+            if told != failure {
+                told = failure
+                logger.info(
+                    "no node has taken this one yet",
+                    metadata: [
+                        "event": "join_waits", "url": "\(failure.url)",
+                        "reason": "\(failure.reason)",
+                    ])
+            }
             do {
                 try await Task.sleep(for: Self.pause)
             } catch {
@@ -73,10 +80,32 @@ struct JoinRequest {
             }
         }
         throw .joinFailed(
-            url: failure.url, reason: failure.reason,
-            command: checks.layers.command(
-                changing: .join,
-                to: ["\(settings.tls == nil ? "http" : "https")://10.0.0.1:7171"]))
+            url: failure.url, reason: failure.reason, command: failure.command)
+    }
+
+    private struct Failure: Hashable {
+        var url: String
+        var reason: String
+        var command: String
+    }
+
+    /// Where there is nobody who could say more.
+    private var correction: String {
+        checks.layers.command(
+            changing: .join, to: ["\(settings.tls == nil ? "http" : "https")://10.0.0.1:7171"])
+    }
+
+    private func question() throws(StartError) -> Bytes {
+        var body = JSONObject()
+        body.add("address", try advertised())
+        var generator = SystemRandomNumberGenerator()
+        do throws(DataDirectoryError) {
+            let path = settings.dataDirectory
+            body.add("nonce", try DataDirectory.joiningNonce(path, using: &generator))
+        } catch {
+            throw checks.startError(error)
+        }
+        return Bytes(body.text.utf8)
     }
 
     /// A store that starts again needs nobody; but whoever answers has to be of its cluster.
@@ -143,39 +172,70 @@ struct JoinRequest {
         case joined(Joined)
         /// Others that may lead.
         case leads([String])
-        case failed(String)
+        case failed(Failure)
         /// And no later try will go better.
-        case refused(String)
+        case refused(Failure)
     }
 
     private func ask(
-        _ url: String, _ address: String, _ options: ClientOptions
+        _ url: String, _ body: Bytes, _ options: ClientOptions
     ) async -> Answer {
         do {
             let client = HTTPClient(try origin(url), options: options)
             let list = try await client.send(ClientRequest("GET", "/v1/stores"))
             guard list.status == 200, let stores = StoreList(list.body) else {
-                let detail = StoreList.detail(list.body)
-                return .failed(
-                    detail ?? "it answered, but not as a node of Martlet (\(list.status))")
+                return refusal(list, of: url)
             }
-            guard let leader = stores.leader else { return .failed("no store leads there") }
+            guard let leader = stores.leader else {
+                return .failed(
+                    Failure(
+                        url: url, reason: "no store leads there",
+                        command: "martlet stores --url \(shellQuoted(url))"))
+            }
             guard leader.store == stores.own else { return .leads([leader.address]) }
             let answer = try await client.send(
                 ClientRequest(
                     "POST", "/v1/stores",
                     headers: [ClientHeader("content-type", "application/json")],
-                    body: Bytes(#"{"address":"\#(address)"}"#.utf8)))
+                    body: body))
             guard answer.status == 200, let taken = StoreList(answer.body) else {
-                let detail = StoreList.detail(answer.body) ?? "it answered \(answer.status)"
-                return answer.status == 403 ? .refused(detail) : .failed(detail)
+                return refusal(answer, of: url, learners: stores.learners)
             }
             let identity = StoreIdentity(
                 cluster: taken.cluster, clusterName: taken.clusterName,
                 store: UInt64(taken.own.number), created: .current)
             return .joined(Joined(identity: identity, peers: taken.addresses))
         } catch {
-            return failure(error)
+            return failure(error, url)
+        }
+    }
+
+    private func refusal(
+        _ response: ClientResponse, of url: String, learners: [StoreID] = []
+    ) -> Answer {
+        let problem = ServerProblem(response)
+        guard let code = problem.code else {
+            let reason = "it answered, but not as a node of Martlet (\(response.status))"
+            let failure = Failure(url: url, reason: reason, command: correction)
+            // What stands before a node may answer so while that one starts.
+            return response.status >= 500 ? .failed(failure) : .refused(failure)
+        }
+        let place = "--url \(shellQuoted(url))"
+        var failure = Failure(
+            url: url, reason: problem.detail ?? code, command: "martlet stores \(place)")
+        switch ProblemCode(rawValue: code) {
+        case .storesJoining:
+            if let first = learners.first {
+                failure.command = "martlet stores --remove \(first) \(place)"
+            }
+            return .refused(failure)
+        case .invalidArgument:
+            failure.command = checks.layers.command(
+                changing: .advertise, to: ["http://10.0.0.2:7171"])
+            return .refused(failure)
+        case .outcomeUnknown: return .failed(failure)
+        case let code?: return code.retry == "no" ? .refused(failure) : .failed(failure)
+        case nil: return response.status >= 500 ? .failed(failure) : .refused(failure)
         }
     }
 
@@ -222,21 +282,24 @@ struct JoinRequest {
         return origin
     }
 
-    private func failure(_ error: ClientError) -> Answer {
+    private func failure(_ error: ClientError, _ url: String) -> Answer {
+        func because(_ reason: String) -> Failure {
+            Failure(url: url, reason: reason, command: correction)
+        }
         switch error {
         case .peerSpeaksCleartext:
-            .refused(
+            .refused(because(
                 "it speaks plain HTTP and this node TLS; start it with --tls-cert, --tls-key and "
-                    + "--peer-ca too")
+                    + "--peer-ca too"))
         case .peerSpeaksTLS:
-            .refused(
+            .refused(because(
                 "it speaks TLS and this node plain HTTP; start this one with --tls-cert, "
-                    + "--tls-key and --peer-ca")
+                    + "--tls-key and --peer-ca"))
         case .certificateRejected(_, let reason):
-            .refused(
+            .refused(because(
                 "its certificate is not accepted (\(reason)): it has to be for that address, and "
-                    + "signed by an authority of --peer-ca here")
-        default: .failed(error.description)
+                    + "signed by an authority of --peer-ca here"))
+        default: .failed(because(error.description))
         }
     }
 }
@@ -255,6 +318,8 @@ private struct StoreList {
     var stores: [Store] = []
 
     var leader: Store? { stores.first { $0.role == "leader" && !$0.address.isEmpty } }
+
+    var learners: [StoreID] { stores.filter { $0.role == "learner" }.map(\.store) }
 
     var addresses: [StoreID: String] {
         stores.reduce(into: [:]) { $0[$1.store] = $1.address.isEmpty ? nil : $1.address }
@@ -289,20 +354,6 @@ private struct StoreList {
             return nil
         }
         guard !cluster.isEmpty, own.number > 0 else { return nil }
-    }
-
-    static func detail(_ body: Bytes) -> String? {
-        var detail: String?
-        do throws(Problem) {
-            try JSONValue.read(body) { root throws(Problem) in
-                try root.forEachMember { name, value throws(Problem) in
-                    if name.elementsEqual("detail".utf8) { detail = text(value) }
-                }
-            }
-        } catch {
-            return nil
-        }
-        return detail
     }
 
     private static func text(_ value: JSONValue) -> String {

@@ -36,7 +36,16 @@ import Testing
         let body = #"{"address":"https://[::1]:7171"}"#
         #expect(
             try route(.post, "/v1/stores", body: body).get()
-                == .stores(.join(address: "https://[::1]:7171", shown: .none), pretty: false))
+                == .stores(
+                    .join(address: "https://[::1]:7171", nonce: nil, shown: .none), pretty: false))
+        let again = #"{"address":"http://a","nonce":"a-Z_9"}"#
+        #expect(
+            try route(.post, "/v1/stores", body: again).get()
+                == .stores(.join(address: "http://a", nonce: "a-Z_9", shown: .none), pretty: false))
+        for nonce in ["", "a b", String(repeating: "a", count: 65)] {
+            let body = #"{"address":"http://a","nonce":"\#(nonce)"}"#
+            #expect(code(route(.post, "/v1/stores", body: body)) == .invalidArgument)
+        }
     }
 
     @Test(arguments: [

@@ -178,6 +178,41 @@ import Testing
         }
     }
 
+    // It had asked and been answered, and had not written down who it is.
+    @Test func aJoinerThatDiedIsTheSameStoreAgain() async throws {
+        let folder = URL(filePath: NSTemporaryDirectory() + "martlet-join-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let nodes = try await ThreeNodes(in: folder, started: 1)
+        for _ in 0..<4 {
+            try nodes.start(2, joining: 1, dying: "start.identity")
+            #expect(try nodes.awaitEnd(2).status != 0)
+        }
+        #expect(try await nodes.stores(1).map(\.store) == ["1", "2"])
+        try nodes.start(2, joining: 1)
+        try await nodes.votes(2, asking: 1)
+        #expect(try await nodes.stores(1).map(\.store) == ["1", "2"])
+    }
+
+    // Said at once, with what to do: no later try would go better.
+    @Test func aJoinerHearsWhoIsInTheWay() async throws {
+        let folder = URL(filePath: NSTemporaryDirectory() + "martlet-join-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let nodes = try await ThreeNodes(in: folder, started: 1)
+        let join = ClientRequest(
+            "POST", "/v1/stores", headers: [ClientHeader("content-type", "application/json")],
+            body: Bytes(#"{"address":"http://127.0.0.1:9"}"#.utf8))
+        for _ in 0..<2 { #expect(try await nodes.send(join, at: 1).status == 200) }
+        let outcome = try Program(
+            "serve", "--data-dir", "n4", "--listen", "127.0.0.1:1", "--join", nodes.url(1)
+        ).in(folder).run()
+        #expect(outcome.status == 69, "\(outcome.messages)")
+        let advice = "martlet stores --remove 2 --url \(nodes.url(1))"
+        #expect(outcome.messages.contains(advice), "\(outcome.messages)")
+        #expect(!outcome.messages.contains("join_waits"), "\(outcome.messages)")
+    }
+
     @Test func aStoreOfAnotherClusterIsRefused() async throws {
         try await withThreeNodes { nodes in
             let port = ["serve", "--data-dir", "other", "--listen", "127.0.0.1:0"]

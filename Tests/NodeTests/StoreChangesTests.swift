@@ -56,7 +56,7 @@ struct StoreChangesTests {
     /// History: a drain took the place of a join in hand, whose caller was never answered.
     @Test mutating func aDrainLeavesTheJoinInHandAlone() throws {
         let view = try Self.view([1, 2])
-        let join = try id(step(.asked(.join(address: "http://x"), asker(1), view)))
+        let join = try id(step(.asked(.join(address: "http://x", nonce: nil), asker(1), view)))
         let problem = try #require(refusal(step(.asked(.drain(StoreID(1)), asker(2), view))))
         #expect(problem.code == .changeInProgress)
         #expect(problem.retryAfter == 1)
@@ -68,7 +68,7 @@ struct StoreChangesTests {
         for (next, number) in [(2, 8), (8, 8), (9, 9)] as [(UInt32, UInt32)] {
             changes = StoreChanges()
             let view = try Self.view([1, 2], learners: [7], next: next)
-            let effects = step(.asked(.join(address: "http://x"), asker(1), view))
+            let effects = step(.asked(.join(address: "http://x", nonce: nil), asker(1), view))
             guard effects.count == 2, case .learn(StoreID(number), "http://x") = effects[0],
                 case .change(_, _, .add(StoreID(number)), let table?) = effects[1]
             else {
@@ -81,11 +81,49 @@ struct StoreChangesTests {
         }
     }
 
+    /// History: a joiner died before it had written down who it was; after two of those nobody
+    /// could join any more.
+    @Test mutating func whoAsksAgainGetsTheSameNumber() throws {
+        let join = StoreChanges.Change.join(address: "http://x", nonce: "n")
+        var view = try Self.view([1, 2])
+        let effects = step(.asked(join, asker(1), view))
+        guard case .change(_, let id, .add(StoreID(3)), let table?) = effects.last else {
+            Issue.record("\(effects)")
+            return
+        }
+        _ = step(.told(id, .done))
+        view = try Self.view([1, 2], learners: [3])
+        view.table = table
+        let again = step(.asked(join, asker(2), view))
+        #expect(
+            again == [
+                .learn(StoreID(3), address: "http://x"), .done(asker(2), about: StoreID(3)),
+            ])
+        // It has a directory that says who it is, so this is another one.
+        var called = view
+        called.called = [StoreID(3)]
+        var voting = try Self.view([1, 2, 3])
+        voting.table = table
+        var removed = try Self.view([1, 2])
+        removed.table = table
+        var stranger = view
+        stranger.table[StoreID(3)] = nil
+        for view in [called, voting, removed, stranger] {
+            changes = StoreChanges()
+            guard case .change(_, _, .add(StoreID(4)), _) = step(.asked(join, asker(1), view)).last
+            else {
+                Issue.record("\(view)")
+                continue
+            }
+        }
+    }
+
     @Test mutating func whatCannotBeginSaysWhyAndLeavesNothing() throws {
+        let join = StoreChanges.Change.join(address: "http://x", nonce: nil)
         let three = try Self.view([1, 2, 3])
         let other = try Self.view([1, 2, 3], leads: false)
         let cases: [(StoreChanges.Change, StoreChanges.View, ProblemCode, String)] = [
-            (.join(address: "http://x"), other, .noLeader, "Store 2 leads at http://two"),
+            (join, other, .noLeader, "Store 2 leads at http://two"),
             (.remove(StoreID(3)), other, .noLeader, "Store 2 leads at http://two"),
             (.remove(StoreID(9)), three, .storeNotFound, "Store 9"),
             (.remove(StoreID(1)), three, .storeLeads, "martlet transfer-leader 2"),
@@ -94,10 +132,7 @@ struct StoreChangesTests {
             (.drain(StoreID(2)), three, .membershipConflict, "ask store 2, at http://two"),
             (.transfer(region: 2, to: StoreID(2)), three, .regionNotFound, "region 2"),
             (.transfer(region: 1, to: StoreID(9)), three, .storeNotFound, "Store 9"),
-            (
-                .join(address: "http://x"), try Self.view([1], learners: [5, 6]), .storesJoining,
-                "Stores 5 and 6"
-            ),
+            (join, try Self.view([1], learners: [5, 6]), .storesJoining, "Stores 5 and 6"),
         ]
         for (change, view, code, words) in cases {
             let problem = try #require(refusal(step(.asked(change, asker(1), view))), "\(change)")

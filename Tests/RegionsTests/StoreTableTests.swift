@@ -27,6 +27,20 @@ import Testing
         #expect(try StoreTable(decoding: StoreTable().encoded) == StoreTable())
     }
 
+    @Test func whoAskedIsKnownByItsNonceUntilItIsGone() throws {
+        var table = Self.table
+        table.add(StoreID(2), at: "http://b", nonce: "n2")
+        #expect(Self.table.encoded.count + 18 == table.encoded.count)
+        table = try StoreTable(decoding: table.encoded)
+        #expect(table.store(withNonce: "n2") == StoreID(2))
+        #expect(table.store(withNonce: "n3") == nil)
+        #expect(!table.hasRemoved(StoreID(2)))
+        table[StoreID(2)] = nil
+        #expect(table.store(withNonce: "n2") == nil)
+        #expect(table.hasRemoved(StoreID(2)))
+        #expect(!table.hasRemoved(StoreID(3)) && !table.hasRemoved(StoreID(4)))
+    }
+
     @Test func whatIsBrokenIsAnError() {
         let bytes = Self.table.encoded
         #expect(throws: DecodeError.self) { try StoreTable(decoding: []) }

@@ -10,12 +10,32 @@ package struct StoreTable: Hashable, Sendable {
     package var next: UInt32 = 2
     /// Where each is reached, by its own word.
     package private(set) var addresses: [StoreID: String] = [:]
+    /// What those said who asked for a number, so that whoever asks again gets the same one.
+    private var nonces: [StoreID: String] = [:]
 
     package init() {}
 
     package subscript(_ store: StoreID) -> String? {
         get { addresses[store] }
-        set { addresses[store] = newValue }
+        set {
+            addresses[store] = newValue
+            if newValue == nil { nonces[store] = nil }
+        }
+    }
+
+    package mutating func add(_ store: StoreID, at address: String, nonce: String?) {
+        addresses[store] = address
+        nonces[store] = nonce
+    }
+
+    /// Whoever asked with it.
+    package func store(withNonce nonce: String) -> StoreID? {
+        nonces.filter { $0.value == nonce }.keys.max { $0.number < $1.number }
+    }
+
+    /// A number that was given once and whose store is one no more.
+    package func hasRemoved(_ store: StoreID) -> Bool {
+        store.number < next && addresses[store] == nil
     }
 
     /// Where it stands in the meta family; frozen.
@@ -29,6 +49,7 @@ package struct StoreTable: Hashable, Sendable {
             bytes.appendMessage(3) { bytes in
                 bytes.appendField(1, varint: UInt64(store.number))
                 bytes.appendField(2, bytes: Bytes(address.utf8))
+                if let nonce = nonces[store] { bytes.appendField(3, bytes: Bytes(nonce.utf8)) }
             }
         }
         return bytes
@@ -51,10 +72,12 @@ package struct StoreTable: Hashable, Sendable {
     private mutating func readStore(_ reader: WireReader) throws(DecodeError) {
         var reader = reader
         var (number, address) = (0 as UInt64, Bytes())
+        var nonce: Bytes?
         while let field = try reader.next() {
             switch field.number {
             case 1: number = try reader.varint(field)
             case 2: address = Bytes(reader.bytes[try reader.bytes(field)])
+            case 3: nonce = Bytes(reader.bytes[try reader.bytes(field)])
             default: try reader.skip(field)
             }
         }
@@ -62,5 +85,6 @@ package struct StoreTable: Hashable, Sendable {
             let text = String(validating: address, as: UTF8.self)
         else { throw DecodeError(expected: "a store and its address", offset: reader.end) }
         addresses[StoreID(number)] = text
+        nonces[StoreID(number)] = nonce.flatMap { String(validating: $0, as: UTF8.self) }
     }
 }
