@@ -31,6 +31,7 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     case wrongCluster = "wrong_cluster"
     case wrongStore = "wrong_store"
     case storeConflict = "store_conflict"
+    case storeRemoved = "store_removed"
     case peerVersion = "peer_version"
     case clocksDiffer = "clocks_differ"
     // 404, 409: about stores
@@ -67,7 +68,9 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
             .invalidRange, .cursorInvalid, .cursorMismatch, .idempotencyUnsupported:
             400
         case .originForbidden, .peerUnauthenticated: 403
-        case .wrongCluster, .wrongStore, .storeConflict, .peerVersion, .clocksDiffer: 409
+        case .wrongCluster, .wrongStore, .storeConflict, .storeRemoved, .peerVersion,
+            .clocksDiffer:
+            409
         case .hostForbidden: 421
         case .keyNotFound, .routeNotFound, .storeNotFound, .regionNotFound: 404
         case .membershipConflict, .storeLeads, .storesJoining, .changeInProgress: 409

@@ -43,6 +43,9 @@ extension ProblemCode {
             "Another store is at the address that was asked. Correct --advertise of one of them."
         case .storeConflict:
             "Two processes are one store: a data directory was copied. Stop the copy for good."
+        case .storeRemoved:
+            "A store came that was removed from the cluster. Move its directory away and let it "
+                + "join anew with --join: it gets another number."
         case .peerVersion: "One of the stores is too old for the other. Upgrade it."
         case .clocksDiffer:
             "The clocks of two machines run at different rates, and a leader's lease rests on them."

@@ -42,6 +42,8 @@ package enum Event: Sendable {
     case scraped(ScrapeToken, Scrape)
     case failpoints(ScrapeToken, [FailpointState])
     case stores(ScrapeToken, Result<ClusterReport, Problem>)
+    /// The cluster has removed this store, for good; the sentence says what to do.
+    case removed(String)
     /// The node takes no new work from now on.
     case stopping
     /// Everything that arrived in this turn of the loop has been handed over.

@@ -52,6 +52,10 @@ extension Gateway {
                 detail: isStopping ? "the node is draining and will stop" : "yes"),
             HealthCheck(name: "caught_up", isPassing: hasCaughtUp, detail: progress),
             HealthCheck(
+                name: "leader_known", isPassing: leader != .unknown && removal == nil,
+                detail: removal
+                    ?? (leader == .unknown ? "no store is known to lead just now" : "yes")),
+            HealthCheck(
                 name: "store_writable",
                 isPassing: storeFailure == nil && disk?.isFull != true,
                 detail: failure ?? (space ?? "free space is not known yet") + (need ?? "")),

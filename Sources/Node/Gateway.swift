@@ -40,6 +40,8 @@ package struct Gateway: ~Copyable {
     var disk: DiskSpace?
     /// Set for good when the store has failed.
     var storeFailure: StorageError?
+    /// Why this store is no member any more; nil while nobody has said so.
+    var removal: String?
     var isStopping = false
     /// Whether this store has what was committed when it started.
     var hasCaughtUp = false
@@ -118,6 +120,7 @@ package struct Gateway: ~Copyable {
         case .failpoints(let token, let states):
             failpoints(token, states, at: now, into: &effects)
         case .stores(let token, let result): stores(token, result, at: now, into: &effects)
+        case .removed(let reason): removal = reason
         case .stopping: isStopping = true
         case .turnEnded:
             turnWeight = 0

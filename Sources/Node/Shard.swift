@@ -127,7 +127,7 @@ package struct Shard: ~Copyable {
         case .snapshotEnded(_, let id, let index):
             stepReplica(.snapshotEnded(to: id, at: index), at: now, into: &effects)
         case .storeFailed(let error): fail(error, at: now, into: &effects)
-        case .stopping, .request, .refused, .cancelled, .scraped, .failpoints, .stores:
+        case .stopping, .removed, .request, .refused, .cancelled, .scraped, .failpoints, .stores:
             invariant(false, "a shard gets nothing that is a gateway's")
         }
         while let next = runnable.popFirst() {

@@ -222,16 +222,17 @@ package struct StoreChanges: Sendable {
     ) {
         if yield?.id == id { return yielded(result, at: now, into: &effects) }
         guard let change = waiting.removeValue(forKey: id) else { return }
-        if result == .done {
-            effects.append(.done(change.asker, about: change.store))
+        if let problem = Self.problem(result, change) {
+            effects.append(.refused(change.asker, problem))
         } else {
-            effects.append(.refused(change.asker, Self.problem(result, change)))
+            effects.append(.done(change.asker, about: change.store))
         }
     }
 
-    private static func problem(_ result: GroupChangeResult, _ change: Waiting) -> Problem {
+    /// nil if it was done.
+    private static func problem(_ result: GroupChangeResult, _ change: Waiting) -> Problem? {
         switch result {
-        case .done: Problem(.internal, "It was done.")
+        case .done: nil
         case .notLeader(let leader): elsewhere(leader, change.own, change.addresses)
         case .underWay: inProgress
         case .overloaded:

@@ -9,6 +9,8 @@ package enum PeerFault: Error, Hashable, Sendable {
     case wrongCluster(own: String, theirs: String)
     /// Of the cluster that this one went on from without it.
     case leftBehind(StoreID, own: String, theirs: String)
+    /// It was a store of this cluster once.
+    case removed(StoreID)
     /// Somebody else is at that address.
     case wrongStore(own: StoreID, meant: StoreID)
     /// The address leads back to where the stream came from.
@@ -29,6 +31,7 @@ package enum PeerFault: Error, Hashable, Sendable {
         switch self {
         case .wrongCluster: "wrong_cluster"
         case .leftBehind: "left_behind"
+        case .removed: "removed"
         case .wrongStore: "wrong_store"
         case .itself: "itself"
         case .duplicate: "store_conflict"
@@ -41,8 +44,8 @@ package enum PeerFault: Error, Hashable, Sendable {
     }
 
     package static let labels = [
-        "wrong_cluster", "left_behind", "wrong_store", "itself", "store_conflict", "peer_version",
-        "clocks_differ", "unauthenticated", "malformed", "silent",
+        "wrong_cluster", "left_behind", "removed", "wrong_store", "itself", "store_conflict",
+        "peer_version", "clocks_differ", "unauthenticated", "malformed", "silent",
     ]
 
     package var sentence: String {
@@ -52,6 +55,9 @@ package enum PeerFault: Error, Hashable, Sendable {
         case .leftBehind(let store, let own, let theirs):
             "Store \(store) is of cluster \(theirs), which lost its majority; cluster \(own) went "
                 + "on from it without that store. Move its directory away and join anew (--join)."
+        case .removed(let store):
+            "Store \(store) was removed from this cluster and cannot come back under its number. "
+                + "Move its directory away and join anew (--join)."
         case .wrongStore(let own, let meant):
             "Store \(own) is at this address, and store \(meant) was meant."
         case .itself(let store): "This address leads store \(store) back to itself."

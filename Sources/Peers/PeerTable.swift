@@ -38,8 +38,10 @@ package struct PeerTable: Sendable {
     package init(own: PeerIdentity) { self.own = own }
 
     /// Judges the first record of a stream, and keeps it if it is welcome.
+    /// - Parameter isRemoved: the cluster has removed that store.
     package mutating func open(
-        _ stream: StreamID, on connection: UInt32, _ hello: PeerHello, at now: Instant
+        _ stream: StreamID, on connection: UInt32, _ hello: PeerHello, isRemoved: Bool = false,
+        at now: Instant
     ) -> Verdict {
         guard hello.version == PeerHello.version else {
             return .refused(.version(own: PeerHello.version, theirs: hello.version))
@@ -58,6 +60,7 @@ package struct PeerTable: Sendable {
         guard hello.addressee == own.store else {
             return .refused(.wrongStore(own: own.store, meant: hello.addressee))
         }
+        guard !isRemoved else { return .refused(.removed(hello.store)) }
         if let held = heldBack[hello.store], now < held.until { return .refused(held.fault) }
         heldBack[hello.store] = nil
         if let fault = heard(of: hello.store, hello.incarnation) { return .refused(fault) }

@@ -67,6 +67,15 @@ final class PeerAddresses: Sendable {
         }
     }
 
+    func hasRemoved(_ store: StoreID) -> Bool {
+        do throws(StorageError) {
+            return try StoreDirectory.table(in: engine).hasRemoved(store)
+        } catch {
+            complain(error)
+            return false
+        }
+    }
+
     private func write() {
         let bytes = known.withLock { $0.encoded }
         do throws(StorageError) { try directory.writeStores(bytes) } catch { complain(error) }

@@ -160,17 +160,24 @@ final class PeerAttempt: ClientReceiver {
 
     /// What a problem says, or what there is instead of one.
     static func sentence(_ status: Int, _ body: Bytes) -> String {
-        var detail: String?
+        problem(body).detail ?? "it answered \(status), and not as a store of Martlet does"
+    }
+
+    static func problem(_ body: Bytes) -> (code: String?, detail: String?) {
+        var (code, detail) = (nil as String?, nil as String?)
         do throws(Problem) {
             try JSONValue.read(body) { root throws(Problem) in
                 try root.forEachMember { name, value throws(Problem) in
-                    guard name.elementsEqual("detail".utf8), let text = value.text else { return }
-                    detail = String(decoding: text, as: UTF8.self)
+                    guard let text = value.text else { return }
+                    let string = String(decoding: text, as: UTF8.self)
+                    if name.elementsEqual("code".utf8) { code = string }
+                    if name.elementsEqual("detail".utf8) { detail = string }
                 }
             }
         } catch {
-            return "it answered \(status), and not as a store of Martlet does"
+            // Not Martlet's.
+            return (nil, nil)
         }
-        return detail ?? "it answered \(status)"
+        return (code, detail)
     }
 }

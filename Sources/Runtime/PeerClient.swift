@@ -187,6 +187,10 @@ final class PeerClient {
 
     func refused(_ attempt: PeerAttempt, _ status: Int, _ body: Bytes) {
         guard attempt === self.attempt else { return }
+        let problem = PeerAttempt.problem(body)
+        if problem.code == ProblemCode.storeRemoved.rawValue, let detail = problem.detail {
+            hub.isRemoved(detail)
+        }
         refused(attempt, because: PeerAttempt.sentence(status, body))
     }
 

@@ -173,7 +173,11 @@ extension PeerHub {
     private func judge(
         _ hello: PeerHello, _ stream: inout InboundStream, _ name: PeerTable.StreamID
     ) -> PeerFault? {
-        switch table.open(name, on: stream.connection, hello, at: Clocks.monotonic()) {
+        let isRemoved = hasRemoved(hello.store)
+        let now = Clocks.monotonic()
+        switch table.open(
+            name, on: stream.connection, hello, isRemoved: isRemoved, at: now
+        ) {
         case .refused(let fault): return fault
         case .welcome(let ending):
             for old in ending { cut(old, "A newer stream of this store took its place.") }
@@ -196,6 +200,14 @@ extension PeerHub {
             }
             return nil
         }
+    }
+
+    /// By what this store has of the cluster's data: it may not have heard of that yet.
+    private func hasRemoved(_ store: StoreID) -> Bool {
+        guard let status = switchboard.all.first?.groupStatus,
+            !status.membership.everyone.contains(where: { $0.store == store })
+        else { return false }
+        return addresses.hasRemoved(store)
     }
 
     /// Answers with the reason, which the other side logs too.
@@ -310,6 +322,7 @@ extension PeerFault {
     var code: ProblemCode {
         switch self {
         case .wrongCluster, .leftBehind: .wrongCluster
+        case .removed: .storeRemoved
         case .wrongStore, .itself: .wrongStore
         case .duplicate: .storeConflict
         case .version: .peerVersion

@@ -53,6 +53,7 @@ final class PeerHub: @unchecked Sendable {
     var connectionNumbers: [StreamPlace: UInt32] = [:]
     var lastStream: UInt64 = 0
     var lastConnection: UInt32 = 0
+    private var isRemoved = false
     private var generator: SeededGenerator
 
     init(
@@ -205,6 +206,16 @@ final class PeerHub: @unchecked Sendable {
             switchboard.post(core, [Delivery(to: .gateway, .peerLost(store))])
         }
         switchboard.post(0, [Delivery(to: .shard, .peerLost(store))])
+    }
+
+    /// Another store says that the cluster has removed this one, which is for good.
+    func isRemoved(_ reason: String) {
+        guard !isRemoved else { return }
+        isRemoved = true
+        logger.error("\(reason)", metadata: ["event": "store_removed"])
+        for core in switchboard.all.indices {
+            switchboard.post(core, [Delivery(to: .gateway, .removed(reason))])
+        }
     }
 
     func measure(into scrape: inout Scrape) {

@@ -132,6 +132,7 @@ struct TraceHash {
         case .applied(_, let index): mix(2, index)
         case .flushed(_, let index): mix(12, index)
         case .peerLost(let store): mix(13, UInt64(store.number))
+        case .removed: mix(71)
         case .change(_, let id, _, _): mix(14, id.number)
         case .snapshotEnded(_, let id, let index): mix(15, id.number << 32 ^ (index ?? .max))
         case .readFinished(let token, let result):

@@ -14,6 +14,7 @@ extension Event {
         case .applied(_, let index): "applied up to entry \(index)"
         case .flushed(_, let index): "flushed up to entry \(index)"
         case .peerLost(let store): "store \(store) is lost"
+        case .removed(let reason): "removed: \(reason)"
         case .change(_, let id, let change, _): "change \(id.number): \(change)"
         case .snapshotEnded(_, let id, let index):
             "snapshot for replica \(id) ended \(index.map { "at \($0)" } ?? "in vain")"

@@ -155,6 +155,13 @@ import Testing
             #expect(try await nodes.send(absent, at: leader).status == 404)
             #expect(try await nodes.stores(leader).count == 2)
             try await put("k", "w", at: leader, nodes)
+            // It has its directory, and hears that it is no member.
+            try nodes.start(gone)
+            let readiness = ClientRequest("GET", "/readyz?verbose=true")
+            try await nodes.wait("the removed one to say so") {
+                let answer = try await nodes.send(readiness, at: gone)
+                return answer.status == 503 && answer.text.contains("join anew (--join)")
+            }
         }
     }
 

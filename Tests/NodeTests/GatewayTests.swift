@@ -157,6 +157,26 @@ import Testing
         #expect(isIdle)
     }
 
+    @Test func readinessNeedsSomebodyWhoLeads() {
+        var host = NodeHost()
+        func leads(_ place: LeaderPlace) -> Event {
+            .received(
+                Envelope(
+                    from: NodeHost.shardAddress, to: NodeHost.gatewayAddress,
+                    body: .leader(place)))
+        }
+        host.handle(.gateway, leads(.unknown))
+        let leaderless = host.run(.get, "/readyz?verbose=true")
+        #expect(leaderless?.status == 503)
+        #expect(leaderless?.text.contains("leader_known") == true)
+        host.handle(.gateway, leads(.store(StoreID(2))))
+        #expect(host.run(.get, "/readyz")?.status == 200)
+        host.handle(.gateway, .removed("Move its directory away."))
+        let removed = host.run(.get, "/readyz?verbose=true")
+        #expect(removed?.status == 503)
+        #expect(removed?.text.contains("Move its directory away.") == true)
+    }
+
     @Test func readinessFollowsTheDiskAndTheStop() {
         var host = NodeHost()
         #expect(host.run(.get, "/readyz")?.status == 200)

@@ -33,7 +33,7 @@ struct StoreChangesTests {
             addresses: [StoreID(2): "http://two"])
     }
 
-    private func asker(_ token: ScrapeToken) -> Asker { Asker(core: 0, token: token) }
+    private static func asker(_ token: ScrapeToken) -> Asker { Asker(core: 0, token: token) }
 
     private mutating func step(_ event: StoreChanges.Event) -> [StoreChanges.Effect] {
         var effects: [StoreChanges.Effect] = []
@@ -41,12 +41,17 @@ struct StoreChangesTests {
         return effects
     }
 
-    private func refusal(_ effects: [StoreChanges.Effect]) -> Problem? {
+    private mutating func expect(_ event: StoreChanges.Event, makes wanted: [StoreChanges.Effect]) {
+        let effects = step(event)
+        #expect(effects == wanted)
+    }
+
+    private static func refusal(_ effects: [StoreChanges.Effect]) -> Problem? {
         guard effects.count == 1, case .refused(_, let problem) = effects[0] else { return nil }
         return problem
     }
 
-    private func id(_ effects: [StoreChanges.Effect]) throws -> GroupChangeID {
+    private static func id(_ effects: [StoreChanges.Effect]) throws -> GroupChangeID {
         let ids = effects.compactMap { effect -> GroupChangeID? in
             if case .change(_, let id, _, _) = effect { id } else { nil }
         }
@@ -56,20 +61,23 @@ struct StoreChangesTests {
     /// History: a drain took the place of a join in hand, whose caller was never answered.
     @Test mutating func aDrainLeavesTheJoinInHandAlone() throws {
         let view = try Self.view([1, 2])
-        let join = try id(step(.asked(.join(address: "http://x", nonce: nil), asker(1), view)))
-        let problem = try #require(refusal(step(.asked(.drain(StoreID(1)), asker(2), view))))
+        let asked = StoreChanges.Change.join(address: "http://x", nonce: nil)
+        let join = try Self.id(step(.asked(asked, Self.asker(1), view)))
+        let drain = step(.asked(.drain(StoreID(1)), Self.asker(2), view))
+        let problem = try #require(Self.refusal(drain))
         #expect(problem.code == .changeInProgress)
         #expect(problem.retryAfter == 1)
-        #expect(step(.told(join, .done)) == [.done(asker(1), about: StoreID(3))])
-        _ = try id(step(.asked(.drain(StoreID(1)), asker(3), view)))
+        expect(.told(join, .done), makes: [.done(Self.asker(1), about: StoreID(3))])
+        _ = try Self.id(step(.asked(.drain(StoreID(1)), Self.asker(3), view)))
     }
 
     @Test mutating func aNewStoreGetsANumberThatNobodyHad() throws {
         for (next, number) in [(2, 8), (8, 8), (9, 9)] as [(UInt32, UInt32)] {
             changes = StoreChanges()
             let view = try Self.view([1, 2], learners: [7], next: next)
-            let effects = step(.asked(.join(address: "http://x", nonce: nil), asker(1), view))
-            guard effects.count == 2, case .learn(StoreID(number), "http://x") = effects[0],
+            let join = StoreChanges.Change.join(address: "http://x", nonce: nil)
+            let effects = step(.asked(join, Self.asker(1), view))
+            guard effects.count == 2, case .learn(StoreID(number), address: "http://x") = effects[0],
                 case .change(_, _, .add(StoreID(number)), let table?) = effects[1]
             else {
                 Issue.record("\(effects)")
@@ -86,7 +94,7 @@ struct StoreChangesTests {
     @Test mutating func whoAsksAgainGetsTheSameNumber() throws {
         let join = StoreChanges.Change.join(address: "http://x", nonce: "n")
         var view = try Self.view([1, 2])
-        let effects = step(.asked(join, asker(1), view))
+        let effects = step(.asked(join, Self.asker(1), view))
         guard case .change(_, let id, .add(StoreID(3)), let table?) = effects.last else {
             Issue.record("\(effects)")
             return
@@ -94,10 +102,10 @@ struct StoreChangesTests {
         _ = step(.told(id, .done))
         view = try Self.view([1, 2], learners: [3])
         view.table = table
-        let again = step(.asked(join, asker(2), view))
+        let again = step(.asked(join, Self.asker(2), view))
         #expect(
             again == [
-                .learn(StoreID(3), address: "http://x"), .done(asker(2), about: StoreID(3)),
+                .learn(StoreID(3), address: "http://x"), .done(Self.asker(2), about: StoreID(3)),
             ])
         // It has a directory that says who it is, so this is another one.
         var called = view
@@ -110,8 +118,8 @@ struct StoreChangesTests {
         stranger.table[StoreID(3)] = nil
         for view in [called, voting, removed, stranger] {
             changes = StoreChanges()
-            guard case .change(_, _, .add(StoreID(4)), _) = step(.asked(join, asker(1), view)).last
-            else {
+            let effects = step(.asked(join, Self.asker(1), view))
+            guard case .change(_, _, .add(StoreID(4)), _) = effects.last else {
                 Issue.record("\(view)")
                 continue
             }
@@ -135,11 +143,12 @@ struct StoreChangesTests {
             (join, try Self.view([1], learners: [5, 6]), .storesJoining, "Stores 5 and 6"),
         ]
         for (change, view, code, words) in cases {
-            let problem = try #require(refusal(step(.asked(change, asker(1), view))), "\(change)")
+            let answer = step(.asked(change, Self.asker(1), view))
+            let problem = try #require(Self.refusal(answer), "\(change)")
             #expect(problem.code == code, "\(change)")
             #expect(problem.detail.contains(words), "\(problem.detail)")
         }
-        _ = try id(step(.asked(.remove(StoreID(3)), asker(2), three)))
+        _ = try Self.id(step(.asked(.remove(StoreID(3)), Self.asker(2), three)))
     }
 
     @Test mutating func eachWordOfTheShardHasItsAnswer() throws {
@@ -151,33 +160,36 @@ struct StoreChangesTests {
         ]
         let view = try Self.view([1, 2, 3])
         for (result, code) in cases {
-            let change = try id(step(.asked(.remove(StoreID(3)), asker(4), view)))
-            #expect(refusal(step(.told(change, result)))?.code == code)
+            let change = try Self.id(step(.asked(.remove(StoreID(3)), Self.asker(4), view)))
+            let answered = step(.told(change, result))
+            #expect(Self.refusal(answered)?.code == code)
             // Twice said, once answered.
-            #expect(step(.told(change, result)).isEmpty)
+            expect(.told(change, result), makes: [])
         }
     }
 
     /// What is in the way of the node's end is waited for, and not for ever; changes go on beside.
     @Test mutating func theEndAsksAgainAndNotForEver() throws {
         let view = try Self.view([1, 2, 3])
-        let other = try id(step(.asked(.remove(StoreID(3)), asker(1), view)))
-        let yield = try id(step(.ends(view.status)))
-        #expect(step(.told(yield, .underWay)).isEmpty)
-        #expect(step(.told(other, .done)) == [.done(asker(1), about: StoreID(1))])
+        let other = try Self.id(step(.asked(.remove(StoreID(3)), Self.asker(1), view)))
+        let yield = try Self.id(step(.ends(view.status)))
+        expect(.told(yield, .underWay), makes: [])
+        expect(.told(other, .done), makes: [.done(Self.asker(1), about: StoreID(1))])
         now = try #require(changes.nextDeadline)
-        #expect(try id(step(.deadlineReached)) == yield)
-        #expect(step(.told(yield, .timedOut)).isEmpty)
+        let asked = try Self.id(step(.deadlineReached))
+        #expect(asked == yield)
+        expect(.told(yield, .timedOut), makes: [])
         now = now + Limits.leaderYields
-        #expect(step(.deadlineReached) == [.yielded])
+        expect(.deadlineReached, makes: [.yielded])
         #expect(changes.nextDeadline == nil)
-        #expect(step(.told(yield, .done)).isEmpty)
-        let again = try id(step(.ends(view.status)))
-        #expect(step(.told(again, .done)) == [.yielded])
+        expect(.told(yield, .done), makes: [])
+        let again = try Self.id(step(.ends(view.status)))
+        expect(.told(again, .done), makes: [.yielded])
     }
 
     @Test mutating func whoLeadsNothingEndsAtOnce() throws {
-        #expect(step(.ends(try Self.view([1, 2], leads: false).status)) == [.yielded])
-        #expect(step(.ends(try Self.view([1]).status)) == [.yielded])
+        for view in [try Self.view([1, 2], leads: false), try Self.view([1])] {
+            expect(.ends(view.status), makes: [.yielded])
+        }
     }
 }

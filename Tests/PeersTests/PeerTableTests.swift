@@ -77,6 +77,21 @@ import Testing
         #expect(silent == .welcome(ending: []), "only a clock is held against it")
     }
 
+    // History: a store that was removed and started again was welcome, and waited for ever.
+    @Test func whoWasRemovedIsToldSo() {
+        var table = PeerTable(own: Self.own)
+        let verdict = table.open(
+            Self.name(1), on: 1, Self.hello(.urgent), isRemoved: true, at: .origin)
+        let fault = PeerFault.removed(StoreID(2))
+        #expect(verdict == .refused(fault))
+        #expect(fault.sentence.contains("--join"), "it says what to do")
+        #expect(PeerFault.labels.contains(fault.label))
+        #expect(table.called.isEmpty && table.streamCount == 0)
+        let other = table.open(Self.name(2), on: 1, Self.hello(.urgent), at: .origin)
+        #expect(other == .welcome(ending: []))
+        #expect(table.called == [StoreID(2)])
+    }
+
     @Test func bothLanesOfAConnection() {
         var table = PeerTable(own: Self.own)
         for (number, lane) in [(1, PeerLane.urgent), (2, .bulk)] as [(UInt64, PeerLane)] {
