@@ -7,6 +7,7 @@
 /// long as something is in the way that passes.
 package import API
 package import Base
+internal import Raft
 package import Regions
 
 package struct StoreChanges: Sendable {
@@ -65,6 +66,8 @@ package struct StoreChanges: Sendable {
         /// Ask the shard. The table is to be written down before it.
         case change(GroupID, GroupChangeID, GroupChange, StoreTable?)
         case learn(StoreID, address: String)
+        /// It has been removed.
+        case forget(StoreID)
         /// `about`: the store that the answer is about; nil: the region.
         case done(Asker, about: StoreID?)
         case refused(Asker, Problem)
@@ -75,6 +78,7 @@ package struct StoreChanges: Sendable {
     private struct Waiting: Sendable {
         var asker: Asker
         var store: StoreID?
+        var removes: StoreID?
         var own: StoreID
         var addresses: [StoreID: String]
     }
@@ -177,8 +181,10 @@ package struct StoreChanges: Sendable {
         _ view: View, into effects: inout [Effect]
     ) {
         let id = nextID()
+        var removes: StoreID?
+        if case .remove(let store) = change { removes = store }
         waiting[id] = Waiting(
-            asker: asker, store: store, own: view.own, addresses: view.addresses)
+            asker: asker, store: store, removes: removes, own: view.own, addresses: view.addresses)
         effects.append(.change(view.status.group, id, change, table))
     }
 
@@ -225,6 +231,7 @@ package struct StoreChanges: Sendable {
         if let problem = Self.problem(result, change) {
             effects.append(.refused(change.asker, problem))
         } else {
+            if let store = change.removes { effects.append(.forget(store)) }
             effects.append(.done(change.asker, about: change.store))
         }
     }

@@ -2,7 +2,7 @@
 /// each try, so that a lost answer, or an end before the identity was written, spends one number.
 ///
 /// It goes when there is an identity: a directory that lost that one is a new store.
-package import Base
+internal import Base
 
 extension DataDirectory {
     static let joiningName = "JOINING"

@@ -53,6 +53,14 @@ final class PeerAddresses: Sendable {
         if isNew { writer.async { [self] in write() } }
     }
 
+    func forget(_ store: StoreID) {
+        let isKnown = known.withLock { table in
+            defer { table[store] = nil }
+            return table[store] != nil
+        }
+        if isKnown { writer.async { [self] in write() } }
+    }
+
     var stores: [StoreID] { known.withLock { Array($0.addresses.keys).sorted() } }
 
     func address(of store: StoreID) -> String? {

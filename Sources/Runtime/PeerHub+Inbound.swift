@@ -174,6 +174,7 @@ extension PeerHub {
         _ hello: PeerHello, _ stream: inout InboundStream, _ name: PeerTable.StreamID
     ) -> PeerFault? {
         let isRemoved = hasRemoved(hello.store)
+        if isRemoved { forget(hello.store) }
         let now = Clocks.monotonic()
         switch table.open(
             name, on: stream.connection, hello, isRemoved: isRemoved, at: now

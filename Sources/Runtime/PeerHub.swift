@@ -14,6 +14,7 @@ internal import NIOCore
 internal import NIOPosix
 internal import Node
 internal import Peers
+internal import Raft
 internal import Regions
 internal import Storage
 internal import Telemetry
@@ -76,7 +77,13 @@ final class PeerHub: @unchecked Sendable {
     func start(address: String) {
         onLoop { hub in
             hub.ownAddress = address
-            for store in hub.addresses.stores { hub.client(for: store)?.want() }
+            // Of those that the log knows, if it knows any: others were removed, or call by
+            // themselves.
+            let members = hub.switchboard.all.first?.groupStatus?.membership.everyone ?? []
+            for store in hub.addresses.stores
+            where members.isEmpty || members.contains(where: { $0.store == store }) {
+                hub.client(for: store)?.want()
+            }
         }
     }
 
@@ -148,6 +155,14 @@ final class PeerHub: @unchecked Sendable {
         let goesAt = snapshotPace.take(byteCount, at: now)
         counters.snapshotPause += goesAt.since(now)
         return goesAt
+    }
+
+    /// It is no member any more.
+    func forget(_ store: StoreID) {
+        loop.assertInEventLoop()
+        addresses.forget(store)
+        senders.removeValue(forKey: store)?.stop()
+        clients.removeValue(forKey: store)?.stop()
     }
 
     /// Names one making of a snapshot.

@@ -113,6 +113,7 @@ final class StoreDirectory: @unchecked Sendable {
         case .change(let group, let id, let change, let table):
             switchboard.post(0, [Delivery(to: .shard, .change(group, id, change, table))])
         case .learn(let store, let address): peers.addresses.learn(store, address)
+        case .forget(let store): peers.forget(store)
         case .done(let asker, let store): answer(outcome(about: store), asker)
         case .refused(let asker, let problem): answer(.failure(problem), asker)
         case .yielded:

@@ -286,7 +286,7 @@ struct JoinRequest {
         func because(_ reason: String) -> Failure {
             Failure(url: url, reason: reason, command: correction)
         }
-        switch error {
+        return switch error {
         case .peerSpeaksCleartext:
             .refused(because(
                 "it speaks plain HTTP and this node TLS; start it with --tls-cert, --tls-key and "

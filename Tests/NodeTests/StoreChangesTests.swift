@@ -77,7 +77,8 @@ struct StoreChangesTests {
             let view = try Self.view([1, 2], learners: [7], next: next)
             let join = StoreChanges.Change.join(address: "http://x", nonce: nil)
             let effects = step(.asked(join, Self.asker(1), view))
-            guard effects.count == 2, case .learn(StoreID(number), address: "http://x") = effects[0],
+            guard effects.count == 2,
+                case .learn(StoreID(number), address: "http://x") = effects[0],
                 case .change(_, _, .add(StoreID(number)), let table?) = effects[1]
             else {
                 Issue.record("\(effects)")
@@ -174,7 +175,9 @@ struct StoreChangesTests {
         let other = try Self.id(step(.asked(.remove(StoreID(3)), Self.asker(1), view)))
         let yield = try Self.id(step(.ends(view.status)))
         expect(.told(yield, .underWay), makes: [])
-        expect(.told(other, .done), makes: [.done(Self.asker(1), about: StoreID(1))])
+        expect(
+            .told(other, .done),
+            makes: [.forget(StoreID(3)), .done(Self.asker(1), about: StoreID(1))])
         now = try #require(changes.nextDeadline)
         let asked = try Self.id(step(.deadlineReached))
         #expect(asked == yield)

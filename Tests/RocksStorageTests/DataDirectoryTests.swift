@@ -34,6 +34,24 @@ import Testing
         return (attributes[.posixPermissions] as? NSNumber)?.intValue
     }
 
+    // The same at each try, whatever came in between; and none once there is a store.
+    @Test func whoAsksAClusterAgainSaysTheSame() throws {
+        var generator = SeededGenerator(seed: 1)
+        let nonce = try DataDirectory.joiningNonce(path, using: &generator)
+        #expect(nonce.count == 32)
+        let again = try DataDirectory.joiningNonce(path, using: &generator)
+        #expect(again == nonce)
+        #expect(try DataDirectory.inspect(path) == .empty)
+        let other = try DataDirectory.joiningNonce(path + "/other", using: &generator)
+        #expect(other != nonce)
+        try FileManager.default.removeItem(atPath: path + "/other")
+        try write("half", "JOINING")
+        let fresh = try DataDirectory.joiningNonce(path, using: &generator)
+        #expect(fresh != nonce && fresh.count == 32)
+        _ = try take(path)
+        #expect(!FileManager.default.fileExists(atPath: path + "/JOINING"))
+    }
+
     @Test func aNewDirectoryIsMadeForItsOwnerAlone() throws {
         let deep = path + "/a/b"
         let directory = try take(deep)
