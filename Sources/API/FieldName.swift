@@ -31,6 +31,11 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
     case address
     case storeID
     case nonce
+    case consistency
+    case stalenessMax
+    case replica
+    case versionMin
+    case timeout
 
     package var text: String {
         switch self {
@@ -69,6 +74,11 @@ package enum FieldName: UInt8, CaseIterable, Hashable, Sendable {
         case .address: "address"
         case .storeID: "store_id"
         case .nonce: "nonce"
+        case .consistency: "consistency"
+        case .stalenessMax: "max_staleness_seconds"
+        case .replica: "replica"
+        case .versionMin: "min_version"
+        case .timeout: "timeout_ms"
         }
     }
 

@@ -27,6 +27,10 @@ package enum OpenAPIForm: Hashable, Sendable {
 package struct RawRequest: Hashable, Sendable {
     package var commands: [RawCommand]
     package var answer: RawAnswer
+    /// Of reads; nil: nothing was said, and the leader answers.
+    package var rule: ReadRule?
+    /// `timeout_ms`
+    package var timeout: Duration?
 
     package init(commands: [RawCommand], answer: RawAnswer) {
         self.commands = commands

@@ -54,6 +54,8 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     case overloaded
     case noLeader = "no_leader"
     case notReady = "not_ready"
+    case replicaTooStale = "replica_too_stale"
+    case noFollower = "no_follower"
     // 500, 504, 505, 507
     case `internal`
     case deadlineExceeded = "deadline_exceeded"
@@ -83,7 +85,7 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
         case .expectationFailed: 417
         case .headersTooLarge: 431
         case .overloaded: 429
-        case .noLeader, .notReady: 503
+        case .noLeader, .notReady, .replicaTooStale, .noFollower: 503
         case .internal: 500
         case .deadlineExceeded, .outcomeUnknown: 504
         case .versionNotSupported: 505
@@ -94,8 +96,8 @@ package enum ProblemCode: String, CaseIterable, Hashable, Sendable {
     /// What a client may do: `no`, or `same_request` after `Retry-After`.
     package var retry: String {
         switch self {
-        case .overloaded, .noLeader, .notReady, .requestTimeout, .deadlineExceeded, .diskFull,
-            .changeInProgress:
+        case .overloaded, .noLeader, .notReady, .replicaTooStale, .noFollower, .requestTimeout,
+            .deadlineExceeded, .diskFull, .changeInProgress:
             "same_request"
         default: "no"
         }

@@ -78,6 +78,12 @@ extension ProblemCode {
         case .overloaded: "Too much is waiting. Nothing was done; send it again after Retry-After."
         case .noLeader:
             "No replica leads just now. Nothing was done; send it again after Retry-After."
+        case .replicaTooStale:
+            "The replica that was asked is older than max_staleness_seconds allows, or has not "
+                + "come to min_version. Send it again, elsewhere, or with replica=leader."
+        case .noFollower:
+            "The read wants a follower, and no store is known that follows. Send it again, or with "
+                + "replica=any."
         case .notReady:
             "The node is starting or stopping. Nothing was done; try again or elsewhere."
         case .internal: "A fault of this node. Its log has the request id."

@@ -33,6 +33,20 @@ extension Problem {
             self.init(
                 .noLeader,
                 "No leader takes requests for this key just now. Nothing was done.", retryAfter: 1)
+        case .replicaTooStale(let reason):
+            self.init(
+                .replicaTooStale,
+                "This replica is too far behind: \(reason). Ask again, elsewhere, or with "
+                    + "replica=leader.", retryAfter: 1)
+        case .versionUnknown(let index):
+            self = .mistake(
+                .invalidArgument, at: FieldName.versionMin.text,
+                "No answer can have told this version: the region is at \(index).")
+        case .notFollower:
+            self.init(
+                .noFollower,
+                "The read wants a follower, and none is known. Ask again, or with replica=any.",
+                retryAfter: 1)
         case .deadlineExceeded:
             self.init(
                 .deadlineExceeded,

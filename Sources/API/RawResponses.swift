@@ -6,13 +6,17 @@ package import Regions
 package func respond(
     to request: RawRequest, with outcomes: [RawOutcome], served: Served? = nil, requestID: Bytes
 ) -> Response {
-    var response = respond(to: request, with: outcomes, requestID: requestID)
-    response.servedBy = served.map { ServedBy(store: $0.store, role: $0.stamp.role) }
+    var response = respond(to: request, with: outcomes, served?.stamp, requestID: requestID)
+    guard let served else { return response }
+    response.servedBy = ServedBy(store: served.store, role: served.stamp.role)
+    guard request.rule != nil else { return response }
+    response.set(.readVersion, String(served.stamp.version))
+    if let age = served.stamp.ageMilliseconds { response.set(.staleness, String(age)) }
     return response
 }
 
 private func respond(
-    to request: RawRequest, with outcomes: [RawOutcome], requestID: Bytes
+    to request: RawRequest, with outcomes: [RawOutcome], _ stamp: ReplicaStamp?, requestID: Bytes
 ) -> Response {
     invariant(outcomes.count == request.commands.count, "one outcome for each command")
     let answer = request.answer
@@ -20,11 +24,11 @@ private func respond(
     case .value(let preconditions):
         return valueResponse(outcomes[0], preconditions, requestID: requestID)
     case .json(let item):
-        return itemResponse(outcomes[0], item, answer, requestID: requestID)
+        return itemResponse(outcomes[0], item, answer, stamp, requestID: requestID)
     case .ndjson(let item):
         return linesResponse(outcomes[0], item, answer, requestID: requestID)
     case .batch(let items):
-        return batchResponse(outcomes, items, answer, requestID: requestID)
+        return batchResponse(outcomes, items, answer, stamp, requestID: requestID)
     }
 }
 
@@ -58,7 +62,8 @@ private func valueResponse(
 }
 
 private func itemResponse(
-    _ outcome: RawOutcome, _ item: RawItem, _ answer: RawAnswer, requestID: Bytes
+    _ outcome: RawOutcome, _ item: RawItem, _ answer: RawAnswer, _ stamp: ReplicaStamp?,
+    requestID: Bytes
 ) -> Response {
     if let problem = problem(of: outcome) { return Response(problem, requestID: requestID) }
     var status = 200
@@ -69,6 +74,7 @@ private func itemResponse(
         ) { json in
             json.beginObject()
             writeMembers(of: outcome, item, forcesBase64: answer.forcesBase64, to: &json)
+            json.write(stamp)
             json.endObject()
         }
         response.entityTag = fingerprint
@@ -79,6 +85,7 @@ private func itemResponse(
     ) { json in
         json.beginObject()
         writeMembers(of: outcome, item, forcesBase64: answer.forcesBase64, to: &json)
+        json.write(stamp)
         json.endObject()
     }
     if case .page = item { response.set(.vary, Response.CommonValues.accept) }
@@ -120,7 +127,8 @@ private func linesResponse(
 }
 
 private func batchResponse(
-    _ outcomes: [RawOutcome], _ items: [RawItem], _ answer: RawAnswer, requestID: Bytes
+    _ outcomes: [RawOutcome], _ items: [RawItem], _ answer: RawAnswer, _ stamp: ReplicaStamp?,
+    requestID: Bytes
 ) -> Response {
     let capacity = min(outcomes.reduce(64) { $0 + estimatedBytes($1) }, Limits.batchAnswerBytes)
     return .json(pretty: answer.isPretty, requestID: requestID, capacity: capacity) { json in
@@ -135,6 +143,7 @@ private func batchResponse(
         }
         json.endArray()
         json.member("failed", batch.failed)
+        json.write(stamp)
         json.endObject()
     }
 }
@@ -284,6 +293,15 @@ private func writeMembers(
         json.member("dry_run", isDryRun)
     default:
         invariant(false, "an outcome \(outcome) for \(item)")
+    }
+}
+
+extension JSONWriter {
+    /// What the answer rests on, if it was asked for or is a write.
+    fileprivate mutating func write(_ stamp: ReplicaStamp?) {
+        guard let stamp, stamp.version > 0 else { return }
+        member("version", String(stamp.version))
+        if let age = stamp.ageMilliseconds { member("staleness_ms", UInt64(age)) }
     }
 }
 

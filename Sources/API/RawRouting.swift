@@ -10,6 +10,7 @@ extension Router {
         let preconditions = try Self.preconditions(route, request)
         try Self.refuseCodings(request)
         let fields = try Fields(query: query, allowed: Self.parameters(route, request.method))
+        try route.checkTakesRule(fields, request.method)
         var raw =
             switch route {
             case .rawValue: try value(request, fields, tail, preconditions)
@@ -25,6 +26,13 @@ extension Router {
                 .invalidArgument, .encoding, "Must be base64; leave it out to get text as text.")
         }
         raw.answer.forcesBase64 = encoding ?? false
+        try raw.checkTakesRule(fields)
+        raw.rule = try fields.readRule()
+        raw.timeout = try fields.timeout()
+        guard raw.timeout == nil || request.headers[.requestTimeout] == nil else {
+            throw fields.mistake(
+                .invalidArgument, .timeout, "Give timeout_ms or Request-Timeout, not both.")
+        }
         return raw
     }
 
@@ -68,6 +76,11 @@ extension Router {
     }
 
     private static func parameters(_ route: Route, _ method: Method) -> FieldNames {
+        // Those of reads are known everywhere, so that a write can say why it does not take them.
+        ownParameters(route, method).union(Fields.ruleNames).union(FieldNames(.timeout))
+    }
+
+    private static func ownParameters(_ route: Route, _ method: Method) -> FieldNames {
         let shown = FieldNames(.pretty, .encoding)
         switch (route, method) {
         case (.rawValue, .put):

@@ -32,9 +32,11 @@ package enum ResponseHeaderName: String, CaseIterable, Hashable, Sendable {
     case contentTypeOptions = "x-content-type-options"
     case entityTag = "etag"
     case expiresAt = "martlet-expires-at"
+    case readVersion = "martlet-read-version"
     case requestID = "martlet-request-id"
     case retryAfter = "retry-after"
     case servedBy = "martlet-served-by"
+    case staleness = "martlet-staleness-ms"
     case vary
     case version = "martlet-version"
 

@@ -44,6 +44,7 @@ package struct Router: Sendable {
                         + "Leave it out; If-None-Match: * or If-Match make a retry safe.")
             }
             let operation = try operation(route, request, tail: tail, query: query)
+            if case .raw(let raw) = operation, let asked = raw.timeout { timeout = asked }
             return Routed(
                 route: route, requestID: requestID, timeout: timeout, result: .success(operation))
         } catch {

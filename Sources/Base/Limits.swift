@@ -177,6 +177,14 @@ package enum Limits {
     /// Between two times that a store whose disk is full offers the lead to another one, which may
     /// be as full.
     package static let leadOfferPause = Duration.seconds(30)
+    /// From the moment at which a node that ends says so in /readyz until it lets another lead:
+    /// those who ask it once a second, and send requests here, have heard of it then.
+    package static let unreadyNotice = Duration.seconds(2)
+    /// How old a stale read may be if it does not say, and the most that it can say.
+    package static let stalenessSecondsDefault: UInt64 = 10
+    package static let stalenessSecondsMax: UInt64 = 3_600
+    /// Stores that a read is sent to after the first: more would follow a leadership that wanders.
+    package static let readDetours = 3
     /// Between two tries, if nobody is heard to lead.
     package static let leaderRetry = Duration.milliseconds(50)
     /// Requests of other stores that a leader has in hand; each store bounds its own by what its

@@ -16,9 +16,11 @@ extension ResponseHeaderName {
         case .contentTypeOptions: "x-content-type-options"
         case .entityTag: "etag"
         case .expiresAt: "martlet-expires-at"
+        case .readVersion: "martlet-read-version"
         case .requestID: "martlet-request-id"
         case .retryAfter: "retry-after"
         case .servedBy: "martlet-served-by"
+        case .staleness: "martlet-staleness-ms"
         case .vary: "vary"
         case .version: "martlet-version"
         }
@@ -28,7 +30,7 @@ extension ResponseHeaderName {
     /// it would only churn.
     var isUnique: Bool {
         switch self {
-        case .entityTag, .expiresAt, .requestID, .version: true
+        case .entityTag, .expiresAt, .readVersion, .requestID, .staleness, .version: true
         default: false
         }
     }

@@ -43,6 +43,8 @@ package struct Envelope: Sendable {
         case leader(LeaderPlace)
         /// Likewise, once: this store has everything that was committed when it started.
         case caughtUp
+        /// Likewise: this store was told to lead no more.
+        case drained
         /// From that shard to those of other cores: whether they may read from the store that all
         /// cores share without asking, because the group is one replica, or whether they pass reads
         /// on. Each has a higher number than the one before it.
@@ -78,11 +80,16 @@ package struct RegionRequest: Sendable {
     /// Nobody waits for the reply after that; between stores it travels as the time that is left.
     package var deadline: Instant
     package var commands: [RawCommand]
+    /// Of reads; nil: linearizable, by the leader, and nobody asks of which version.
+    package var rule: ReadRule?
 
-    package init(number: Number, deadline: Instant, commands: [RawCommand]) {
+    package init(
+        number: Number, deadline: Instant, commands: [RawCommand], rule: ReadRule? = nil
+    ) {
         self.number = number
         self.deadline = deadline
         self.commands = commands
+        self.rule = rule
     }
 }
 

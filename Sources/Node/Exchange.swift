@@ -28,6 +28,11 @@ struct RawExchange: Sendable {
     var target: UnitAddress?
     /// Since when it has looked for a leader; nil if it has not.
     var leaderlessSince: Instant?
+    /// Of its reads; rises with what they have seen, so that none sees an older state than the one
+    /// before it, whoever answers it.
+    var rule: ReadRule?
+    /// How often a read was sent to another store than it would be by itself.
+    var detours = 0
     /// The commands that go out in the next turn; nil while some are under way.
     var deferredRun: [RawCommand]?
     /// Every command has its outcome, and the answer is written in a later turn.
@@ -46,8 +51,16 @@ struct RawExchange: Sendable {
     ) {
         self.context = context
         self.request = request
+        rule = request.rule
         self.batch = batch
         self.deadline = deadline
+    }
+
+    mutating func note(_ stamp: ReplicaStamp, of store: StoreID) {
+        var stamp = stamp
+        stamp.version = max(stamp.version, served?.stamp.version ?? 0)
+        if let seen = rule?.minVersion { rule?.minVersion = max(seen, stamp.version) }
+        served = Served(stamp, store: store)
     }
 
     mutating func sent(_ run: [RawCommand], to target: UnitAddress) {

@@ -50,6 +50,10 @@ extension Gateway {
             HealthCheck(
                 name: "accepting_requests", isPassing: !isStopping,
                 detail: isStopping ? "the node is draining and will stop" : "yes"),
+            HealthCheck(
+                name: "not_drained", isPassing: !isDrained,
+                detail: isDrained
+                    ? "this store was drained and leads no more; a restart ends that" : "yes"),
             HealthCheck(name: "caught_up", isPassing: hasCaughtUp, detail: progress),
             HealthCheck(
                 name: "leader_known", isPassing: leader != .unknown && removal == nil,

@@ -18,7 +18,7 @@ extension Gateway {
         into effects: inout Effects
     ) {
         let name = exchange.context.exchange
-        let deadline = exchange.deadline
+        let (deadline, rule) = (exchange.deadline, exchange.rule)
         let isDeferred = turnWeight >= turnWeightLimit
         exchange.leaderlessSince = nil
         exchange.target = nil
@@ -30,7 +30,7 @@ extension Gateway {
             deferred.append(handle)
             deferredAt = now.instant
         } else {
-            send(run, of: handle, until: deadline, into: &effects)
+            send(run, by: rule, of: handle, until: deadline, into: &effects)
         }
     }
 
@@ -77,7 +77,8 @@ extension Gateway {
             guard let run = exchanges[handle]?.deferredRun.take(),
                 let deadline = exchanges[handle]?.deadline
             else { continue }
-            send(run, of: handle, until: deadline, into: &effects)
+            let rule = exchanges[handle]?.rule
+            send(run, by: rule, of: handle, until: deadline, into: &effects)
         }
     }
 }

@@ -43,6 +43,8 @@ package struct Gateway: ~Copyable {
     /// Why this store is no member any more; nil while nobody has said so.
     var removal: String?
     var isStopping = false
+    /// Until it is started again.
+    var isDrained = false
     /// Whether this store has what was committed when it started.
     var hasCaughtUp = false
     package internal(set) var counters = GatewayCounters()
@@ -101,9 +103,11 @@ package struct Gateway: ~Copyable {
         case .received(let envelope):
             switch envelope.body {
             case .reply(let reply):
+                if envelope.from.store != nil { count(reply) }
                 received(reply, from: envelope.from.store, at: now, into: &effects)
             case .leader(let place): follow(place, at: now, into: &effects)
             case .caughtUp: hasCaughtUp = true
+            case .drained: isDrained = true
             default: invariant(false, "a gateway is sent replies, and who leads")
             }
         case .refused(let exchange, let request, let problem):
@@ -202,27 +206,31 @@ package struct Gateway: ~Copyable {
             RawExchange(context: context, request: request, batch: batch, deadline: deadline))
         places[context.exchange] = .raw(handle)
         noteDeadline(deadline)
-        send(run, of: handle, until: deadline, into: &effects)
+        send(run, by: request.rule, of: handle, until: deadline, into: &effects)
     }
 
     mutating func send(
-        _ run: [RawCommand], of handle: RawExchange.Handle, until deadline: Instant,
-        into effects: inout Effects
+        _ run: [RawCommand], by rule: ReadRule?, of handle: RawExchange.Handle,
+        until deadline: Instant, into effects: inout Effects
     ) {
-        let target = owner(of: run)
+        let rule = run[0].isWrite ? nil : rule
+        let target = owner(of: run, rule)
         exchanges[handle]?.sent(run, to: target)
         if run.count > 1 { turnWeight += BatchCoordinator.weight(of: run) }
-        let request = RegionRequest(number: handle.number, deadline: deadline, commands: run)
+        let request = RegionRequest(
+            number: handle.number, deadline: deadline, commands: run, rule: rule)
         effects.append(.send(Envelope(from: address, to: target, body: .request(request))))
     }
 
     /// Writes are ordered in one place. A read needs none: what was acknowledged before it began is
     /// in the store that all cores read from, so it stays on the core that has its connection.
-    private func owner(of run: [RawCommand]) -> UnitAddress {
+    /// With a rule the replica has to say what it has, so the shard that has it is asked.
+    private func owner(of run: [RawCommand], _ rule: ReadRule?) -> UnitAddress {
+        if let rule, rule.replica != .leader { return shard }
         if case .store(let store) = leader {
             return UnitAddress(core: 0, unit: .shard, store: store)
         }
-        return run[0].isWrite ? shard : UnitAddress(core: address.core, unit: .shard)
+        return run[0].isWrite || rule != nil ? shard : UnitAddress(core: address.core, unit: .shard)
     }
 
     // Hot path: taken out and, if the batch goes on, put back under a new name, so that nothing is
@@ -232,15 +240,15 @@ package struct Gateway: ~Copyable {
         into effects: inout Effects
     ) {
         let handle = RawExchange.Handle(number: reply.number)
-        if case .refused(.noLeader)? = reply.outcomes.first,
-            parks(reply, handle, from: store, at: now)
+        if case .refused(let refusal)? = reply.outcomes.first,
+            movesOn(refusal, reply, handle, from: store, at: now, into: &effects)
         {
             return
         }
         // nil: the request has been answered already, or is with another store by now.
         guard exchanges[handle]?.target?.store == store, var exchange = exchanges.remove(handle)
         else { return }
-        if let stamp = reply.stamp { exchange.served = Served(stamp, store: store ?? facts.store) }
+        if let stamp = reply.stamp { exchange.note(stamp, of: store ?? facts.store) }
         turnWeight += exchange.batch.received(reply.outcomes)
         if exchange.isExpired { exchange.batch.abandon(.deadlineExceeded) }
         if endsRequest { exchange.batch.abandon(.noLeader) }
@@ -353,6 +361,7 @@ package struct Gateway: ~Copyable {
         effects.append(.send(Envelope(from: address, to: target, body: body)))
         // The answer of another store may never come.
         if target.store != nil {
+            counters.forwarded[.expired, default: 0] += 1
             answerUnknown(handle, reads: .deadlineExceeded, at: now, into: &effects)
         }
     }

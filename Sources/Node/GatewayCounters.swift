@@ -29,6 +29,21 @@ package struct GatewayCounters: Sendable {
     private var responseSize = Histogram(.size)
     /// Requests whose client left before the answer.
     var cancelled: UInt64 = 0
+    /// What became of a run that was sent to another store. The raw values are frozen: dashboards
+    /// name them.
+    enum Forwarding: String, CaseIterable, Hashable, Sendable {
+        case answered
+        /// It took none of it.
+        case refused
+        /// Its connection broke before it had answered.
+        case lost
+        /// The time of the request was over first.
+        case expired
+    }
+
+    var forwarded: [Forwarding: UInt64] = [:]
+    /// Runs that nobody took, and that wait for a leader.
+    var leaderWaits: UInt64 = 0
     /// Reads that were done and refused, because too much waited to be answered.
     var answersRefused: UInt64 = 0
 
@@ -64,6 +79,10 @@ package struct GatewayCounters: Sendable {
         scrape.add(.httpRequestSize, requestSize)
         scrape.add(.httpResponseSize, responseSize)
         scrape.add(.requestsCancelled, cancelled)
+        scrape.add(.leaderWaits, leaderWaits)
+        for result in Forwarding.allCases {
+            scrape.add(.forwarded, forwarded[result] ?? 0, [result.rawValue])
+        }
         scrape.add(.overloaded, answersRefused, [Refusal.Resource.largeAnswers.label])
     }
 }

@@ -7,6 +7,12 @@ internal import Base
 internal import Regions
 
 package enum Mutation: String, CaseIterable, Hashable, Sendable {
+    /// A stale read is answered from whatever is there.
+    case staleReadsHaveNoBound
+    /// A leader reads under its lease though others may have applied more.
+    case leaderReadsBehind
+    /// A read does not wait for the version that it names.
+    case ignoresMinVersion
     /// The answer leaves when the write is decided, not when it is durable.
     case answeredBeforeDurable
     /// Conditional writes take their latch shared.
@@ -65,7 +71,14 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     case failedConditionIsNotAsked
 
     /// Whether it shows only where others can lead.
-    package var isOfCluster: Bool { self == .failedConditionIsNotAsked }
+    package var isOfCluster: Bool {
+        switch self {
+        case .failedConditionIsNotAsked, .staleReadsHaveNoBound, .ignoresMinVersion,
+            .leaderReadsBehind:
+            true
+        default: false
+        }
+    }
 
     /// Of the catalogue; nil: it has none like it.
     package var row: Int? {

@@ -31,9 +31,13 @@ extension Shard {
     mutating func caughtUp(into effects: inout Effects) {
         guard catchUp != .done else { return }
         catchUp = .done
+        tellGateways(.caughtUp, into: &effects)
+    }
+
+    func tellGateways(_ body: Envelope.Body, into effects: inout Effects) {
         for core in 0..<settings.cores {
             let gateway = UnitAddress(core: core, unit: .gateway)
-            effects.append(.send(Envelope(from: address, to: gateway, body: .caughtUp)))
+            effects.append(.send(Envelope(from: address, to: gateway, body: body)))
         }
     }
 }

@@ -18,6 +18,7 @@ extension Shard {
     mutating func noteLeader(into effects: inout Effects) {
         let isHasty = settings.mutations.has(.servesTooEarly) && replica?.raft.role == .leader
         isServing = isHasty || replica?.isServing ?? false
+        hasFollowers = replica?.raft.followers.isEmpty == false
         leaseEnd = isHasty ? .distantFuture : replica?.leaseEnd ?? .origin
         if isServing { caughtUp(into: &effects) }
         let place: LeaderPlace =

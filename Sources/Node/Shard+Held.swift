@@ -12,6 +12,9 @@ extension Shard {
         if !reads.isEmpty { return "\(reads.count) reads" }
         if !proposals.isEmpty || !turnBatch.isEmpty { return "writes that are not applied" }
         if !indexReads.isEmpty { return "\(indexReads.count) reads that wait for an index" }
+        if waitingForData.contains(where: { requests.contains($0.handle) }) {
+            return "reads that wait for the data"
+        }
         if changeUnderWay != nil { return "a change of the group" }
         if !ranges.isIdle { return "a closed range" }
         if !latches.areFree { return "a latch" }

@@ -4,9 +4,15 @@ internal import Base
 internal import Raft
 internal import Regions
 
+struct IndexedRead: Sendable {
+    var handle: PendingRequest.Handle
+    var request: RegionRequest
+    var cameAt: Instant
+}
+
 struct IndexReads: Sendable {
     enum Waiting: Sendable {
-        case request(PendingRequest.Handle, RegionRequest)
+        case request(IndexedRead)
         /// A write whose condition failed.
         case unwritten(WriteTask.Handle)
     }
@@ -52,7 +58,8 @@ struct IndexReads: Sendable {
 
 extension Shard {
     mutating func beginWithoutLease(
-        _ request: RegionRequest, from requester: UnitAddress, into effects: inout Effects
+        _ request: RegionRequest, from requester: UnitAddress, at now: Now,
+        into effects: inout Effects
     ) {
         guard let replica else {
             passOn(.request(request), from: requester, into: &effects)
@@ -72,7 +79,8 @@ extension Shard {
             return
         }
         let handle = insert(request, from: requester)
-        indexReads.add(.request(handle, request))
+        indexReads.add(
+            .request(IndexedRead(handle: handle, request: request, cameAt: now.instant)))
     }
 
     mutating func askForIndex(at now: Now, into effects: inout Effects) {
@@ -84,12 +92,24 @@ extension Shard {
         guard id != .catchUp else { return caughtUp(into: &effects) }
         for waiting in indexReads.take(id) {
             switch waiting {
-            case .request(let handle, let request) where requests.contains(handle):
-                read(request, handle, isCold: false, at: now, into: &effects)
+            case .request(let waiting) where requests.contains(waiting.handle):
+                readIndexed(waiting, at: now, into: &effects)
             case .request: break
             case .unwritten(let write): confirmed(write, at: now, into: &effects)
             }
         }
+    }
+
+    private mutating func readIndexed(
+        _ waiting: IndexedRead, at now: Now, into effects: inout Effects
+    ) {
+        guard let rule = waiting.request.rule else {
+            counters.indexReads += 1
+            read(waiting.request, waiting.handle, isCold: false, at: now, into: &effects)
+            return
+        }
+        replica?.wasCurrent(at: waiting.cameAt)
+        readIndexed(waiting, by: rule, at: now, into: &effects)
     }
 
     mutating func refuseIndexed(
@@ -101,6 +121,8 @@ extension Shard {
 
     mutating func refuseAllIndexed(at now: Now, into effects: inout Effects) {
         refuse(indexReads.takeAll(), .noLeader, at: now, into: &effects)
+        for waiting in waitingForData { refuse(waiting, .noLeader, into: &effects) }
+        waitingForData = []
     }
 
     private mutating func refuse(
@@ -109,13 +131,19 @@ extension Shard {
     ) {
         for waiting in reads {
             switch waiting {
-            case .request(let handle, let request):
-                for (index, command) in request.commands.enumerated() {
-                    let place = CommandPlace(request: handle, index: index)
-                    complete(place, refuse(command, refusal), into: &effects)
-                }
+            case .request(let waiting): refuse(waiting, refusal, into: &effects)
             case .unwritten(let write): abandon(write, refusal, at: now, into: &effects)
             }
+        }
+    }
+
+    mutating func refuse(
+        _ waiting: IndexedRead, _ given: Refusal, into effects: inout Effects
+    ) {
+        let refusal = given == .noLeader ? reason(waiting, orElse: given) : given
+        for (index, command) in waiting.request.commands.enumerated() {
+            let place = CommandPlace(request: waiting.handle, index: index)
+            complete(place, refuse(command, refusal), into: &effects)
         }
     }
 }

@@ -48,6 +48,7 @@ extension Shard {
         made.removeAll(keepingCapacity: true)
         swap(&made, &replicaEffects)
         noteLeader(into: &effects)
+        if !waitingForData.isEmpty { goOnWithData(at: now, into: &effects) }
     }
 
     private mutating func execute(
@@ -55,7 +56,9 @@ extension Shard {
     ) {
         switch effect {
         case .append(let append): effects.append(.append(append))
-        case .apply(let apply): effects.append(.apply(apply))
+        case .apply(let apply):
+            if !proposals.isEmpty { commits.append((apply.through, now.instant)) }
+            effects.append(.apply(apply))
         case .compact(let base):
             guard let group = replica?.group else { return }
             effects.append(.compact(group, base))
@@ -106,7 +109,13 @@ extension Shard {
         if refusal == nil {
             counters.proposalDuration.observe(from: proposal.proposedAt, to: now.instant)
         }
-        finish(proposal, refusal, at: now, into: &effects)
+        let version = if case .applied(let index) = fate { index } else { 0 as LogIndex }
+        while let first = commits.first, first.through < version { commits.removeFirst() }
+        if version > 0, let committed = commits.first {
+            counters.commitDuration.observe(from: proposal.proposedAt, to: committed.at)
+        }
+        if proposals.isEmpty { commits.removeAll(keepingCapacity: true) }
+        finish(proposal, refusal, version: version, at: now, into: &effects)
         if settings.mutations.has(.firstCompletionForAll) {
             for proposal in proposals.handles.compactMap({ proposals[$0] }) {
                 for task in proposal.writes.compactMap({ writes[$0] }) {
@@ -117,12 +126,15 @@ extension Shard {
     }
 
     private mutating func finish(
-        _ proposal: TurnProposal, _ refusal: Refusal?, at now: Now, into effects: inout Effects
+        _ proposal: TurnProposal, _ refusal: Refusal?, version: LogIndex = 0, at now: Now,
+        into effects: inout Effects
     ) {
         for write in proposal.writes {
             guard let task = writes[write], let decided = task.outcome else { continue }
             let outcome = refusal.map { .refused($0) } ?? decided
             counters.count(task.command, outcome)
+            // They are applied in the order of the log, so that it only rises.
+            if version > 0 { requests[task.place.request]?.version = version }
             if !settings.mutations.has(.answeredBeforeDurable) {
                 complete(task.place, outcome, into: &effects)
             }
@@ -145,7 +157,7 @@ extension Shard {
     mutating func fail(_ error: StorageError, at now: Now, into effects: inout Effects) {
         guard failure == nil else { return }
         if settings.mutations.has(.failureIsSuccess) {
-            for handle in proposals.handles { settle(handle, .applied, at: now, into: &effects) }
+            for handle in proposals.handles { settle(handle, .applied(0), at: now, into: &effects) }
         }
         failure = error
         refuseAllIndexed(at: now, into: &effects)

@@ -32,10 +32,15 @@ extension Shard {
         reads request: RegionRequest, from requester: UnitAddress, at now: Now,
         into effects: inout Effects
     ) {
-        guard now.instant < leaseEnd else {
-            beginWithoutLease(request, from: requester, into: &effects)
+        if let rule = request.rule {
+            begin(request, by: rule, from: requester, at: now, into: &effects)
             return
         }
+        guard now.instant < leaseEnd, isCurrent else {
+            beginWithoutLease(request, from: requester, at: now, into: &effects)
+            return
+        }
+        counters.leaseReads += 1
         if request.commands.count == 1, let outcome = readInline(request.commands[0], at: now) {
             reply(request.number, [outcome], to: requester, into: &effects)
             return
@@ -45,13 +50,23 @@ extension Shard {
             request, insert(request, from: requester), isCold: isCold, at: now, into: &effects)
     }
 
+    /// Whether nobody can have seen what the data here lacks. The lease alone is not enough.
+    /// History: (1) a follower hears that an entry is committed, applies it and shows it to a
+    /// client, (2) the leader, whose disk was slower, has not applied it and shows what was there
+    /// before.
+    var isCurrent: Bool {
+        !hasFollowers || replica?.isCurrent != false || settings.mutations.has(.leaderReadsBehind)
+    }
+
     /// What is here now is what a read is to find.
-    /// - Parameter isCold: memory was asked in vain.
+    /// - Parameters:
+    ///   - given: what to read, if that is settled.
+    ///   - isCold: memory was asked in vain.
     mutating func read(
-        _ request: RegionRequest, _ handle: PendingRequest.Handle, isCold: Bool, at now: Now,
-        into effects: inout Effects
+        _ request: RegionRequest, _ handle: PendingRequest.Handle,
+        of given: (any EngineView)? = nil, isCold: Bool, at now: Now, into effects: inout Effects
     ) {
-        var view: (any EngineView)?
+        var view = given
         for (index, command) in request.commands.enumerated() {
             let place = CommandPlace(request: handle, index: index)
             if !isCold, let outcome = readInline(command, of: view, at: now) {

@@ -39,8 +39,14 @@ package struct Shard: ~Copyable {
     var isServing = false
     /// Until when a read may be answered without asking anyone.
     var leaseEnd = Instant.origin
+    /// Whether it leads others, who may have applied what this one has not.
+    var hasFollowers = false
     var readers: ReaderShards
     var indexReads = IndexReads()
+    /// Those that wait until a snapshot has taken the data's place.
+    var waitingForData: [IndexedRead] = []
+    /// Which of its followers a leader named last to somebody who wants one.
+    var lastFollower = 0
     var catchUp = CatchUp.behind
     var changeUnderWay: ChangeUnderWay?
     /// In this leadership a follower needed a snapshot, which may be on its way.
@@ -58,6 +64,9 @@ package struct Shard: ~Copyable {
     var readBytes = 0
     /// Proposed, and not yet settled.
     var proposals = Slab<TurnProposal>()
+    /// When entries were committed that are on their way into the data, while anyone here waits
+    /// for one.
+    var commits: Deque<(through: LogIndex, at: Instant)> = []
     var unappliedBytes = 0
 
     var disk: DiskGuard?
@@ -162,7 +171,7 @@ package struct Shard: ~Copyable {
         case .servingSeen(let number):
             readers.saw(number, core: envelope.from.core)
             goOnWithChange(at: now, into: &effects)
-        case .reply, .leader, .caughtUp:
+        case .reply, .leader, .caughtUp, .drained:
             invariant(false, "a shard is sent nothing that is a gateway's")
         }
     }
@@ -171,12 +180,15 @@ package struct Shard: ~Copyable {
 
     func reply(
         _ number: RegionRequest.Number, _ outcomes: [RawOutcome], to requester: UnitAddress,
-        into effects: inout Effects
+        version: LogIndex = 0, ageMilliseconds: UInt32? = nil, into effects: inout Effects
     ) {
         let isRefused = outcomes.allSatisfy { if case .refused = $0 { true } else { false } }
         let reply = RegionReply(
             number: number, outcomes: outcomes,
-            stamp: isRefused ? nil : ReplicaStamp(role: servingRole))
+            stamp: isRefused
+                ? nil
+                : ReplicaStamp(
+                    role: servingRole, version: version, ageMilliseconds: ageMilliseconds))
         effects.append(.send(Envelope(from: address, to: requester, body: .reply(reply))))
     }
 
@@ -208,7 +220,9 @@ package struct Shard: ~Copyable {
             }
             return outcome
         }
-        reply(request.number, outcomes, to: request.requester, into: &effects)
+        reply(
+            request.number, outcomes, to: request.requester, version: request.version,
+            ageMilliseconds: request.ageMilliseconds, into: &effects)
     }
 
     /// Replies at once with what is known of a request whose time is over.
@@ -231,7 +245,7 @@ package struct Shard: ~Copyable {
                 effects.append(.stopRead(read.number))
                 outcomes.append(.refused(.deadlineExceeded))
             case .writing(let write): outcomes.append(giveUp(write, into: &effects))
-            case .begun: outcomes.append(.refused(.deadlineExceeded))
+            case .begun: outcomes.append(.refused(reasonToWait(request)))
             }
         }
         reply(number, outcomes, to: requester, into: &effects)
@@ -287,6 +301,10 @@ struct PendingRequest: Sendable {
     var deadline: Instant
     var commands: [CommandState]
     var missing: Int
+    var rule: ReadRule?
+    /// What its outcomes rest on, as far as they are there.
+    var version: LogIndex = 0
+    var ageMilliseconds: UInt32?
 
     init(_ request: RegionRequest, from requester: UnitAddress) {
         self.requester = requester
@@ -294,6 +312,7 @@ struct PendingRequest: Sendable {
         deadline = request.deadline
         commands = Array(repeating: .begun, count: request.commands.count)
         missing = request.commands.count
+        rule = request.rule
     }
 }
 

@@ -20,6 +20,12 @@ package struct ShardCounters: Sendable {
         repeating: 0, count: Operation.allCases.count * Result.allCases.count)
     /// Reads that memory could not answer.
     package var readsCold: UInt64 = 0
+    /// Requests of reads: under the leader's lease; by an index that the leader was asked for; by
+    /// what a replica had; and those that were refused because that was too old.
+    package var leaseReads: UInt64 = 0
+    package var indexReads: UInt64 = 0
+    package var staleReads: UInt64 = 0
+    package var staleRefusals: UInt64 = 0
     /// Writes that had to wait for another write of their key.
     package var latchWaits: UInt64 = 0
     /// Times that the replica here learnt of another leader, or of none.
@@ -28,6 +34,8 @@ package struct ShardCounters: Sendable {
     package var leadsOffered: UInt64 = 0
     /// From a proposal until it was applied.
     package var proposalDuration = Histogram(.syncDuration)
+    /// From a proposal until it was committed.
+    package var commitDuration = Histogram(.syncDuration)
     package var proposalWrites = Histogram(.count)
     /// Reads that the store could not answer: the device failed, or bytes are corrupt.
     package var readErrors: UInt64 = 0

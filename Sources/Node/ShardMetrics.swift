@@ -32,10 +32,20 @@ extension Shard {
         }
         scrape.add(.leaderChanges, counters.leaderChanges)
         scrape.add(.leadsOffered, counters.leadsOffered)
+        scrape.add(.raftReads, counters.leaseReads, ["lease"])
+        scrape.add(.raftReads, counters.indexReads, ["index"])
+        scrape.add(.raftReads, counters.staleReads, ["stale"])
+        scrape.add(.staleReadsRefused, counters.staleRefusals)
         scrape.add(.proposalDuration, counters.proposalDuration)
+        scrape.add(.commitDuration, counters.commitDuration)
         scrape.add(.proposalWrites, counters.proposalWrites)
         guard let replica else { return }
         let trail = replica.raft.trail
+        scrape.add(.raftTerm, replica.raft.term)
+        for follower in replica.raft.followers {
+            let lag = trail.lastIndex - min(follower.match, trail.lastIndex)
+            scrape.add(.logLag, lag, ["\(follower.id.store)"])
+        }
         scrape.add(.logEntries, trail.lastIndex - trail.base.index)
         scrape.add(.unappliedEntries, trail.lastIndex - replica.applied)
     }

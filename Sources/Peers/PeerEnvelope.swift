@@ -37,7 +37,7 @@ package struct PeerEnvelope: Sendable {
         case .reply(let reply): own = .reply(reply)
         case .expire(let number): own = .expire(number)
         case .raft(let message): own = .raft(message)
-        case .leader, .caughtUp, .serving, .servingSeen: return nil
+        case .leader, .caughtUp, .drained, .serving, .servingSeen: return nil
         }
         self.init(core: core, body: own)
     }
@@ -69,6 +69,7 @@ package struct PeerEnvelope: Sendable {
                 for command in request.commands {
                     RawCommandRecord.append(command, 3, to: &bytes)
                 }
+                if let rule = request.rule { ReadRuleRecord.append(rule, 4, to: &bytes) }
             }
         case .reply(let reply):
             bytes.appendMessage(6) { bytes in
@@ -121,11 +122,13 @@ package struct PeerEnvelope: Sendable {
         let start = reader.offset
         var (number, left) = (0 as UInt64, 0 as UInt64)
         var commands: [RawCommand] = []
+        var rule: ReadRule?
         while let field = try reader.next() {
             switch field.number {
             case 1: number = try reader.varint(field)
             case 2: left = try reader.varint(field)
             case 3: commands.append(try RawCommandRecord.read(reader.message(field)))
+            case 4: rule = try ReadRuleRecord.read(reader.message(field))
             default: try reader.skip(field)
             }
         }
@@ -138,7 +141,7 @@ package struct PeerEnvelope: Sendable {
         let longest = Limits.requestTimeoutMax.wholeNanoseconds
         return RegionRequest(
             number: number, deadline: now + .nanoseconds(Int64(min(left, longest))),
-            commands: commands)
+            commands: commands, rule: rule)
     }
 
     private static func reply(_ reader: WireReader) throws(DecodeError) -> RegionReply {

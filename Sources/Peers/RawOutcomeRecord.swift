@@ -1,5 +1,6 @@
 /// What came of a command, as it travels back to the store that asked; see `peers.proto`.
 internal import Base
+internal import Raft
 internal import Regions
 internal import Storage
 
@@ -82,6 +83,15 @@ enum RawOutcomeRecord {
         case .storageFailed(let reason):
             bytes.appendField(11, varint: 7)
             bytes.appendField(12, bytes: Bytes(reason.utf8))
+        case .replicaTooStale(let reason):
+            bytes.appendField(11, varint: 8)
+            bytes.appendField(12, bytes: Bytes(reason.utf8))
+        case .versionUnknown(let index):
+            bytes.appendField(11, varint: 10)
+            bytes.appendField(18, varint: index)
+        case .notFollower(let elsewhere):
+            bytes.appendField(11, varint: 9)
+            bytes.appendField(17, varint: UInt64(elsewhere?.number ?? 0))
         }
     }
 
@@ -97,6 +107,8 @@ enum RawOutcomeRecord {
         var dryRun = false
         var refusal: UInt64 = 0
         var text = ""
+        var elsewhere: UInt64 = 0
+        var version: LogIndex = 0
         var shortage = SpaceShortage(free: 0, needed: 0, refusesDeletes: false)
     }
 
@@ -122,6 +134,8 @@ enum RawOutcomeRecord {
             case 14: fields.shortage.needed = try reader.varint(field)
             case 15: fields.shortage.refusesDeletes = try reader.bool(field)
             case 16: fields.shortage.unit = try reader.bool(field) ? .files : .bytes
+            case 17: fields.elsewhere = try reader.varint(field)
+            case 18: fields.version = try reader.varint(field)
             default: try reader.skip(field)
             }
         }
@@ -169,6 +183,11 @@ enum RawOutcomeRecord {
         case 5: return .answerTooLarge
         case 6: return .outcomeUnknown(fields.text)
         case 7: return .storageFailed(fields.text)
+        case 8: return .replicaTooStale(fields.text)
+        case 9:
+            let number = UInt32(exactly: fields.elsewhere) ?? 0
+            return .notFollower(elsewhere: number > 0 ? StoreID(number) : nil)
+        case 10: return .versionUnknown(at: fields.version)
         default: throw DecodeError(expected: "a refusal of a known kind", offset: offset)
         }
     }

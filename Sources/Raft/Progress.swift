@@ -34,6 +34,8 @@ package struct Progress: Hashable, Sendable {
     package private(set) var promisedSince = Instant.origin
     /// When it was last heard of, whatever it said.
     package var heardAt: Instant
+    /// The last that came with an answer; one that was overtaken only makes it seem older.
+    package var mark: FollowerMark?
     /// The commit index that it was last told.
     package var toldCommit: LogIndex = 0
     /// What it had when it last answered a heartbeat.

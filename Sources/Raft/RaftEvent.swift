@@ -3,6 +3,7 @@
 /// The host puts the bytes to the entries: a command is proposed by its size, and its bytes stay
 /// with the host under the position that `accepted` tells. Whatever comes or goes as an `Entry` of
 /// (index, term) has its bytes in the message that carried it.
+package import Base
 
 package typealias RaftEffects = [RaftEffect]
 
@@ -49,6 +50,9 @@ package enum RaftEffect: Hashable, Sendable {
     /// Read when everything up to that index is applied.
     case readReady(ReadID, LogIndex)
     case readRefused(ReadID, RaftRefusal)
+    /// Everything that anyone had acknowledged at that moment of this replica's clock is at that
+    /// index or before it.
+    case viewed(LogIndex, asOf: Instant)
     /// This replica leads on. A transfer that works ends with `roleChanged`.
     case transferFailed(to: ReplicaID, RaftRefusal)
     case roleChanged(RoleReport)

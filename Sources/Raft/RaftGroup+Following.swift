@@ -58,18 +58,28 @@ extension RaftGroup {
     }
 
     mutating func follow(
-        _ heartbeat: Heartbeat, of sender: ReplicaID, into effects: inout RaftEffects
+        _ heartbeat: Heartbeat, of sender: ReplicaID, at now: Instant,
+        into effects: inout RaftEffects
     ) {
         // The leader knows that this replica has everything up to there.
         let isThere = !settings.mutations.has(.commitsUnseen)
         let told = isThere ? heartbeat.commit : min(heartbeat.commit, trail.lastIndex)
         setCommit(max(commit, told))
+        if let view = heartbeat.view, view.heard.incarnation == reads.incarnation,
+            view.heard.madeAt <= now
+        {
+            // However long the message was on its way, it left after the mark had come.
+            let isHasty = settings.mutations.has(.datesViewsByArrival)
+            effects.append(.viewed(view.commit, asOf: isHasty ? now : view.heard.madeAt))
+        }
         if heartbeat.asksSleep, commit == trail.lastIndex, reads.isEmpty {
             isAsleep = true
             electionDeadline = nil
         }
+        let mark = FollowerMark(incarnation: reads.incarnation, madeAt: now)
         send(
-            .heartbeatReply(heartbeat.beat, isAsleep: isAsleep), to: sender, into: &effects)
+            .heartbeatReply(heartbeat.beat, isAsleep: isAsleep, mark), to: sender,
+            into: &effects)
     }
 
     /// Takes a snapshot in place of state and log, unless the log has all of it already: an older

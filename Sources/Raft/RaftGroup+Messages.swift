@@ -43,10 +43,11 @@ extension RaftGroup {
         case .append(let append): follow(append, of: message.from, at: now, into: &effects)
         case .appendReply(let reply):
             appendAnswered(reply, by: message.from, at: now, into: &effects)
-        case .heartbeat(let heartbeat): follow(heartbeat, of: message.from, into: &effects)
-        case .heartbeatReply(let beat, let isAsleep):
+        case .heartbeat(let heartbeat):
+            follow(heartbeat, of: message.from, at: now, into: &effects)
+        case .heartbeatReply(let beat, let isAsleep, let mark):
             heartbeatAnswered(
-                beat, by: message.from, isAsleep: isAsleep, at: now, into: &effects)
+                beat, by: message.from, isAsleep: isAsleep, mark, at: now, into: &effects)
         case .snapshot(let snapshot, let beat):
             install(snapshot, beat, of: message.from, at: now, into: &effects)
         case .timeoutNow: takeOver(from: message.from, at: now, into: &effects)

@@ -72,7 +72,7 @@ extension RaftGroup {
         return promised + (isLate ? settings.electionTimeout * 3 : settings.leaseDuration)
     }
 
-    private func isConfirmed(at now: Instant) -> Bool { leaseEnd.map { now < $0 } ?? false }
+    func isConfirmed(at now: Instant) -> Bool { leaseEnd.map { now < $0 } ?? false }
 
     /// This term has committed something: the reads that waited for it begin.
     mutating func beginHeldReads(at now: Instant, into effects: inout RaftEffects) {
@@ -150,7 +150,7 @@ struct FollowerReads: Sendable {
         var since: UInt64
     }
 
-    private let incarnation: UInt64
+    let incarnation: UInt64
     private var number: UInt64 = 0
     private var waiting: [Waiting] = []
     private var isRequestDue = false

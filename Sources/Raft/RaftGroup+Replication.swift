@@ -80,12 +80,18 @@ extension RaftGroup {
         leadership!.isBroadcastDue = false
         leadership!.round += 1
         let beat = Beat(round: leadership!.round, sentAt: now)
+        let isSure =
+            commit >= leadership!.firstIndex && isConfirmed(at: now)
+            || settings.mutations.has(.claimsUnconfirmedViews)
+        if isSure { effects.append(.viewed(commit, asOf: now)) }
         for place in leadership!.followers.indices {
             let isBold = settings.mutations.has(.commitsUnseen)
             let told = isBold ? commit : min(commit, leadership!.followers[place].match)
             leadership!.followers[place].toldCommit = told
+            let heard = isSure ? leadership!.followers[place].mark : nil
             let heartbeat = Heartbeat(
-                commit: told, beat: beat, asksSleep: leadership!.asksSleep)
+                commit: told, beat: beat, asksSleep: leadership!.asksSleep,
+                view: heard.map { LeaderView(commit: commit, heard: $0) })
             send(.heartbeat(heartbeat), to: leadership!.followers[place].id, into: &effects)
         }
         finishConfirmedReads(at: now, into: &effects)
@@ -121,10 +127,11 @@ extension RaftGroup {
     }
 
     mutating func heartbeatAnswered(
-        _ beat: Beat, by follower: ReplicaID, isAsleep: Bool, at now: Instant,
-        into effects: inout RaftEffects
+        _ beat: Beat, by follower: ReplicaID, isAsleep: Bool, _ mark: FollowerMark,
+        at now: Instant, into effects: inout RaftEffects
     ) {
         guard let place = leadership?.place(of: follower) else { return }
+        leadership!.followers[place].mark = mark
         leadership!.followers[place].answered(beat)
         leadership!.followers[place].asleepSince = isAsleep ? beat.round : nil
         if !settings.mutations.has(.neverProbes) {

@@ -25,7 +25,7 @@ package struct RaftMessage: Hashable, Sendable {
         case append(Append)
         case appendReply(AppendReply)
         case heartbeat(Heartbeat)
-        case heartbeatReply(Beat, isAsleep: Bool)
+        case heartbeatReply(Beat, isAsleep: Bool, FollowerMark)
         /// The whole snapshot is there, staged by the host and not yet looked at.
         case snapshot(SnapshotIdentity, Beat)
         /// Campaign at once: the leader hands over.
@@ -112,11 +112,41 @@ package struct Heartbeat: Hashable, Sendable {
     package var beat: Beat
     /// Nothing is left to do: forget the election deadline until something happens.
     package var asksSleep: Bool
+    /// nil while the leader is not sure to lead, or has not heard of the follower.
+    package var view: LeaderView?
 
-    package init(commit: LogIndex, beat: Beat, asksSleep: Bool) {
+    package init(
+        commit: LogIndex, beat: Beat, asksSleep: Bool, view: LeaderView? = nil
+    ) {
         self.commit = commit
         self.beat = beat
         self.asksSleep = asksSleep
+        self.view = view
+    }
+}
+
+/// A follower's place in its own time. The leader gives it back as it came; only the follower that
+/// made it knows the clock that it is from. The incarnation is drawn anew at each start, so that
+/// one from before a restart, whose clock may have been another, is recognised.
+package struct FollowerMark: Hashable, Sendable {
+    package var incarnation: UInt64
+    package var madeAt: Instant
+
+    package init(incarnation: UInt64, madeAt: Instant) {
+        self.incarnation = incarnation
+        self.madeAt = madeAt
+    }
+}
+
+/// What a leader knew that nobody could have followed, after it had heard a follower's mark: so
+/// everything that anyone had acknowledged when the mark was made is in it.
+package struct LeaderView: Hashable, Sendable {
+    package var commit: LogIndex
+    package var heard: FollowerMark
+
+    package init(commit: LogIndex, heard: FollowerMark) {
+        self.commit = commit
+        self.heard = heard
     }
 }
 

@@ -53,6 +53,10 @@ package enum RaftMutation: String, CaseIterable, Hashable, Sendable {
     case leavesBlankOut
     /// A snapshot is taken even if everything in it is there (row 57).
     case installsOldSnapshots
+    /// Tells followers what is committed without being sure that nobody else leads.
+    case claimsUnconfirmedViews
+    /// A follower takes what it is told for news of the moment at which it comes.
+    case datesViewsByArrival
 
     /// Of the catalogue; nil: it has none like it.
     package var row: Int? {
@@ -79,7 +83,9 @@ package enum RaftMutation: String, CaseIterable, Hashable, Sendable {
         case .acceptsWithoutMatch: 22
         case .leavesBlankOut: 27
         case .installsOldSnapshots: 57
-        case .removedNeverCampaigns, .truncatesWhatMatches: nil
+        case .removedNeverCampaigns, .truncatesWhatMatches, .claimsUnconfirmedViews,
+            .datesViewsByArrival:
+            nil
         }
     }
 }

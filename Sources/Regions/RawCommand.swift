@@ -4,6 +4,7 @@
 /// write changes it. Commands name user keys; the rules put the space's prefix before them. The raw
 /// space knows nothing of HTTP: `API` turns requests into these and outcomes into responses.
 package import Base
+package import Raft
 package import Storage
 
 /// A precondition on the value that a key has when its write is ordered (RFC 9110 §13).
@@ -152,6 +153,13 @@ package enum Refusal: Error, Hashable, Sendable {
     case overloaded(resource: Resource)
     /// The group has no leader here that may take the command; nothing was done.
     case noLeader
+    /// The replica here may be older than a read allows, or has not come so far; the text says how
+    /// it stands.
+    case replicaTooStale(String)
+    /// The replica here leads, and the read wants another; the store of one, if there is any.
+    case notFollower(elsewhere: StoreID?)
+    /// A read names a version that no answer can have told: the group is at this one.
+    case versionUnknown(at: LogIndex)
     case deadlineExceeded
     /// More is stored in a range than one request may delete.
     case rangeTooLarge

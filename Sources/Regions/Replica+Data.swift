@@ -43,6 +43,7 @@ extension Replica {
     mutating func settle(through index: LogIndex, into effects: inout [ReplicaEffect]) {
         invariant(index > applied && index <= handedOver, "entries are applied in order")
         applied = index
+        freshness.applied(through: index)
         while let first = reads.first, first.index <= index {
             effects.append(.readReady(first.id))
             reads.removeFirst()
@@ -67,6 +68,6 @@ extension Replica {
 
     func fate(of proposal: Proposal) -> ProposalFate {
         guard let term = raft.trail.term(at: proposal.position.index) else { return .unknown }
-        return term == proposal.position.term ? .applied : .superseded
+        return term == proposal.position.term ? .applied(proposal.position.index) : .superseded
     }
 }

@@ -79,7 +79,7 @@ package struct LogApply: Sendable {
 }
 
 package enum ProposalFate: Hashable, Sendable {
-    case applied
+    case applied(LogIndex)
     /// Certain not to have happened: another entry stands in its place.
     case superseded
     /// A snapshot has taken its place in the log, and does not tell.
@@ -144,6 +144,7 @@ package struct Replica: Sendable {
     var hasStagedFact: Bool
     /// Messages that wait for a write of the log.
     var held: Deque<(after: DurabilityToken, message: PeerMessage)> = []
+    package internal(set) var freshness = Freshness()
     /// The batch that the core is being asked about.
     var proposed: (command: Bytes, batch: WriteBatch)?
     var raftEffects: RaftEffects = []
@@ -190,6 +191,20 @@ package struct Replica: Sendable {
 
     /// Until when the data here is everything that was ever acknowledged, without asking anyone.
     package var leaseEnd: Instant? { isServing ? raft.leaseEnd : nil }
+
+    /// Whether the data can be read: not while a snapshot takes its place.
+    package var isReadable: Bool { snapshotsUnderWay.isEmpty }
+
+    /// Whether the data has everything that is known to be committed.
+    package var isCurrent: Bool { applied >= raft.commit }
+
+    /// Whether the data is what `applied` says, and nothing is on its way there.
+    package var isSettled: Bool { applied == handedOver }
+
+    /// A read index that was asked for then is applied: the data is no older.
+    package mutating func wasCurrent(at moment: Instant) {
+        freshness.learn(applied, asOf: moment, applied: applied)
+    }
 
     /// Whether nothing is under way.
     package var isIdle: Bool {
@@ -263,6 +278,8 @@ package struct Replica: Sendable {
                 reads.append((id, index))
             }
         case .readRefused(let id, let refusal): effects.append(.readRefused(id, refusal))
+        case .viewed(let index, let asOf):
+            freshness.learn(index, asOf: asOf, applied: applied)
         case .transferFailed(let target, let refusal):
             effects.append(.transferFailed(to: target, refusal))
         }

@@ -121,10 +121,17 @@ package final class RunningNode: Sendable {
 
     /// Answers what is in flight, takes nothing new, then closes everything. Requests that take
     /// longer than `grace` are cut off.
-    package func drain(grace: TimeAmount = .seconds(30)) async throws {
+    /// - Parameter notice: for how long everything goes on but that it says it is not ready; only
+    ///   where there are others to go to.
+    package func drain(
+        notice: Duration = .zero, grace: TimeAmount = .seconds(30)
+    ) async throws {
         await failpoints.reachedAside(.drainBegin)
-        try await parts.stores.yield()
+        // First of all, and with all ports open: whoever asks /readyz hears it and sends no more
+        // here, while what comes even so is answered as before.
         for core in parts.cores { core.post([Delivery(to: .gateway, .stopping)]) }
+        if notice > .zero, try await !parts.stores.isAlone() { try await Task.sleep(for: notice) }
+        try await parts.stores.yield()
         for listener in listeners { try await listener.close() }
         await failpoints.reachedAside(.drainQuiet)
         // All at once: a core that waited for another would go on taking requests.

@@ -208,6 +208,13 @@ final class StoreDirectory: @unchecked Sendable {
 // MARK: Before the end
 
 extension StoreDirectory {
+    func isAlone() async throws -> Bool {
+        try await peers.loop.submit {
+            let status = self.switchboard.all.first?.groupStatus
+            return status.map { $0.membership.everyone == [$0.replica] } ?? true
+        }.get()
+    }
+
     /// Lets another store lead, so that nobody has to notice first that this one has gone. Returns
     /// when that is done, cannot be, or takes too long.
     func yield() async throws {

@@ -56,6 +56,8 @@ package struct Call: Sendable {
     /// For an unknown outcome: after this instant it can have no effect that it did not have
     /// before.
     package var settledAt: Instant?
+    package var ask: ReadAsk?
+    package var stamp: ReadStamp?
 
     /// - Parameter endedAt: nil, and no answer, while the client waits.
     package init(
@@ -111,7 +113,8 @@ package struct History: Sendable {
     init(calls: [Call]) { self.calls = calls }
 
     mutating func begin(
-        _ commands: [RawCommand], client: Int, node: Int, scan: Int?, at instant: Instant
+        _ commands: [RawCommand], client: Int, node: Int, scan: Int?, ask: ReadAsk? = nil,
+        at instant: Instant
     ) -> Range<Int> {
         let first = calls.count
         for command in commands {
@@ -120,6 +123,7 @@ package struct History: Sendable {
                 Call(
                     id: calls.count, client: client, request: nextRequest, scan: scan, node: node,
                     command, from: instant, to: nil, nil))
+            calls[calls.count - 1].ask = ask
         }
         nextRequest += 1
         return first..<calls.count
@@ -133,11 +137,15 @@ package struct History: Sendable {
         }
     }
 
+    mutating func note(_ stamp: ReadStamp, of ids: Range<Int>) {
+        for id in ids { calls[id].stamp = stamp }
+    }
+
     mutating func settle(_ id: Int, at instant: Instant) { calls[id].settledAt = instant }
 }
 
 package enum CheckerName: String, CaseIterable, Hashable, Sendable {
-    case linearizability, order, durability
+    case linearizability, order, durability, staleReads
     case atomicity, expiry, scans, counts, answers, bounds, liveness
     case electionSafety, logMatching, leaderCompleteness, stateMachineSafety, replicasEqual
     case monotonicProgress, commitment

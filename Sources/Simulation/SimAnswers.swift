@@ -83,6 +83,14 @@ struct ResponseReader {
         return Array(repeating: answer, count: commands.count)
     }
 
+    /// The version that an answer to one write tells.
+    func version(_ response: Response) throws(UnreadableResponse) -> UInt64? {
+        guard commands.count == 1, commands[0].isWrite, (200...201).contains(response.status) else {
+            return nil
+        }
+        return try members(response).texts["version"].flatMap { UInt64(decimal: $0) }
+    }
+
     private func members(_ response: Response) throws(UnreadableResponse) -> Members {
         do {
             return try JSONValue.read(response.body) { (value) throws(Problem) in
@@ -179,6 +187,7 @@ struct ResponseReader {
             return .conditionFailed(actual: try problem.tag("actual_etag"))
         case .outcomeUnknown: return .unknown(code)
         case .overloaded, .deadlineExceeded, .diskFull, .noLeader, .notReady, .internal,
+            .replicaTooStale, .noFollower,
             .answerTooLarge:
             return .refused(code)
         default: break

@@ -26,9 +26,13 @@ struct SimClients {
         var nextStream: Int32 = 1
         /// The only one that it asks.
         var node: Int?
+        /// The last of its own, and the version that its answer told.
+        var lastWrite: (call: Int, version: UInt64)?
     }
 
     var generator: SeededGenerator
+    /// For what reads ask.
+    var asks: SeededGenerator
     var workload: Workload
     var clients: [Client]
     let count: Int
@@ -36,8 +40,11 @@ struct SimClients {
     /// How often a node has answered each exchange.
     var answerCounts: [ExchangeID: Int] = [:]
 
-    init(shape: Shape, script: [[ScriptStep]]?, generator: SeededGenerator) {
+    init(
+        shape: Shape, script: [[ScriptStep]]?, generator: SeededGenerator, asks: SeededGenerator
+    ) {
         self.generator = generator
+        self.asks = asks
         workload = Workload(shape: shape)
         if let script {
             clients = script.map { Client(script: $0) }

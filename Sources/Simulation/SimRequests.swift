@@ -16,6 +16,7 @@ enum Lane: Hashable, Sendable {
 
 struct RequestWriter {
     var timeout: String?
+    var ask: ReadAsk?
 
     func request(for commands: [RawCommand], lane: Lane, cursor: Bytes?) -> Request {
         var request =
@@ -28,10 +29,10 @@ struct RequestWriter {
     private func single(_ command: RawCommand, lane: Lane, cursor: Bytes?) -> Request {
         switch command {
         case .get(let key):
-            return lane == .bytes
-                ? Request(method: .get, target: path(key))
-                : Request(
-                    method: .get, target: Bytes("/v1/raw/entry?".utf8) + parameter("key", key))
+            let target =
+                lane == .bytes
+                ? path(key, rule) : path("/v1/raw/entry", [parameter("key", key)] + rule)
+            return Request(method: .get, target: target)
         case .put(let put): return lane == .bytes ? bytesPut(put) : jsonPut(put)
         case .delete(let delete):
             var query: [Bytes] = lane == .bytes ? [] : [parameter("key", delete.key)]
@@ -43,11 +44,13 @@ struct RequestWriter {
         case .compareAndSwap: return post("/v1/raw/cas") { object(command, in: &$0, named: false) }
         case .scan(let scan): return self.scan(scan, cursor: cursor)
         case .count(let range):
-            return Request(method: .get, target: path("/v1/raw/count", bounds(range)))
+            return Request(method: .get, target: path("/v1/raw/count", bounds(range) + rule))
         case .deleteRange:
             return post("/v1/raw/delete-range") { object(command, in: &$0, named: false) }
         }
     }
+
+    private var rule: [Bytes] { ask?.parameters ?? [] }
 
     private func bytesPut(_ put: RawPut) -> Request {
         var query: [Bytes] = []
@@ -75,7 +78,7 @@ struct RequestWriter {
             if scan.reverse { query.append(Bytes("reverse=true".utf8)) }
             if scan.keysOnly { query.append(Bytes("keys_only=true".utf8)) }
         }
-        return Request(method: .get, target: path("/v1/raw/scan", query))
+        return Request(method: .get, target: path("/v1/raw/scan", query + rule))
     }
 
     private func batch(_ commands: [RawCommand]) -> Request {

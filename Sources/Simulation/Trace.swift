@@ -207,6 +207,7 @@ struct TraceHash {
         case .serving(let isServing, let number): mix(33, number << 1 | (isServing ? 1 : 0))
         case .servingSeen(let number): mix(34, number)
         case .caughtUp: mix(38)
+        case .drained: mix(39)
         case .leader(.here): mix(35)
         case .leader(.unknown): mix(36)
         case .leader(.store(let store)): mix(37, UInt64(store.number))

@@ -92,7 +92,7 @@ extension RaftMessage {
             case .appendReply(let reply): "\(reply.outcome)"
             case .heartbeat(let heartbeat):
                 "heartbeat \(heartbeat.beat.round), commit \(heartbeat.commit)"
-            case .heartbeatReply(let beat, let isAsleep):
+            case .heartbeatReply(let beat, let isAsleep, _):
                 "heartbeat \(beat.round) heard\(isAsleep ? ", asleep" : "")"
             case .snapshot(let snapshot, _): "snapshot \(snapshot.position)"
             case .timeoutNow: "campaign now"
@@ -118,6 +118,7 @@ extension Envelope {
         case .serving(let isServing, _): return "\(route) serving: \(isServing)"
         case .servingSeen: return "\(route) serving seen"
         case .caughtUp: return "\(route) caught up"
+        case .drained: return "\(route) drained"
         case .leader(let place): return "\(route) leader: \(place)"
         case .raft(let message): return "\(route) \(message.message.shown)"
         }

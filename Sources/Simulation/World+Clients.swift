@@ -47,9 +47,12 @@ extension World {
             let rest = String(1_000 + milliseconds % 1_000).dropFirst()
             writer.timeout = "\(milliseconds / 1_000).\(rest)"
         }
+        if nodes.count > 1, !isVerifier, lane != .batch {
+            writer.ask = clients.drawAsk(for: commands, of: client)
+        }
         let request = writer.request(for: commands, lane: lane, cursor: cursor)
         let calls = history.begin(
-            commands, client: client, node: node.id, scan: scan, at: agenda.now)
+            commands, client: client, node: node.id, scan: scan, ask: writer.ask, at: agenda.now)
         clients.clients[client].waiting = SimClients.Waiting(
             exchange: exchange, node: node.id, calls: calls, commands: commands, lane: lane)
         let core = client % node.cores.count
@@ -81,11 +84,15 @@ extension World {
         let answers: [Answer]
         do throws(UnreadableResponse) {
             answers = try reader.answers(response)
+            if let version = try reader.version(response) {
+                clients.clients[client].lastWrite = (waiting.calls.lowerBound, version)
+            }
         } catch {
             let commands = waiting.commands.map(\.shown).joined(separator: "; ")
             violate(.answers, "\(exchange.shown) \(commands): \(error.reason)")
             return
         }
+        history.note(ReadStamp(response), of: waiting.calls)
         finish(client, waiting, answers)
         for (id, answer) in zip(waiting.calls, answers) {
             if case .unknown = answer { node.unsettled.append((id, node.logged)) }

@@ -36,7 +36,7 @@ extension World {
             let cargo = Cargo.answer(
                 envelope, asker: target, connection: envelope.to.connection)
             shipOnce(cargo, link, over: way)
-        case .leader, .caughtUp, .serving, .servingSeen:
+        case .leader, .caughtUp, .drained, .serving, .servingSeen:
             invariant(false, "\(envelope.body) does not leave a node")
         }
     }

@@ -109,7 +109,10 @@ package final class World {
         network = SimNetwork(shape: shape)
         healsAt = .origin + shape.duration
         endsAt = healsAt + .milliseconds(500)
-        clients = SimClients(shape: shape, script: options.script, generator: workloadStream)
+        // From a copy, so that nothing else is drawn differently.
+        var copy = workloadStream
+        clients = SimClients(
+            shape: shape, script: options.script, generator: workloadStream, asks: copy.split())
         let wall = WallTime(milliseconds: 1_700_000_000_000 + clockStream.next() % 1_000_000_000)
         operation = SimOperator(stores: shape.nodes + shape.spares, generator: root.split())
         for id in 0..<shape.nodes + shape.spares {

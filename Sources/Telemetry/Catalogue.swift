@@ -1,7 +1,8 @@
 /// Every metric that a node exposes. The table in docs is compared with this list by a test.
 ///
 /// Labels are bounded: routes are templates, codes and results come from closed sets; never a key,
-/// an address or an id. What a unit owns it adds to a `Scrape` under one of these names.
+/// an address or an id, but that of a store. What a unit owns it adds to a `Scrape` under one of
+/// these names.
 
 extension Metric {
     package static let all: [Metric] =
@@ -133,6 +134,26 @@ extension Metric {
     package static let proposalDuration = Metric(
         "martlet_raft_proposal_duration_seconds", .histogram(.syncDuration), unit: .seconds,
         help: "From an entry's proposal until it was applied here.")
+    package static let commitDuration = Metric(
+        "martlet_raft_commit_duration_seconds", .histogram(.syncDuration), unit: .seconds,
+        help: "From an entry's proposal here until a majority had it on disk.")
+    package static let raftTerm = Metric(
+        "martlet_raft_term", .gauge, help: "The highest term of the replicas here.")
+    package static let logLag = Metric(
+        "martlet_raft_log_lag_entries", .gauge, labels: ["store"],
+        help: "Entries that a follower is not known to have on disk, as its leader here sees it.")
+    package static let raftReads = Metric(
+        "martlet_raft_reads_total", .counter, labels: ["mode"],
+        help: "Requests of reads carried out here, by how they were known to be fresh enough.")
+    package static let staleReadsRefused = Metric(
+        "martlet_raft_stale_reads_refused_total", .counter,
+        help: "Stale reads refused because the data may have been older than they allow.")
+    package static let leaderWaits = Metric(
+        "martlet_leader_waits_total", .counter,
+        help: "Times that commands waited because no store was known to lead.")
+    package static let forwarded = Metric(
+        "martlet_forwarded_requests_total", .counter, labels: ["result"],
+        help: "Runs of commands that were sent to another store, by what came of them.")
     package static let proposalWrites = Metric(
         "martlet_raft_proposal_writes", .histogram(.count),
         help: "Writes that came in one turn and became one log entry.")
@@ -147,8 +168,9 @@ extension Metric {
         help: "Entries in logs that are not yet applied here.")
 
     private static let raft = [
-        groups, leaderChanges, leadsOffered, proposalDuration, proposalWrites, applyDuration,
-        logEntries, unappliedEntries,
+        groups, raftTerm, leaderChanges, leadsOffered, proposalDuration, commitDuration,
+        proposalWrites, applyDuration, logEntries, unappliedEntries, logLag, raftReads,
+        staleReadsRefused, leaderWaits, forwarded,
     ]
 
     // MARK: Other stores

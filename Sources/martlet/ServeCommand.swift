@@ -77,7 +77,7 @@ struct ServeCommand: AsyncParsableCommand {
             "answering what is in flight; the same signal again stops at once",
             metadata: ["event": "draining"])
         do {
-            try await started.node.drain()
+            try await started.node.drain(notice: Limits.unreadyNotice)
         } catch {
             throw CommandFailure(
                 .unforeseen("the node did not stop cleanly: \(error)"), format: format)

@@ -36,6 +36,10 @@ QUERIES = {
 }
 
 
+# Who answers a read, how fresh, and until when: beside the fields of any operation.
+RULE = {"consistency", "max_staleness_seconds", "replica", "min_version", "timeout_ms"}
+
+
 class Wrong(Exception):
     """The rule that a request breaks."""
 
@@ -74,9 +78,34 @@ def from_base64(text):
     return data
 
 
+def judge_rule(query):
+    if "max_staleness_seconds" in query and query.get("consistency") != "stale":
+        raise Wrong("a bound on staleness goes with a stale read")
+    if query.get("replica") == "follower":
+        raise Wrong("a node that is alone has no follower")
+    if query.get("min_version", "0") != "0":
+        raise Wrong("a version is one that an answer told")
+    if "timeout_ms" in query:
+        raise Wrong("a time that is too short is over")
+
+
+def repaired_rule(query):
+    """So that a lone node can answer it."""
+    query = dict(query)
+    if query.get("consistency") != "stale":
+        query.pop("max_staleness_seconds", None)
+    if query.get("replica") == "follower":
+        query["replica"] = "any"
+    if "min_version" in query:
+        query["min_version"] = "0"
+    if "timeout_ms" in query:
+        query["timeout_ms"] = 30_000
+    return query
+
+
 def judge(op, raw, conditions=()):
     """Raises Wrong if fields that keep to their schema do not go together in `op`."""
-    names = {name.removesuffix("_base64") for name in raw} - {"op", "encoding", "pretty"}
+    names = {name.removesuffix("_base64") for name in raw} - {"op", "encoding", "pretty"} - RULE
     if names - FIELDS[op]:
         raise Wrong("a field goes with its op")
     fields = decoded(raw)
@@ -136,6 +165,7 @@ def broken_rule(case):
         name: {"true": True, "false": False}.get(value, value)
         for name, value in (case.query or {}).items()}
     try:
+        judge_rule(query)
         for value in conditions:
             if not TAGS.fullmatch(str(value)) or not str(value).strip(" ,\t"):
                 raise Wrong("an entity tag is written as RFC 9110 writes it")
@@ -163,7 +193,7 @@ def repaired(op, raw, conditions=()):
     and what they do is tried, not only how they are refused."""
     fields = {
         name: value for name, value in raw.items()
-        if name.removesuffix("_base64") in FIELDS[op] | {"op", "encoding", "pretty"}}
+        if name.removesuffix("_base64") in FIELDS[op] | {"op", "encoding", "pretty"} | RULE}
     fields.pop("cursor", None)
     for name in TWINS:
         if name in fields:
@@ -215,6 +245,8 @@ def map_case(context, case):
                 conditions.append(case.headers[name])
             else:
                 del case.headers[name]
+    if case.query:
+        case.query = repaired_rule(case.query)
     if where in QUERIES:
         case.query = repaired(QUERIES[where], case.query or {}, conditions)
     if where in BODIES and isinstance(case.body, dict):

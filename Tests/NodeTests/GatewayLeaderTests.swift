@@ -7,7 +7,7 @@ import Node
 import Regions
 import Testing
 
-private struct LoneGateway: ~Copyable {
+struct LoneGateway: ~Copyable {
     private static let shard = UnitAddress(core: 0, unit: .shard)
 
     var gateway: Gateway
@@ -39,6 +39,14 @@ private struct LoneGateway: ~Copyable {
     }
 
     mutating func leads(_ place: LeaderPlace) { receive(.leader(place), from: Self.shard) }
+
+    mutating func answer(_ outcomes: [RawOutcome], stamp: ReplicaStamp) {
+        guard case .request(let request)? = sent.last?.body else { return }
+        let from = UnitAddress(core: 0, unit: .shard)
+        receive(
+            .reply(RegionReply(number: request.number, outcomes: outcomes, stamp: stamp)),
+            from: from)
+    }
 
     /// Answers the last request that was sent.
     mutating func answer(
@@ -73,6 +81,13 @@ private struct LoneGateway: ~Copyable {
     }
 
     var isIdle: Bool { gateway.isIdle }
+
+    /// What they said of who answers, and how fresh.
+    var rules: [ReadRule?] {
+        sent.compactMap { envelope -> ReadRule?? in
+            if case .request(let request) = envelope.body { .some(request.rule) } else { nil }
+        }
+    }
 
     /// The stores that requests went to; nil is this one.
     var targets: [StoreID?] {

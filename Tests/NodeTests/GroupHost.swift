@@ -21,6 +21,10 @@ final class GroupMember {
     var outcomes: [RawOutcome] = []
     /// Who is sent a snapshot.
     var snapshots: [ReplicaID] = []
+    var stamps: [ReplicaStamp?] = []
+    private var lastNumber: UInt64 = 0
+    /// Its disk takes its time: nothing is applied.
+    var holdsApplies = false
 
     private static let group = GroupID(1)
 
@@ -64,12 +68,24 @@ final class GroupMember {
     var leadsOffered: UInt64 { shard.counters.leadsOffered }
 
     func put(_ key: String, _ value: String, if condition: RawCondition = .none) {
+        send(.put(key, value, if: condition))
+    }
+
+    @discardableResult
+    func send(_ command: RawCommand, _ rule: ReadRule? = nil) -> RegionRequest.Number {
+        lastNumber += 1
         let request = RegionRequest(
-            number: UInt64(outcomes.count + 1), deadline: .distantFuture,
-            commands: [.put(key, value, if: condition)])
+            number: lastNumber, deadline: .distantFuture, commands: [command], rule: rule)
+        receive(.request(request))
+        return lastNumber
+    }
+
+    func expire(_ number: RegionRequest.Number) { receive(.expire(number)) }
+
+    private func receive(_ body: Envelope.Body) {
         let from = UnitAddress(core: 0, unit: .gateway)
         let to = UnitAddress(core: 0, unit: .shard)
-        inbox.append(.received(Envelope(from: from, to: to, body: .request(request))))
+        inbox.append(.received(Envelope(from: from, to: to, body: body)))
     }
 
     /// One turn of its loop, then its log's sync and what is to be applied. False if nothing was
@@ -89,8 +105,8 @@ final class GroupMember {
             try log.write(batch)
             step(.logged(append.group, append.write.token), at: now)
         }
-        let toData = applies
-        applies = []
+        let toData = holdsApplies ? [] : applies
+        if !holdsApplies { applies = [] }
         for apply in toData {
             try engine.write(apply.batch, sync: false)
             step(.applied(apply.group, through: apply.through), at: now)
@@ -128,6 +144,7 @@ final class GroupMember {
             case .send(let envelope):
                 if case .reply(let reply) = envelope.body {
                     outcomes += reply.outcomes
+                    stamps.append(reply.stamp)
                 } else if envelope.to.store != nil {
                     sent.append(envelope)
                 }

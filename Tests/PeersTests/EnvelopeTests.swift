@@ -43,6 +43,30 @@ import Testing
         }
     }
 
+    @Test func eachRuleAndStampComesBack() throws {
+        for rule in Samples.rules {
+            let request = RegionRequest(
+                number: 1, deadline: Samples.now, commands: Samples.reads, rule: rule)
+            let bytes = PeerEnvelope(core: 0, body: .request(request)).encoded()
+            guard case .request(let again) = try PeerEnvelope(decoding: bytes, at: Samples.now).body
+            else {
+                Issue.record("a request comes back as one")
+                return
+            }
+            #expect(again.rule == rule)
+        }
+        for stamp in Samples.stamps {
+            let reply = RegionReply(number: 1, outcomes: [.missing], stamp: stamp)
+            let bytes = PeerEnvelope(core: 0, body: .reply(reply)).encoded()
+            guard case .reply(let again) = try PeerEnvelope(decoding: bytes, at: Samples.now).body
+            else {
+                Issue.record("a reply comes back as one")
+                return
+            }
+            #expect(again.stamp == stamp)
+        }
+    }
+
     // The clocks of two stores have nothing in common.
     @Test func theTimeThatIsLeftTravels() throws {
         let request = RegionRequest(
@@ -59,10 +83,11 @@ import Testing
 
     // Frozen: a node of the next version reads them.
     @Test func golden() {
-        #expect(Samples.hello.encoded == [
-            8, 1, 18, 1, 99, 24, 2, 32, 1, 41, 7, 0, 0, 0, 0, 0, 0, 0, 50, 10, 104, 116, 116,
-            112, 58, 47, 47, 104, 58, 49, 56, 9, 64, 1,
-        ])
+        #expect(
+            Samples.hello.encoded == [
+                8, 1, 18, 1, 99, 24, 2, 32, 1, 41, 7, 0, 0, 0, 0, 0, 0, 0, 50, 10, 104, 116, 116,
+                112, 58, 47, 47, 104, 58, 49, 56, 9, 64, 1,
+            ])
         let welcome = PeerWelcome(incarnation: 1, wall: WallTime(milliseconds: 2))
         #expect(welcome.encoded == [8, 1, 17, 1, 0, 0, 0, 0, 0, 0, 0, 24, 2])
         let get = RegionRequest(
@@ -70,6 +95,13 @@ import Testing
         #expect(
             PeerEnvelope(core: 2, body: .request(get)).encoded() == [
                 8, 1, 24, 2, 42, 9, 8, 5, 16, 3, 26, 3, 18, 1, 107,
+            ])
+        let ruled = RegionRequest(
+            number: 5, deadline: Samples.now + .nanoseconds(3), commands: [.get(Key(utf8: "k"))],
+            rule: ReadRule(replica: .any, ageMillisecondsMax: 300, minVersion: 9))
+        #expect(
+            PeerEnvelope(core: 2, body: .request(ruled)).encoded() == [
+                8, 1, 24, 2, 42, 18, 8, 5, 16, 3, 26, 3, 18, 1, 107, 34, 7, 8, 2, 16, 172, 2, 24, 9,
             ])
         let found = RegionReply(number: 5, outcomes: [.found(RawValue(value: [7]))])
         #expect(

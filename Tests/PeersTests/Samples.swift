@@ -73,7 +73,9 @@ enum Samples {
         [
             .diskFull(SpaceShortage(free: 1, needed: 2, refusesDeletes: true)),
             .diskFull(SpaceShortage(.files, free: 1, needed: 2, refusesDeletes: false)),
-            .noLeader, .deadlineExceeded, .rangeTooLarge, .answerTooLarge,
+            .noLeader, .deadlineExceeded, .rangeTooLarge, .answerTooLarge, .replicaTooStale("old"),
+            .notFollower(elsewhere: nil), .notFollower(elsewhere: StoreID(7)),
+            .versionUnknown(at: 3),
             .outcomeUnknown("why"), .storageFailed(""),
         ] + Refusal.Resource.allCases.map { .overloaded(resource: $0) }
 
@@ -102,12 +104,23 @@ enum Samples {
             + stamps.map {
                 PeerEnvelope(
                     core: 1, body: .reply(RegionReply(number: 1, outcomes: [.missing], stamp: $0)))
+            }
+            + rules.map {
+                PeerEnvelope(
+                    core: 1,
+                    body: .request(
+                        RegionRequest(number: 1, deadline: deadline, commands: reads, rule: $0)))
             } + [
                 PeerEnvelope(core: 1, body: .expire(0)),
                 PeerEnvelope(core: 0, body: .clock(Instant(nanoseconds: 0))),
                 PeerEnvelope(core: 0, body: .farewell("The clocks differ.")),
             ]
     }
+
+    static let rules = [
+        ReadRule(replica: .leader), ReadRule(replica: .any, ageMillisecondsMax: 0),
+        ReadRule(replica: .follower, ageMillisecondsMax: .max, minVersion: .max),
+    ]
 
     static let stamps = [
         ReplicaStamp(role: .leader), ReplicaStamp(role: .follower, version: .max),

@@ -28,6 +28,9 @@ struct Cluster {
     /// Reads that wait, with the commit index that they must not fall behind.
     var readFloors: [ReadID: LogIndex] = [:]
     var readsDone = 0
+    /// When the highest commit index of all rose, in true time.
+    private var rises: [(time: UInt64, commit: LogIndex)] = []
+    private(set) var viewsSeen = 0
     private var effects: RaftEffects = []
     private var lastNumber: UInt64 = 0
 
@@ -113,6 +116,7 @@ struct Cluster {
         effects.removeAll(keepingCapacity: true)
         for effect in batch { execute(effect, of: place) }
         if let group = replicas[place].group { checks.observe(group) }
+        if checks.commitMax > rises.last?.commit ?? 0 { rises.append((time, checks.commitMax)) }
         scheduleDeadline(place)
     }
 
@@ -156,12 +160,24 @@ struct Cluster {
         case .readRefused(let read, let refusal):
             readFloors[read] = nil
             tell("  \(id) refuses the read: \(words(refusal))")
+        case .viewed(let index, let asOf): viewed(index, asOf: asOf, place)
         case .transferFailed(let target, let refusal):
             tell("  \(id) gives up the transfer to \(target): \(words(refusal))")
         case .roleChanged(let report):
             tell("  \(id) \(words(report))")
             checks.changed(id, report, replicas[place].group!)
         }
+    }
+
+    /// A claim about a moment of the replica's own clock, held against true time.
+    private mutating func viewed(_ index: LogIndex, asOf: Instant, _ place: Int) {
+        viewsSeen += 1
+        let moment = replicas[place].time(of: asOf)
+        guard let floor = rises.last(where: { $0.time < moment })?.commit, index < floor
+        else { return }
+        checks.report(
+            "stale view: \(replicas[place].id) takes \(index) for all that there was at \(moment), "
+                + "and \(floor) was committed before")
     }
 
     private mutating func persist(_ write: LogWrite, _ place: Int) {
@@ -259,7 +275,7 @@ struct Cluster {
         guard story != nil else { return }
         switch message.body {
         case .heartbeat(let heartbeat) where !heartbeat.asksSleep: return
-        case .heartbeatReply(_, let isAsleep) where !isAsleep: return
+        case .heartbeatReply(_, let isAsleep, _) where !isAsleep: return
         default: break
         }
         let text = "  \(message.from) -> \(message.to) \(describe(message))"

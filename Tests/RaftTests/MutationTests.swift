@@ -8,7 +8,7 @@
         /// Found by the checks of random runs, in the first few dozen seeds.
         static let foundByRandomRuns: [RaftMutation] = [
             .acknowledgesEarly, .countsItselfEarly, .readsBeforeCommitting, .leaksUncommittedBytes,
-            .neverProbes,
+            .neverProbes, .claimsUnconfirmedViews, .datesViewsByArrival,
         ]
 
         /// What needs a rare order of things: the story that takes another turn with the bug.

@@ -21,7 +21,7 @@ func describe(_ message: RaftMessage) -> String {
     case .heartbeat(let heartbeat):
         return "heartbeat \(term) commit \(heartbeat.commit)"
             + (heartbeat.asksSleep ? " sleep" : "")
-    case .heartbeatReply(_, let isAsleep):
+    case .heartbeatReply(_, let isAsleep, _):
         return "heartbeat-reply \(term)\(isAsleep ? " asleep" : "")"
     case .snapshot(let snapshot, _):
         return "snapshot \(term) of \(snapshot.position), \(snapshot.membership)"

@@ -100,6 +100,10 @@ extension SeededGenerator {
             isTransfer: chance(1, in: 2))
     }
 
+    mutating func mark() -> FollowerMark {
+        FollowerMark(incarnation: number(), madeAt: Instant(nanoseconds: number()))
+    }
+
     mutating func context() -> ReadContext {
         ReadContext(incarnation: number(), number: number())
     }
@@ -123,8 +127,11 @@ extension SeededGenerator {
                     beat: beat())),
             .appendReply(AppendReply(outcome: outcome(), beat: beat())),
             .heartbeat(
-                Heartbeat(commit: number(bits: 60), beat: beat(), asksSleep: chance(1, in: 2))),
-            .heartbeatReply(beat(), isAsleep: chance(1, in: 2)),
+                Heartbeat(
+                    commit: number(bits: 60), beat: beat(), asksSleep: chance(1, in: 2),
+                    view: chance(1, in: 2)
+                        ? LeaderView(commit: number(bits: 60), heard: mark()) : nil)),
+            .heartbeatReply(beat(), isAsleep: chance(1, in: 2), mark()),
             .snapshot(identity(), beat()), .timeoutNow, .readIndex(context()),
             .readIndexReply(
                 ReadIndexReply(

@@ -96,7 +96,6 @@ import Testing
                     .heartbeat(Heartbeat(commit: 8, beat: beat, asksSleep: true)),
                     [0x62, 17, 0x08, 8, 0x12] + beatBytes + [0x18, 1]
                 ),
-                (.heartbeatReply(beat, isAsleep: true), [0x6A, 15, 0x0A] + beatBytes + [0x10, 1]),
                 (
                     .snapshot(identity, beat),
                     [0x72, 34, 0x08, 9, 0x10, 4, 0x1A] + jointBytes + [0x22] + beatBytes
@@ -121,6 +120,34 @@ import Testing
                 group: GroupID(1),
                 message: RaftMessage(from: ReplicaID(2), to: ReplicaID(3), term: 4, body: body),
                 entries: records)
+            let head: Bytes = [0x08, 1, 0x10, 1, 0x18, 2, 0x20, 3, 0x28, 4]
+            #expect(message.encoded == head + golden, "\(body)")
+            #expect(try PeerMessage(decoding: head + golden) == message)
+        }
+    }
+
+    @Test func goldenMarks() throws {
+        let beat = Beat(round: 3, sentAt: .init(nanoseconds: 0x0102))
+        let beatBytes: Bytes = [11, 0x08, 3, 0x11, 2, 1, 0, 0, 0, 0, 0, 0]
+        let mark = FollowerMark(incarnation: 0xFF, madeAt: .init(nanoseconds: 7))
+        let markBytes: Bytes = [
+            18, 0x09, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0x11, 7, 0, 0, 0, 0, 0, 0, 0,
+        ]
+        let view = LeaderView(commit: 9, heard: mark)
+        let bodies: [(RaftMessage.Body, Bytes)] = [
+            (
+                .heartbeat(Heartbeat(commit: 8, beat: beat, asksSleep: false, view: view)),
+                [0x62, 39, 0x08, 8, 0x12] + beatBytes + [0x22, 22, 0x08, 9, 0x12] + markBytes
+            ),
+            (
+                .heartbeatReply(beat, isAsleep: true, mark),
+                [0x6A, 35, 0x0A] + beatBytes + [0x10, 1, 0x1A] + markBytes
+            ),
+        ]
+        for (body, golden) in bodies {
+            let message = PeerMessage(
+                group: GroupID(1),
+                message: RaftMessage(from: ReplicaID(2), to: ReplicaID(3), term: 4, body: body))
             let head: Bytes = [0x08, 1, 0x10, 1, 0x18, 2, 0x20, 3, 0x28, 4]
             #expect(message.encoded == head + golden, "\(body)")
             #expect(try PeerMessage(decoding: head + golden) == message)

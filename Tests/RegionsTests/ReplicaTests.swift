@@ -193,7 +193,7 @@ struct ReplicaHost {
         #expect(host.settled.isEmpty)
         host.apply()
         #expect(host.settled.map(\.0.number) == [0, 1, 2])
-        #expect(host.settled.allSatisfy { $0.1 == .applied })
+        #expect(host.settled.allSatisfy { if case .applied = $0.1 { true } else { false } })
         #expect(host.value("k") == "2")
         #expect(host.replica.isIdle)
     }

@@ -85,14 +85,16 @@ extension PeerMessage {
         var reader = reader
         var beat = Beat.none
         var isAsleep = false
+        var mark = FollowerMark.none
         while let field = try reader.next() {
             switch field.number {
             case 1: beat = try Beat(reading: reader.message(field))
             case 2: isAsleep = try reader.bool(field)
+            case 3: mark = try FollowerMark(reading: reader.message(field))
             default: try reader.skip(field)
             }
         }
-        return .heartbeatReply(beat, isAsleep: isAsleep)
+        return .heartbeatReply(beat, isAsleep: isAsleep, mark)
     }
 
     private static func snapshot(_ reader: WireReader) throws(DecodeError) -> RaftMessage.Body {
@@ -225,6 +227,37 @@ extension Heartbeat {
             case 1: commit = try reader.index(field)
             case 2: beat = try Beat(reading: reader.message(field))
             case 3: asksSleep = try reader.bool(field)
+            case 4: view = try LeaderView(reading: reader.message(field))
+            default: try reader.skip(field)
+            }
+        }
+    }
+}
+
+extension LeaderView {
+    fileprivate init(reading reader: WireReader) throws(DecodeError) {
+        var reader = reader
+        self.init(commit: 0, heard: .none)
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: commit = try reader.index(field)
+            case 2: heard = try FollowerMark(reading: reader.message(field))
+            default: try reader.skip(field)
+            }
+        }
+    }
+}
+
+extension FollowerMark {
+    fileprivate static let none = FollowerMark(incarnation: 0, madeAt: .origin)
+
+    fileprivate init(reading reader: WireReader) throws(DecodeError) {
+        var reader = reader
+        self = .none
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: incarnation = try reader.fixed64(field)
+            case 2: madeAt = Instant(nanoseconds: try reader.fixed64(field))
             default: try reader.skip(field)
             }
         }

@@ -72,10 +72,11 @@ package struct PeerMessage: Hashable, Sendable {
         case .append(let append): encode(append, into: &bytes)
         case .appendReply(let reply): reply.append(Body.appendReply, to: &bytes)
         case .heartbeat(let heartbeat): heartbeat.append(Body.heartbeat, to: &bytes)
-        case .heartbeatReply(let beat, let isAsleep):
+        case .heartbeatReply(let beat, let isAsleep, let mark):
             bytes.appendMessage(Body.heartbeatReply) { bytes in
                 beat.append(1, to: &bytes)
                 bytes.appendField(2, bool: isAsleep)
+                mark.append(3, to: &bytes)
             }
         case .snapshot(let snapshot, let beat):
             bytes.appendMessage(Body.snapshot) { bytes in
@@ -162,6 +163,20 @@ extension Heartbeat {
             bytes.appendField(1, varint: commit)
             beat.append(2, to: &bytes)
             bytes.appendField(3, bool: asksSleep)
+            guard let view else { return }
+            bytes.appendMessage(4) { bytes in
+                bytes.appendField(1, varint: view.commit)
+                view.heard.append(2, to: &bytes)
+            }
+        }
+    }
+}
+
+extension FollowerMark {
+    fileprivate func append(_ field: UInt32, to bytes: inout Bytes) {
+        bytes.appendMessage(field) { bytes in
+            bytes.appendField(1, fixed64: incarnation)
+            bytes.appendField(2, fixed64: madeAt.nanoseconds)
         }
     }
 }

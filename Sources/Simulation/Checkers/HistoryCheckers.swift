@@ -41,6 +41,7 @@ package struct HistoryCheckers {
         let keys = KeyHistories(history, order: order, wall: wall)
         let presence = Presence(history)
         var found = keys.strangers.map { Violation(checker: .atomicity, message: $0) }
+        found += StaleReads(history: history).violations()
         found += StateOrderChecker(history: history, order: order).violations()
         found += ExpiryChecker(history: history, wall: wall).violations()
         found += ScanChecker(history: history, presence: presence).violations()

@@ -59,12 +59,14 @@ struct KeyHistories {
     private(set) var values: [StoredValue] = []
     private var valueIndex: [Bytes: Int] = [:]
     private var tagIndex: [Fingerprint: Int] = [:]
-    private(set) var operations: [Key: [RegisterOperation]] = [:]
+    fileprivate(set) var operations: [Key: [RegisterOperation]] = [:]
     /// Values that were seen and that nobody wrote to that key.
     private(set) var strangers: [String] = []
     private let wall: (Call) -> ClosedRange<WallTime>
     private let order: EffectOrder
     private var lastOfRequest: [Key: (request: Int, index: Int)] = [:]
+    /// By call: where a write of the key stands among its operations.
+    private var writes: [Key: [Int: Int]] = [:]
 
     init(
         _ history: History, order: EffectOrder, wall: @escaping (Call) -> ClosedRange<WallTime>
@@ -75,6 +77,7 @@ struct KeyHistories {
         for call in history.calls { addValue(of: call) }
         for call in history.calls { noteExpiry(in: call) }
         for call in history.calls { add(call) }
+        for key in SimKeys.sorted { sort(key) }
     }
 
     // MARK: Values
@@ -226,13 +229,47 @@ struct KeyHistories {
     ) {
         let index = operations[key]?.count ?? 0
         let last = lastOfRequest[key]
+        let seen = call.ask?.seenCall.flatMap { writes[key]?[$0] }
+        if call.command.isWrite { writes[key, default: [:]][call.id] = index }
         let operation = RegisterOperation(
-            call: call.id, invoked: call.invokedAt, returned: call.effectBefore, sights: sights,
+            call: call.id, invoked: earliest(call, behind: seen, key), returned: call.effectBefore,
+            sights: sights,
             effect: effect, isOptional: !call.isAcknowledged,
-            predecessor: last?.request == call.request ? last?.index : nil,
+            predecessor: last?.request == call.request ? last?.index : seen,
             place: order.place(of: call), wall: wall(call))
         operations[key, default: []].append(operation)
         lastOfRequest[key] = (call.request, index)
+    }
+}
+
+// MARK: Stale reads
+
+extension KeyHistories {
+    /// What a stale read has seen was there at some moment from then on. Its replica's clock may
+    /// run slower than true time, by less than a quarter in any world.
+    private func earliest(_ call: Call, behind write: Int?, _ key: Key) -> Instant {
+        guard let age = call.stamp?.ageMilliseconds, call.ask?.staleMilliseconds != nil else {
+            return call.invokedAt
+        }
+        let back = age * 1_250_000
+        let from = Instant(
+            nanoseconds: call.invokedAt.nanoseconds - min(back, call.invokedAt.nanoseconds))
+        guard let write, let before = operations[key]?[write] else { return from }
+        return max(from, before.invoked)
+    }
+
+    /// In the order in which they began, stale reads where they look back to.
+    fileprivate mutating func sort(_ key: Key) {
+        guard let all = operations[key] else { return }
+        let order = all.indices.sorted { (all[$0].invoked, $0) < (all[$1].invoked, $1) }
+        guard order != Array(all.indices) else { return }
+        var places = Array(repeating: 0, count: all.count)
+        for (place, index) in order.enumerated() { places[index] = place }
+        operations[key] = order.map { index in
+            var operation = all[index]
+            operation.predecessor = operation.predecessor.map { places[$0] }
+            return operation
+        }
     }
 }
 
