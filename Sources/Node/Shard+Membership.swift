@@ -203,6 +203,7 @@ extension Shard {
 
     private mutating func standBackForGood(at now: Now, into effects: inout Effects) {
         standingBack.isDrained = true
+        tellGateways(.drained, into: &effects)
         stepReplica(.setPriority(standingBack.priority), at: now, into: &effects)
     }
 
