@@ -203,9 +203,11 @@ extension PeerHub {
         }
     }
 
-    /// By what this store has of the cluster's data: it may not have heard of that yet.
+    /// By what this store has of the cluster's data: it may not have heard of that yet. Who is no
+    /// member itself, as a joiner before its first entry, knows nothing of others.
     private func hasRemoved(_ store: StoreID) -> Bool {
         guard let status = switchboard.all.first?.groupStatus,
+            status.membership.everyone.contains(status.replica),
             !status.membership.everyone.contains(where: { $0.store == store })
         else { return false }
         return addresses.hasRemoved(store)

@@ -39,6 +39,8 @@ import Testing
         #expect(table.store(withNonce: "n2") == nil)
         #expect(table.hasRemoved(StoreID(2)))
         #expect(!table.hasRemoved(StoreID(3)) && !table.hasRemoved(StoreID(4)))
+        // Of a store that has not heard of any yet.
+        #expect(!StoreTable().hasRemoved(StoreID(1)))
     }
 
     @Test func whatIsBrokenIsAnError() {

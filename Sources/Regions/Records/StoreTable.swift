@@ -35,7 +35,7 @@ package struct StoreTable: Hashable, Sendable {
 
     /// A number that was given once and whose store is one no more.
     package func hasRemoved(_ store: StoreID) -> Bool {
-        store.number < next && addresses[store] == nil
+        !addresses.isEmpty && store.number < next && addresses[store] == nil
     }
 
     /// Where it stands in the meta family; frozen.
