@@ -28,7 +28,8 @@ extension Gateway {
         }
     }
 
-    /// Ready means: takes requests and can store what they bring.
+    /// Ready means: takes requests and can store what they bring. An election elsewhere unreadies
+    /// nobody, else one dead node would take all the others out of service for a second.
     private var checks: [HealthCheck] {
         let space = disk.map { disk in
             disk.lacksFiles
@@ -55,10 +56,7 @@ extension Gateway {
                 detail: isDrained
                     ? "this store was drained and leads no more; a restart ends that" : "yes"),
             HealthCheck(name: "caught_up", isPassing: hasCaughtUp, detail: progress),
-            HealthCheck(
-                name: "leader_known", isPassing: leader != .unknown && removal == nil,
-                detail: removal
-                    ?? (leader == .unknown ? "no store is known to lead just now" : "yes")),
+            HealthCheck(name: "member", isPassing: removal == nil, detail: removal ?? "yes"),
             HealthCheck(
                 name: "store_writable",
                 isPassing: storeFailure == nil && disk?.isFull != true,

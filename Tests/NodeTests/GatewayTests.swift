@@ -157,7 +157,7 @@ import Testing
         #expect(isIdle)
     }
 
-    @Test func readinessNeedsSomebodyWhoLeads() {
+    @Test func electionsUnreadyNobodyAndRemovalDoes() {
         var host = NodeHost()
         func leads(_ place: LeaderPlace) -> Event {
             .received(
@@ -166,10 +166,6 @@ import Testing
                     body: .leader(place)))
         }
         host.handle(.gateway, leads(.unknown))
-        let leaderless = host.run(.get, "/readyz?verbose=true")
-        #expect(leaderless?.status == 503)
-        #expect(leaderless?.text.contains("leader_known") == true)
-        host.handle(.gateway, leads(.store(StoreID(2))))
         #expect(host.run(.get, "/readyz")?.status == 200)
         host.handle(.gateway, .removed("Move its directory away."))
         let removed = host.run(.get, "/readyz?verbose=true")
