@@ -108,7 +108,7 @@ extension Shard {
             guard members.contains(where: {
                 $0 != replica.raft.id && replica.raft.membership.isVoter($0)
             }) else {
-                standBackForGood(at: now, into: &effects)
+                // There is nobody to leave it to.
                 effects.append(.changed(id, .done))
                 return
             }

@@ -42,6 +42,10 @@ extension Shard {
         guard let replica else { return }
         let trail = replica.raft.trail
         scrape.add(.raftTerm, replica.raft.term)
+        if replica.raft.role == .leader {
+            let own = trail.lastIndex - min(replica.raft.durable, trail.lastIndex)
+            scrape.add(.logLag, own, ["\(replica.raft.id.store)"])
+        }
         for follower in replica.raft.followers {
             let lag = trail.lastIndex - min(follower.match, trail.lastIndex)
             scrape.add(.logLag, lag, ["\(follower.id.store)"])

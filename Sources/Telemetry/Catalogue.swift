@@ -141,7 +141,7 @@ extension Metric {
         "martlet_raft_term", .gauge, help: "The highest term of the replicas here.")
     package static let logLag = Metric(
         "martlet_raft_log_lag_entries", .gauge, labels: ["store"],
-        help: "Entries that a follower is not known to have on disk, as its leader here sees it.")
+        help: "Entries that a store is not known to have on disk, as the leader here sees it.")
     package static let raftReads = Metric(
         "martlet_raft_reads_total", .counter, labels: ["mode"],
         help: "Requests of reads carried out here, by how they were known to be fresh enough.")

@@ -40,6 +40,9 @@ QUERIES = {
 RULE = {"consistency", "max_staleness_seconds", "replica", "min_version", "timeout_ms"}
 
 
+READS_ONLY = RULE - {"timeout_ms"}
+
+
 class Wrong(Exception):
     """The rule that a request breaks."""
 
@@ -76,6 +79,10 @@ def from_base64(text):
     if base64.b64encode(data).decode().rstrip("=") != stripped:
         raise Wrong("the unused bits of base64 are zero")
     return data
+
+
+def writes(batch):
+    return any(op.get("op") not in ("get", "scan", "count") for op in batch.get("ops", []))
 
 
 def judge_rule(query):
@@ -183,6 +190,8 @@ def broken_rule(case):
         if where == ("POST", "/v1/raw/batch") and isinstance(case.body, dict):
             for op in case.body.get("ops", []):
                 judge(op["op"], op)
+            if writes(case.body) and READS_ONLY & set(query):
+                raise Wrong("who answers and how fresh goes with reads only")
     except Wrong as wrong:
         return str(wrong)
     return None
@@ -257,6 +266,8 @@ def map_case(context, case):
     if where == ("POST", "/v1/raw/batch") and isinstance(case.body, dict):
         ops = case.body["ops"][:OPS]
         case.body = case.body | {"ops": [repaired(op["op"], op) for op in ops]}
+        if writes(case.body):
+            case.query = {k: v for k, v in (case.query or {}).items() if k not in READS_ONLY}
     return case
 
 
