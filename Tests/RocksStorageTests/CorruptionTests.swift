@@ -38,7 +38,7 @@ import Testing
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: path)
         let tables = names.filter { $0.hasSuffix(".sst") }.sorted()
-        #expect(tables.count >= 4)
+        #expect(tables.count > 1, "how many depends on compactions in the background")
         var outcomes = (opened: 0, refused: 0, answered: 0, failed: 0)
         var generator = SeededGenerator(seed: 10)
         for table in tables {
