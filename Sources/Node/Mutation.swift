@@ -65,6 +65,9 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     /// Requests are taken as soon as the replica leads, before it has applied what was acknowledged
     /// under others, or in an earlier life.
     case servesTooEarly
+    /// A write that has waited is decided by a replica that leads again, before it has applied what
+    /// was acknowledged meanwhile.
+    case decidesBeforeServing
     /// A request that has expired is carried out nevertheless.
     case expiredIsCarriedOut
     /// That a condition failed is answered without asking whether this replica still leads.
@@ -74,7 +77,7 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
     package var isOfCluster: Bool {
         switch self {
         case .failedConditionIsNotAsked, .staleReadsHaveNoBound, .ignoresMinVersion,
-            .leaderReadsBehind:
+            .leaderReadsBehind, .decidesBeforeServing:
             true
         default: false
         }
@@ -87,7 +90,7 @@ package enum Mutation: String, CaseIterable, Hashable, Sendable {
         case .firstCompletionForAll: 20
         case .timeoutMeansNotDone: 95
         case .failureIsSuccess: 69
-        case .servesTooEarly: 36
+        case .servesTooEarly, .decidesBeforeServing: 36
         default: nil
         }
     }

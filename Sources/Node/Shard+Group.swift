@@ -16,10 +16,9 @@ extension Shard {
     /// replica, so that they need no clock: with others in the group they pass every read on. A
     /// lease that they held would have to end before this replica may vote for somebody else.
     mutating func noteLeader(into effects: inout Effects) {
-        let isHasty = settings.mutations.has(.servesTooEarly) && replica?.raft.role == .leader
-        isServing = isHasty || replica?.isServing ?? false
+        isServing = isLedHastily || replica?.isServing ?? false
         hasFollowers = replica?.raft.followers.isEmpty == false
-        leaseEnd = isHasty ? .distantFuture : replica?.leaseEnd ?? .origin
+        leaseEnd = isLedHastily ? .distantFuture : replica?.leaseEnd ?? .origin
         if isServing { caughtUp(into: &effects) }
         let place: LeaderPlace =
             if isServing {
@@ -44,6 +43,10 @@ extension Shard {
             let body = Envelope.Body.serving(mayRead, number: number)
             effects.append(.send(Envelope(from: address, to: reader, body: body)))
         }
+    }
+
+    var isLedHastily: Bool {
+        settings.mutations.has(.servesTooEarly) && replica?.raft.role == .leader
     }
 
     // MARK: Other stores

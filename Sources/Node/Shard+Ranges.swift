@@ -27,6 +27,10 @@ extension Shard {
         for ready in ranges.takeReady(
             despiteOlder: settings.mutations.has(.rangeDoesNotWait))
         {
+            guard mayDecide else {
+                abandon(ready.delete, .noLeader, at: now, into: &effects)
+                continue
+            }
             writes[ready.delete]?.state = .reading
             readElsewhere(
                 .countForDelete(ready.range), .countRange(ready.delete), at: now,

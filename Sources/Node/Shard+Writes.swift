@@ -66,6 +66,17 @@ extension Shard {
         return hasTooMuchUnsynced ? .overloaded(resource: .unsyncedWrites) : nil
     }
 
+    /// What is here is what was acknowledged. Looked at when a write begins and again when it is
+    /// decided. History: (1) a put of a key is under way, and a compare-and-swap waits for its
+    /// latch; (2) another store leads, takes the put over and acknowledges a second write of that
+    /// key; (3) this one leads again and has not applied that, but the put, which lets the
+    /// compare-and-swap in: it finds the value that the put left, and undoes the second write.
+    var mayDecide: Bool {
+        let isHasty =
+            isLedHastily || (settings.mutations.has(.decidesBeforeServing) && replica != nil)
+        return isHasty || replica?.isServing ?? false
+    }
+
     /// Subtracts what a write will take from the space that is free; what cannot be refused any
     /// more must find room. A failed condition takes it too, until the next look at the disk.
     mutating func takeSpace(
@@ -125,6 +136,10 @@ extension Shard {
         writes[write]?.epoch = ranges.enter()
         if let failure {
             abandon(write, Self.refusal(of: failure), at: now, into: &effects)
+            return
+        }
+        guard mayDecide else {
+            abandon(write, .noLeader, at: now, into: &effects)
             return
         }
         guard task.command.needsCurrentValue else {
