@@ -51,11 +51,12 @@ extension Shard {
         }
     }
 
-    /// One that was heard of, another each time.
+    /// One that was heard of lately, another each time. While the group sleeps nobody is heard of,
+    /// and all of them were there when it fell asleep.
     private mutating func nextFollower(at now: Now) -> StoreID? {
         guard let raft = replica?.raft else { return nil }
         let live = raft.followers.filter {
-            now.instant < $0.heardAt + raft.settings.electionTimeout
+            raft.isAsleep || now.instant < $0.heardAt + raft.settings.electionTimeout
         }
         guard !live.isEmpty else { return nil }
         lastFollower = (lastFollower + 1) % live.count

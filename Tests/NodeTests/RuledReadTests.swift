@@ -96,6 +96,21 @@ import Testing
         #expect(age <= 1_000)
     }
 
+    /// History: after three idle seconds nobody had been heard of for long enough to be taken for
+    /// gone, and reads of a follower that came by the leader were refused until somebody wrote.
+    @Test func aLeaderThatSleepsKnowsAFollower() throws {
+        var (host, leader, _) = try three()
+        try host.pass(.seconds(60))
+        #expect(host[leader].shard.nextDeadline == nil, "it sleeps")
+        host[leader].send(key, ReadRule(replica: .follower))
+        try host.settle()
+        guard case .refused(.notFollower(let store))? = host[leader].outcomes.last else {
+            Issue.record("\(host[leader].outcomes)")
+            return
+        }
+        #expect(host.followers.contains { $0.store == store })
+    }
+
     @Test func aReadWaitsForItsVersion() throws {
         var (host, leader, follower) = try three()
         host.cut = [follower]
