@@ -26,7 +26,9 @@ package final class DiskReserve: Sendable {
     static let name = "reserve"
 
     private struct State: Sendable {
-        var isHeld: Bool
+        /// Files that are there, of `DiskGuard.filesToFlush`: fewer after a crash that came while
+        /// they were made or removed, and those are made whole or given back like all.
+        var files: UInt64
         /// Given back, and nobody has said so.
         var isNews = false
     }
@@ -38,8 +40,7 @@ package final class DiskReserve: Sendable {
 
     init(in directory: String) {
         folder = directory + "/" + Self.name
-        let isHeld = Self.held(in: directory).files >= DiskGuard.filesToFlush
-        state = Mutex(State(isHeld: isHeld))
+        state = Mutex(State(files: Self.held(in: directory).files))
     }
 
     /// What a look has found: below what writes have to look out for.
@@ -89,8 +90,8 @@ package final class DiskReserve: Sendable {
 
     package func giveBack() throws(StorageError) {
         try state.withLock { state throws(StorageError) in
-            guard state.isHeld else { return }
-            state = State(isHeld: false, isNews: true)
+            guard state.files > 0 else { return }
+            state = State(files: 0, isNews: true)
             try removeFiles()
         }
     }
@@ -99,15 +100,16 @@ package final class DiskReserve: Sendable {
     ///   needs. Without it, and if the system refuses, there is no reserve.
     package func make(_ byteCount: UInt64, if mayTake: Bool) throws(StorageError) {
         try state.withLock { state throws(StorageError) in
-            guard !state.isHeld, mayTake else { return }
+            guard state.files < DiskGuard.filesToFlush, mayTake else { return }
             do throws(SystemFailure) {
                 try SystemFiles.makeFolders(folder)
                 for number in 0..<DiskGuard.filesToFlush {
                     try allocate(
                         Self.file(number, in: folder), byteCount / DiskGuard.filesToFlush)
                 }
-                state.isHeld = true
+                state.files = DiskGuard.filesToFlush
             } catch {
+                state.files = 0
                 try removeFiles()
                 throw .unreadable("\(error.operation) \(error.path): \(error.reason)")
             }

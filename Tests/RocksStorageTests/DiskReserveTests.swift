@@ -1,5 +1,6 @@
 // What is set aside on the disk, and given back.
 import Base
+import Foundation
 import RocksStorage
 import Storage
 import Testing
@@ -31,6 +32,25 @@ import Testing
         #expect(DiskReserve.held(in: path).files == 0)
         try reserve.giveBack()
         #expect(!reserve.wasGivenBack(), "there was nothing")
+    }
+
+    /// History: a kill while files were made leaves some. (1) They held blocks that nobody gave
+    /// back; (2) the next making took them for nothing.
+    @Test func whatACrashLeftOfItIsGivenBackOrMadeWhole() throws {
+        let path = folder.path + "/data"
+        try take().reserve.make(1 << 20, if: true)
+        let leaveHalf = { (path: String) throws in
+            for number in 16..<32 {
+                try FileManager.default.removeItem(atPath: "\(path)/reserve/\(number)")
+            }
+        }
+        try leaveHalf(path)
+        let half = try take().reserve
+        try half.make(1 << 20, if: true)
+        #expect(DiskReserve.held(in: path).files == 32)
+        try leaveHalf(path)
+        try take().reserve.giveBack()
+        #expect(DiskReserve.held(in: path).files == 0)
     }
 
     /// The look before a write: only while there is not plenty, and only if a flush does not fit.
