@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import HTTP
 import ProcessSupport
+import Synchronization
 import Testing
 
 func withThreeNodes(_ body: (ThreeNodes) async throws -> Void) async throws {
@@ -211,20 +212,33 @@ final class ThreeNodes {
 
     struct GaveUp: Error {}
 
-    /// Nobody else takes it between now and the start: the kernel gives others first.
+    /// Each port is handed out once, and from below those that the kernel gives to whoever asks
+    /// for any (ip(7), 32768 and up): a node that is down for a while finds its own free again.
+    private static let next = Mutex(Int.random(in: 0..<12_000))
+
     private static func freePort() throws -> Int {
+        for _ in 0..<12_000 {
+            let port = next.withLock { next in
+                next = (next + 1) % 12_000
+                return 20_000 + next
+            }
+            if try isFree(port) { return port }
+        }
+        throw GaveUp()
+    }
+
+    private static func isFree(_ port: Int) throws -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(descriptor >= 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
+        address.sin_port = UInt16(port).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) + getsockname(descriptor, $0, &length)
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        try #require(result == 0)
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
