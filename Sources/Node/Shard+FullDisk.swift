@@ -1,5 +1,6 @@
 /// A store whose disk is full gives the lead to one that has room: writes of a group are refused
-/// for want of space only if nobody else can take them.
+/// for want of space only if nobody else can take them. Nor does it take entries of others that it
+/// could not write out: to the leader they are lost, and are sent again until there is room.
 ///
 /// Nobody knows of the others' disks, so the one that is given the lead may have no room either and
 /// give it on; that it does so only once in a while keeps a cluster that is full everywhere from
@@ -36,5 +37,29 @@ extension Shard {
         standingBack.offeredAt = now.instant
         counters.leadsOffered += 1
         begin(nil, .transfer(heir.id), at: now, into: &effects)
+    }
+
+    /// Whether the entries of a message find room, in the log and as data: what others have decided
+    /// is taken while deletes are. The blank entry with which a leader begins takes next to nothing
+    /// and always finds room, so that where no store has any the group still has a leader to read
+    /// from. History: (1) others fill the disk of a follower, (2) it goes on
+    /// taking what its leader sends, (3) its log has to be written out, and the store ends.
+    mutating func hasRoom(for message: PeerMessage, into effects: inout Effects) -> Bool {
+        guard case .append(let append) = message.message.body else { return true }
+        let byteCount = append.entries.reduce(0) { $0 + $1.byteCount }
+        guard byteCount > 0, disk?.admitReplicated(byteCount) == false else { return true }
+        if !hasReportedShortage { effects.append(.refusedForSpace) }
+        hasReportedShortage = true
+        counters.appendsWithoutRoom += 1
+        return false
+    }
+
+    /// What is on its way is not on the disk that was looked at.
+    mutating func observe(_ seen: DiskGuard) {
+        disk = seen
+        hasReportedShortage = false
+        // It is added up entry by entry, so only where it matters.
+        let unapplied = seen.hasPlenty ? 0 : replica?.unappliedByteCount ?? 0
+        disk?.charge(max(unapplied, unappliedBytes) + turnBatch.byteCount)
     }
 }

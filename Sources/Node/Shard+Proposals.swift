@@ -168,11 +168,4 @@ extension Shard {
             finish(proposal, unknown, at: now, into: &effects)
         }
     }
-
-    /// What is on its way is not on the disk that was looked at.
-    mutating func observe(_ seen: DiskGuard) {
-        disk = seen
-        hasReportedShortage = false
-        disk?.charge(unappliedBytes + turnBatch.byteCount)
-    }
 }

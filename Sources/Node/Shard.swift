@@ -162,7 +162,9 @@ package struct Shard: ~Copyable {
             }
         case .expire(let number):
             expire(number, from: envelope.from, into: &effects)
-        case .raft(let message): stepReplica(.received(message), at: now, into: &effects)
+        case .raft(let message):
+            guard hasRoom(for: message, into: &effects) else { return }
+            stepReplica(.received(message), at: now, into: &effects)
         case .serving(let isServing, let number):
             leaseEnd = isServing ? .distantFuture : .origin
             readers.isTold = true

@@ -32,6 +32,8 @@ package struct ShardCounters: Sendable {
     package var leaderChanges: UInt64 = 0
     /// Times that the lead was offered to another store for want of space here.
     package var leadsOffered: UInt64 = 0
+    /// Messages with entries that were dropped for want of space.
+    package var appendsWithoutRoom: UInt64 = 0
     /// From a proposal until it was applied.
     package var proposalDuration = Histogram(.syncDuration)
     /// From a proposal until it was committed.

@@ -32,6 +32,7 @@ extension Shard {
         }
         scrape.add(.leaderChanges, counters.leaderChanges)
         scrape.add(.leadsOffered, counters.leadsOffered)
+        scrape.add(.appendsWithoutRoom, counters.appendsWithoutRoom)
         scrape.add(.raftReads, counters.leaseReads, ["lease"])
         scrape.add(.raftReads, counters.indexReads, ["index"])
         scrape.add(.raftReads, counters.staleReads, ["stale"])

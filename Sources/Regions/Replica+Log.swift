@@ -70,6 +70,13 @@ extension Replica {
         items.append(item)
     }
 
+    /// Of the records that are not applied. The host may have let go of some that it was told to
+    /// apply.
+    package var unappliedByteCount: Int {
+        let applied = applied + 1 > firstItem ? Int(applied + 1 - firstItem) : 0
+        return items.dropFirst(applied).reduce(0) { $0 + $1.record.count }
+    }
+
     /// What is applied and no follower lacks, or more than is kept for followers that lag.
     mutating func forget() {
         let needed = raft.followers.map(\.match).min() ?? handedOver

@@ -203,6 +203,15 @@ package struct DiskGuard: Hashable, Sendable {
         return nil
     }
 
+    /// The same for what another store has decided: taken as long as all that is taken can be
+    /// written out and compacted, for there may be deletes in it.
+    package mutating func admitReplicated(_ byteCount: Int) -> Bool {
+        let taken = Self.bytesPerStoredByte * UInt64(byteCount)
+        guard freeBytes >= deleteFloor + taken, has(files: Self.filesToDelete) else { return false }
+        freeBytes -= taken
+        return true
+    }
+
     /// Subtracts what was admitted earlier and is not on the disk that was looked at.
     package mutating func charge(_ byteCount: Int) {
         freeBytes -= min(freeBytes, Self.bytesPerStoredByte * UInt64(byteCount))

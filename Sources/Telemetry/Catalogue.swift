@@ -128,6 +128,9 @@ extension Metric {
     package static let leadsOffered = Metric(
         "martlet_raft_leads_offered_total", .counter,
         help: "Times that the lead was offered to another store for want of space here.")
+    package static let appendsWithoutRoom = Metric(
+        "martlet_raft_appends_without_room_total", .counter,
+        help: "Messages with entries of other stores that were dropped for want of space here.")
     package static let leaderChanges = Metric(
         "martlet_raft_leader_changes_total", .counter,
         help: "Times that a replica here learnt of another leader, or of none.")
@@ -168,9 +171,9 @@ extension Metric {
         help: "Entries in logs that are not yet applied here.")
 
     private static let raft = [
-        groups, raftTerm, leaderChanges, leadsOffered, proposalDuration, commitDuration,
-        proposalWrites, applyDuration, logEntries, unappliedEntries, logLag, raftReads,
-        staleReadsRefused, leaderWaits, forwarded,
+        groups, raftTerm, leaderChanges, leadsOffered, appendsWithoutRoom, proposalDuration,
+        commitDuration, proposalWrites, applyDuration, logEntries, unappliedEntries, logLag,
+        raftReads, staleReadsRefused, leaderWaits, forwarded,
     ]
 
     // MARK: Other stores

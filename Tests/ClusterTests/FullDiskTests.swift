@@ -43,18 +43,25 @@ private final class NodeDisk {
             .appending(path: "ballast")
     }
 
-    /// All but so little that no node does anything with it. (Who takes the very last byte in the
-    /// middle of the writing of a table ends the node: RocksDB asserts.)
+    /// So little that no node does anything with it. Never more than that for a moment: who takes
+    /// the very last byte in the middle of the writing of a table ends the node (RocksDB asserts).
+    static let rest: UInt64 = 1 << 20
+
+    /// All but the rest.
     func fill() throws {
         try Data().write(to: ballast)
         let file = try FileHandle(forWritingTo: ballast)
-        for size in [1 << 20, 4 << 10] {
-            let piece = Data(repeating: 0, count: size)
-            do { while true { try file.write(contentsOf: piece) } } catch {}
+        defer { try? file.close() }
+        while case let free = try free(), free > Self.rest + 4096 {
+            let size = min(free - Self.rest, 1 << 20)
+            try file.write(contentsOf: Data(repeating: 0, count: Int(size)))
         }
-        let end = try file.offset()
-        try file.truncate(atOffset: end - UInt64(1 << 20))
-        try file.close()
+    }
+
+    private func free() throws -> UInt64 {
+        var answer = statvfs()
+        try #require(statvfs(ballast.path, &answer) == 0)
+        return UInt64(answer.f_bavail) * UInt64(answer.f_frsize)
     }
 
     func empty() throws { try FileManager.default.removeItem(at: ballast) }
@@ -96,14 +103,15 @@ struct FullDiskTests {
         }
     }
 
-    /// Room again, and a new start if the third one has ended for want of it: nothing is missing.
+    /// Room again: the third one has lived without, and nothing is missing.
     private func expectAllAfterRoom(_ nodes: ThreeNodes, _ disk: NodeDisk) async throws {
-        try disk.empty()
-        if try #require(nodes.programs[3]).isRunning == false {
+        let third = try #require(nodes.programs[3])
+        if !third.isRunning {
             let end = try nodes.awaitEnd(3)
-            #expect(end.status == 74, "\(end.signal ?? 0) \(end.messages.suffix(800))")
-            try nodes.start(3)
+            Issue.record("\(end.status) \(end.signal ?? 0) \(end.messages.suffix(4000))")
+            return
         }
+        try disk.empty()
         try await nodes.wait("the third to catch up") {
             try await self.applied(3, nodes) >= (try await self.applied(1, nodes))
         }
@@ -130,7 +138,8 @@ struct FullDiskTests {
             try await nodes.lead(3)
             try disk.fill()
             try await writeMuch(nodes, at: 2)
-            #expect(try await nodes.leader() != 3)
+            let stores = try await nodes.stores(1)
+            #expect(stores.contains { $0.role == "leader" && $0.store != "3" })
             try await expectAllAfterRoom(nodes, disk)
         }
     }

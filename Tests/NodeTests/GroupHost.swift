@@ -66,6 +66,7 @@ final class GroupMember {
     func see(free bytes: UInt64) { inbox.append(.diskSpace(.seen(free: bytes))) }
 
     var leadsOffered: UInt64 { shard.counters.leadsOffered }
+    var appendsWithoutRoom: UInt64 { shard.counters.appendsWithoutRoom }
 
     func put(_ key: String, _ value: String, if condition: RawCondition = .none) {
         send(.put(key, value, if: condition))

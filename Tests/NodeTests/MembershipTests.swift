@@ -71,6 +71,23 @@ import Testing
         #expect(group.leader != nil)
     }
 
+    // History: it took all that the leader sent until its log could not be written out any more.
+    @Test func whoHasNoRoomTakesNoEntriesUntilItHas() throws {
+        var group = try GroupHost(1...3)
+        let leader = try #require(group.leader)
+        let full = group.followers[0]
+        full.see(free: 0)
+        try group.settle()
+        let last = full.status?.last
+        leader.put("a", "1")
+        try group.pass(.seconds(5))
+        #expect(leader.outcomes == [.written(previous: nil)], "there is another one")
+        #expect(full.status?.last == last && full.appendsWithoutRoom > 1)
+        full.see(free: 1 << 29)
+        try group.pass(.seconds(5))
+        #expect(full.status?.applied == leader.status?.last)
+    }
+
     // History: the lead was handed over while a snapshot was on its way; both leaders sent theirs.
     @Test func whoDoesNotLeadWantsNoSnapshotSent() throws {
         var group = try GroupHost(1...2, base: LogPosition(index: 5, term: 0))
