@@ -110,6 +110,10 @@ extension Shard {
         let view = engine.view()
         let version = version(of: view)
         requests[waiting.handle]?.version = version
+        // History: a reader thread took its time over what the leader was asked for, the lead went
+        // elsewhere, and the answer said that a follower had served it.
+        let role = servingRole
+        requests[waiting.handle]?.role = role
         read(
             waiting.request, waiting.handle, of: view, isCold: false, at: now, into: &effects)
     }

@@ -182,7 +182,8 @@ package struct Shard: ~Copyable {
 
     func reply(
         _ number: RegionRequest.Number, _ outcomes: [RawOutcome], to requester: UnitAddress,
-        version: LogIndex = 0, ageMilliseconds: UInt32? = nil, into effects: inout Effects
+        version: LogIndex = 0, ageMilliseconds: UInt32? = nil, role: ServingRole? = nil,
+        into effects: inout Effects
     ) {
         let isRefused = outcomes.allSatisfy { if case .refused = $0 { true } else { false } }
         let reply = RegionReply(
@@ -190,12 +191,13 @@ package struct Shard: ~Copyable {
             stamp: isRefused
                 ? nil
                 : ReplicaStamp(
-                    role: servingRole, version: version, ageMilliseconds: ageMilliseconds))
+                    role: role ?? servingRole, version: version,
+                    ageMilliseconds: ageMilliseconds))
         effects.append(.send(Envelope(from: address, to: requester, body: .reply(reply))))
     }
 
     /// A shard without a replica reads only while the group's leader is alone, and on its store.
-    private var servingRole: ServingRole {
+    var servingRole: ServingRole {
         replica.map { $0.raft.role == .leader ? .leader : .follower } ?? .leader
     }
 
@@ -224,7 +226,7 @@ package struct Shard: ~Copyable {
         }
         reply(
             request.number, outcomes, to: request.requester, version: request.version,
-            ageMilliseconds: request.ageMilliseconds, into: &effects)
+            ageMilliseconds: request.ageMilliseconds, role: request.role, into: &effects)
     }
 
     /// Replies at once with what is known of a request whose time is over.
@@ -307,6 +309,8 @@ struct PendingRequest: Sendable {
     /// What its outcomes rest on, as far as they are there.
     var version: LogIndex = 0
     var ageMilliseconds: UInt32?
+    /// What the replica was when it was read; nil: that does not matter, and what it is now.
+    var role: ServingRole?
 
     init(_ request: RegionRequest, from requester: UnitAddress) {
         self.requester = requester

@@ -6,6 +6,7 @@ import Node
 import Raft
 import Regions
 import Storage
+import Testing
 
 /// A class, because an array holds no shards.
 final class GroupMember {
@@ -23,6 +24,9 @@ final class GroupMember {
     var snapshots: [ReplicaID] = []
     var stamps: [ReplicaStamp?] = []
     private var lastNumber: UInt64 = 0
+    /// What reader threads have been given; a test says when they answer.
+    private var reads: [(token: ReadToken, read: RawRead, view: any EngineView, wall: WallTime)] =
+        []
     /// Its disk takes its time: nothing is applied.
     var holdsApplies = false
 
@@ -115,6 +119,14 @@ final class GroupMember {
         return !isIdle || !toLog.isEmpty || !toData.isEmpty || !appends.isEmpty
     }
 
+    func answerReads() throws {
+        for (token, read, view, wall) in reads {
+            let found = try #require(try read.run(on: engine, view, at: wall, tier: .disk))
+            inbox.append(.readFinished(token, .success(found)))
+        }
+        reads = []
+    }
+
     private func sendFromLog(_ message: RaftMessage) {
         guard case .append(let append) = message.body else { return }
         let first = append.previous.index + 1
@@ -142,6 +154,8 @@ final class GroupMember {
             case .sendFromLog(_, let message): sendFromLog(message)
             case .sendSnapshot(_, let id, _, _, _): snapshots.append(id)
             case .stopSnapshots: snapshots = []
+            case .read(let token, let read, let view, let wall):
+                reads.append((token, read, view ?? engine.view(), wall))
             case .send(let envelope):
                 if case .reply(let reply) = envelope.body {
                     outcomes += reply.outcomes

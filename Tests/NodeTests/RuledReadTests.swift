@@ -2,6 +2,7 @@
 // asks its leader for, what it waits for, and what it refuses.
 import Base
 import Node
+import Raft
 import Regions
 import Testing
 
@@ -81,6 +82,22 @@ import Testing
         try host.settle()
         #expect(host[leader].outcomes.last == Self.found("1"))
         #expect(host[leader].stamps.last??.ageMilliseconds == 0)
+        #expect(host[leader].stamps.last??.role == .leader)
+    }
+
+    /// History: while a reader thread counted, the lead went elsewhere, and the answer to who had
+    /// asked for the leader said that a follower had served it. (Found by a simulated world.)
+    @Test func whoServesIsWhoeverItWasWhenTheDataWasSeen() throws {
+        var (host, leader, follower) = try three()
+        host[leader].send(.count(.all), ReadRule(replica: .leader))
+        try host.settle()
+        host[leader].ask(.transfer(to: StoreID(follower)))
+        try host.pass(.seconds(1))
+        #expect(host[leader].status?.role == .follower)
+        #expect(host[leader].outcomes.count == 1, "the reader thread is not done")
+        try host[leader].answerReads()
+        try host.settle()
+        #expect(host[leader].outcomes.last == .counted(1))
         #expect(host[leader].stamps.last??.role == .leader)
     }
 
