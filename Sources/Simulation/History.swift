@@ -148,7 +148,7 @@ package enum CheckerName: String, CaseIterable, Hashable, Sendable {
     case linearizability, order, durability, staleReads
     case atomicity, expiry, scans, counts, answers, bounds, liveness
     case electionSafety, logMatching, leaderCompleteness, stateMachineSafety, replicasEqual
-    case monotonicProgress, commitment
+    case monotonicProgress, commitment, determinism
 }
 
 /// A property that does not hold.

@@ -68,13 +68,26 @@ package struct Report: Sendable {
         return lines.joined(separator: "\n")
     }
 
+    /// A world that went wrong is run once more, for what a person will want to read.
     package static func run(
         _ options: WorldOptions, trace: ((String) -> Void)? = nil
     ) -> Report {
         let world = World(options)
         world.trace.sink = trace
         world.run()
-        return Report(of: world)
+        let report = Report(of: world)
+        guard !report.isGood, trace == nil else { return report }
+        var kept = options
+        kept.traceLines = Trace.linesOfReport
+        let again = World(kept)
+        again.run()
+        var told = Report(of: again)
+        if told.traceHash != report.traceHash {
+            let seed = options.seed
+            told.violations.append(
+                Violation(checker: .determinism, message: "two runs of seed \(seed) differ"))
+        }
+        return told
     }
 }
 

@@ -50,13 +50,15 @@ package struct Totals: Sendable {
     }
 
     /// The trace hash comes last, alone on its line, so that two processes can be compared.
-    package func lines(after real: Duration) -> [String] {
+    /// - Parameter time: of the processor, so that other programs do not count.
+    package func lines(after time: Duration) -> [String] {
         [
             "\(worlds) worlds, \(bad) bad, \(calls) calls, \(crashes) crashes, \(events) events, "
                 + "\(undecided) undecided",
             "\(leaders) leaders, \(partitions) partitions, \(snapshots) snapshots, members: "
                 + (members.isEmpty ? "no changes" : members),
-            "\(simulated) simulated in \(real): \(Int(simulated / real)) times real time",
+            "\(simulated) simulated in \(time) of one core: "
+                + "\(Int(simulated / time)) times real time",
             "final draws: \(finalDraws.hex)",
             "trace hash: \(traceHash.hex)",
         ]

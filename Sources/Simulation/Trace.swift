@@ -1,8 +1,9 @@
-/// What happened in a world: a running hash of all of it, and the last part of it in full.
+/// What happened in a world: a running hash of all of it, and on demand the last part in full.
 ///
 /// The hash goes over every event and effect with its true time and place. Two processes that run
 /// one seed must agree on it (habits.md §2); `Hasher` is seeded anew in each process and so of no
-/// use here.
+/// use here. Lines are kept only where somebody will read them: to keep what no one does, with all
+/// that it refers to, took a tenth of a world's time, and a world that went wrong can be run again.
 internal import API
 internal import Base
 internal import Node
@@ -57,14 +58,15 @@ package struct Trace {
     private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     private var recent: [Line] = []
     private var oldest = 0
+    /// How many lines are kept.
     private let capacity: Int
     /// Gets every line as it happens.
     var sink: ((String) -> Void)?
 
-    init(capacity: Int = 400) {
-        self.capacity = capacity
-        recent.reserveCapacity(capacity)
-    }
+    /// Enough for the last ones of each node of a group.
+    static let linesOfReport = 400
+
+    init(keeping capacity: Int) { self.capacity = capacity }
 
     mutating func note(_ now: Instant, node: Int, _ place: Place, _ content: Content) {
         var mixer = TraceHash(hash)
@@ -77,11 +79,12 @@ package struct Trace {
         case .text(let text): mixer.mix(Bytes(text.utf8))
         }
         hash = mixer.value
+        guard capacity > 0 || sink != nil else { return }
         let line = Line(at: now, node: node, place: place, content: content)
         if let sink { sink(Trace.columns(line)) }
         if recent.count < capacity {
             recent.append(line)
-        } else {
+        } else if capacity > 0 {
             recent[oldest] = line
             oldest = oldest + 1 == capacity ? 0 : oldest + 1
         }

@@ -30,6 +30,8 @@ package struct WorldOptions: Sendable {
     package var hostBug: HostBug?
     package var mutations = Mutations()
     package var raftMutations = RaftMutations()
+    /// How many of the last lines of the trace are kept for a report.
+    var traceLines = 0
 
     package init(seed: UInt64, duration: Duration = .seconds(2)) {
         self.seed = seed
@@ -41,7 +43,7 @@ package final class World {
     package let options: WorldOptions
     package let shape: Shape
     var agenda = Agenda()
-    package internal(set) var trace = Trace()
+    package internal(set) var trace: Trace
     package internal(set) var history = History()
     package internal(set) var violations: [Violation] = []
     /// Hears of each at once: a world with a bug may end in a trap.
@@ -89,6 +91,7 @@ package final class World {
 
     package init(_ options: WorldOptions) {
         self.options = options
+        trace = Trace(keeping: options.traceLines)
         var root = SeededGenerator(seed: options.seed)
         var shapeStream = root.split()
         let workloadStream = root.split()

@@ -65,7 +65,7 @@ struct Run: ParsableCommand {
             next += 1
         }
         if coverage { for line in totals.coverage.lines { print(line) } }
-        for line in totals.lines(after: ContinuousClock.now - start) { print(line) }
+        for line in totals.lines(after: ProcessorTime.ofProcess) { print(line) }
         if totals.bad > 0 { throw ExitCode(1) }
     }
 }
