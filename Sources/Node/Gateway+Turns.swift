@@ -63,8 +63,11 @@ extension Gateway {
     /// The large answers that wait, in their order, as far as this turn goes.
     mutating func answerDeferred(at now: Now, into effects: inout Effects) {
         while answerBytes < Limits.answerBytesPerTurn, let handle = unanswered.popFirst() {
-            // nil: its client left.
-            guard let exchange = exchanges.remove(handle) else { continue }
+            // One whose client left is here still, and `finish` only lets go of it.
+            guard let exchange = exchanges.remove(handle) else {
+                invariant(false, "nobody else takes what was put off")
+                continue
+            }
             finish(exchange, at: now, into: &effects)
         }
         if !unanswered.isEmpty { deferredAt = now.instant }

@@ -107,8 +107,6 @@ package struct PeerTable: Sendable {
         return closed.store
     }
 
-    package func store(of stream: StreamID) -> StoreID? { streams[stream]?.store }
-
     /// By which an answer goes back; nil if that connection is gone.
     package func stream(of connection: UInt32, _ lane: PeerLane) -> StreamID? {
         streams.first { $0.value.connection == connection && $0.value.lane == lane }?.key

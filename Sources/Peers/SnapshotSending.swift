@@ -59,8 +59,6 @@ package struct SnapshotSending: Sendable {
         state = .resting(until: now)
     }
 
-    package var isOver: Bool { state == .over }
-
     package var nextDeadline: Instant? {
         switch state {
         case .resting(let until), .opening(let until), .held(let until), .awaiting(let until):

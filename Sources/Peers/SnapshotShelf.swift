@@ -91,11 +91,6 @@ package struct SnapshotShelf: Hashable, Sendable {
         return deadlines.min()
     }
 
-    /// The copies that there are.
-    package var numbers: [UInt64] {
-        [arriving?.number, installing?.number].compactMap { $0 } + staged.map(\.number)
-    }
-
     package mutating func step(
         _ event: Event, at now: Instant, into effects: inout [Effect]
     ) {

@@ -100,7 +100,6 @@ import Testing
         }
         #expect(table.stream(of: 5, .urgent) == Self.name(1))
         #expect(table.stream(of: 5, .bulk) == Self.name(2))
-        #expect(table.store(of: Self.name(2)) == StoreID(2))
         #expect(table.close(Self.name(2)) == StoreID(2))
         #expect(table.close(Self.name(2)) == nil)
         #expect(table.stream(of: 5, .bulk) == nil)
