@@ -29,7 +29,7 @@ extension Shard {
         }
         if let refusal = takeSpace(
             for: task.command, task.command.storedBytes, into: &effects)
-         {
+        {
             abandon(write, refusal, at: now, into: &effects)
             return
         }

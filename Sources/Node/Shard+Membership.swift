@@ -105,9 +105,8 @@ extension Shard {
             }
             begin(id, .transfer(member), at: now, into: &effects)
         case .yield:
-            guard members.contains(where: {
-                $0 != replica.raft.id && replica.raft.membership.isVoter($0)
-            }) else {
+            let others = members.filter { $0 != replica.raft.id }
+            guard others.contains(where: { replica.raft.membership.isVoter($0) }) else {
                 // There is nobody to leave it to.
                 effects.append(.changed(id, .done))
                 return

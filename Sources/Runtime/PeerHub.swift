@@ -138,8 +138,9 @@ final class PeerHub: @unchecked Sendable {
         var record = Bytes()
         record.appendRecord { body.encode(into: &$0, at: now) }
         let lane = body.lane(byteCount: record.count)
-        guard client.unsent(lane) + record.count <= Limits.peerQueueBytes
-            || client.unsent(lane) == 0
+        guard
+            client.unsent(lane) + record.count <= Limits.peerQueueBytes
+                || client.unsent(lane) == 0
         else {
             lose(envelope, .full)
             return false

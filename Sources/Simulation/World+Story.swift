@@ -79,9 +79,10 @@ extension World {
     // MARK: Clients
 
     func asks(_ commands: [RawCommand], at node: Int) {
-        guard let free = clients.clients.indices.first(where: { client in
+        let free = clients.clients.indices.first { client in
             client != clients.verifier && clients.isFree(client)
-        }) else {
+        }
+        guard let free else {
             tell("no client is free")
             return
         }

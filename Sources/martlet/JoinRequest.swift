@@ -286,21 +286,20 @@ struct JoinRequest {
         func because(_ reason: String) -> Failure {
             Failure(url: url, reason: reason, command: correction)
         }
-        return switch error {
-        case .peerSpeaksCleartext:
-            .refused(because(
+        let refusal: String? =
+            switch error {
+            case .peerSpeaksCleartext:
                 "it speaks plain HTTP and this node TLS; start it with --tls-cert, --tls-key and "
-                    + "--peer-ca too"))
-        case .peerSpeaksTLS:
-            .refused(because(
+                    + "--peer-ca too"
+            case .peerSpeaksTLS:
                 "it speaks TLS and this node plain HTTP; start this one with --tls-cert, "
-                    + "--tls-key and --peer-ca"))
-        case .certificateRejected(_, let reason):
-            .refused(because(
+                    + "--tls-key and --peer-ca"
+            case .certificateRejected(_, let reason):
                 "its certificate is not accepted (\(reason)): it has to be for that address, and "
-                    + "signed by an authority of --peer-ca here"))
-        default: .failed(because(error.description))
-        }
+                    + "signed by an authority of --peer-ca here"
+            default: nil
+            }
+        return refusal.map { .refused(because($0)) } ?? .failed(because(error.description))
     }
 }
 

@@ -164,8 +164,9 @@ enum Program {
             let word = arguments.first(where: { $0 != "help" }), !word.hasPrefix("-")
         else { return }
         try refuseUnknown(word, of: Martlet.self, path: "martlet")
-        guard word == ConfigCommand._commandName, let next = arguments.drop(while: { $0 != word })
-            .dropFirst().first, !next.hasPrefix("-")
+        guard word == ConfigCommand._commandName,
+            let next = arguments.drop(while: { $0 != word }).dropFirst().first,
+            !next.hasPrefix("-")
         else { return }
         try refuseUnknown(next, of: ConfigCommand.self, path: "martlet config")
     }

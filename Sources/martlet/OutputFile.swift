@@ -75,8 +75,9 @@ struct OutputFile {
                 ? .failure(failure) : overwrite(target, bytes)
         }
         var failure: SystemError?
-        if let old, fchown(descriptor, old.st_uid, old.st_gid) != 0
-            || fchmod(descriptor, old.st_mode & 0o777) != 0
+        if let old,
+            fchown(descriptor, old.st_uid, old.st_gid) != 0
+                || fchmod(descriptor, old.st_mode & 0o777) != 0
         {
             failure = .last
         }

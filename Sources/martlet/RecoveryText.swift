@@ -144,7 +144,8 @@ struct RecoveryText {
     ) -> Diagnosis {
         let own = store.replica.store
         let others = store.membership.everyone.filter { $0 != store.replica }
-        let again = "martlet recover --data-dir \(shellQuoted(path)) --lost "
+        let again =
+            "martlet recover --data-dir \(shellQuoted(path)) --lost "
             + others.map { "\($0.store)" }.joined(separator: ",")
         func said(_ code: String, _ fact: String, _ advice: String) -> Diagnosis {
             Diagnosis(.error, code, fact, advice: advice)
@@ -152,13 +153,15 @@ struct RecoveryText {
         switch refusal {
         case .nobodyNamed:
             return said(
-                "nobody_lost", "--lost names no store; the others of the cluster are "
+                "nobody_lost",
+                "--lost names no store; the others of the cluster are "
                     + list(others), again)
         case .namesItself:
             return said("nobody_lost", "--lost names store \(own), whose directory this is", again)
         case .unknown(let stores):
             return said(
-                "store_not_found", "the cluster has no store \(list(stores)); the others are "
+                "store_not_found",
+                "the cluster has no store \(list(stores)); the others are "
                     + list(others), again)
         case .notMember:
             return said(

@@ -21,7 +21,11 @@ import Testing
     }
 
     private func everyoneSaysWhoServes(_ nodes: ThreeNodes) async throws {
-        struct Status: Decodable { var store_id: String }
+        struct Status: Decodable {
+            var store: String
+
+            enum CodingKeys: String, CodingKey { case store = "store_id" }
+        }
         let leader = try await nodes.leader()
         for node in ThreeNodes.all {
             let get = try await nodes.send(ClientRequest("GET", "/v1/raw/kv/k1"), at: node)
@@ -29,7 +33,7 @@ import Testing
             let about = try await nodes.send(ClientRequest("GET", "/v1/status"), at: node)
             #expect(about["martlet-served-by"] == nil)
             let status = try JSONDecoder().decode(Status.self, from: Data(about.body))
-            #expect(status.store_id == "\(node)")
+            #expect(status.store == "\(node)")
         }
     }
 

@@ -84,27 +84,22 @@ struct PartitionTests {
         _ nodes: ThreeNodes, _ network: NodeNetwork, _ recorded: RecordedClients
     ) async throws {
         try await recorded.goOn(nodes, "before anything is cut")
-        typealias Cut = (_ leader: Int, _ one: Int, _ other: Int) throws -> Void
-        let cuts: [(String, Cut)] = [
-            ("the leader", { try network.cut($0, $1); try network.cut($0, $2) }),
-            ("a follower", { try network.cut($0, $1); try network.cut($1, $2) }),
-            ("the leader and a follower from each other", { leader, one, _ in
-                try network.cut(leader, one)
-            }),
-            ("the followers from each other", { _, one, other in try network.cut(one, other) }),
-            ("what the leader says", { leader, one, other in
-                try network.cut(from: leader, to: one)
-                try network.cut(from: leader, to: other)
-            }),
-            ("what the leader hears", { leader, one, other in
-                try network.cut(from: one, to: leader)
-                try network.cut(from: other, to: leader)
-            }),
+        func both(_ one: Int, _ other: Int) -> [(Int, Int)] { [(one, other), (other, one)] }
+        // Who is no longer heard by whom, of the leader and the two others.
+        let cuts: [(String, (Int, Int, Int) -> [(Int, Int)])] = [
+            ("the leader", { both($0, $1) + both($0, $2) }),
+            ("a follower", { both($0, $1) + both($1, $2) }),
+            ("the leader and a follower from each other", { leader, one, _ in both(leader, one) }),
+            ("the followers from each other", { _, one, other in both(one, other) }),
+            ("what the leader says", { [($0, $1), ($0, $2)] }),
+            ("what the leader hears", { [($1, $0), ($2, $0)] }),
         ]
         for (what, cut) in cuts {
             let leader = try await nodes.leader()
             let others = ThreeNodes.all.filter { $0 != leader }
-            try cut(leader, others[0], others[1])
+            for (from, to) in cut(leader, others[0], others[1]) {
+                try network.cut(from: from, to: to)
+            }
             try await recorded.goOn(nodes, "without \(what)")
             try network.heal()
             try await recorded.goOn(nodes, "after \(what) was cut off")

@@ -206,7 +206,12 @@ private struct Wish {
         struct Problem: Decodable {
             var code: String
             var retry: String
-            var actual_etag: String?
+            var actual: String?
+
+            enum CodingKeys: String, CodingKey {
+                case actual = "actual_etag"
+                case code, retry
+            }
         }
         switch (response.status, kind) {
         case (200, .get): return .read(.value(response.body, expiresAt: nil))
@@ -219,7 +224,7 @@ private struct Wish {
             let problem = try? JSONDecoder().decode(Problem.self, from: Data(response.body))
         else { return .unknown("\(response.status) without a problem") }
         if problem.code == "precondition_failed" {
-            guard let tag = problem.actual_etag else { return .conditionFailed(actual: nil) }
+            guard let tag = problem.actual else { return .conditionFailed(actual: nil) }
             // What it saw is a value that no reader has told of: then only that nothing was done.
             return fingerprint(tag).map { .conditionFailed(actual: $0) } ?? .refused(problem.code)
         }

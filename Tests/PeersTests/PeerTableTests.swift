@@ -24,7 +24,7 @@ import Testing
         let cases: [(PeerFault, (inout PeerHello) -> Void)] = [
             (.version(own: 1, theirs: 2), { $0.version = 2 }),
             (.wrongCluster(own: "c", theirs: "d"), { $0.cluster = "d" }),
-            (.itself(StoreID(1)), { $0.store = StoreID(1); $0.incarnation = 100 }),
+            (.itself(StoreID(1)), { ($0.store, $0.incarnation) = (StoreID(1), 100) }),
             (.duplicate(StoreID(1)), { $0.store = StoreID(1) }),
             (.wrongStore(own: StoreID(1), meant: StoreID(3)), { $0.addressee = StoreID(3) }),
         ]

@@ -37,7 +37,12 @@ struct ReplicaHost {
         _ id: ReplicaID, _ members: [ReplicaID], _ hardState: HardState, _ log: [Bytes],
         applied: LogIndex, at now: Instant
     ) -> Replica {
-        let entries = log.map { record in try! EntryRecord.decode(record).entry }
+        let entries = log.map { record in
+            guard let entry = try? EntryRecord.decode(record).entry else {
+                fatalError("what a replica has written can be read")
+            }
+            return entry
+        }
         let recovered = RecoveredState(
             hardState: hardState,
             snapshot: SnapshotIdentity(position: .start, membership: Membership(voters: members)),

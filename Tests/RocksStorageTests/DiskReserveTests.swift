@@ -54,9 +54,10 @@ import Testing
     }
 
     /// The look before a write: only while there is not plenty, and only if a flush does not fit.
-    @Test(arguments: [
-        (free: 2 << 40, flush: 0, isKept: true), (1 << 20, 1, true), (1 << 20, 1 << 50, false),
-    ] as [(free: UInt64, flush: UInt64, isKept: Bool)])
+    @Test(
+        arguments: [
+            (free: 2 << 40, flush: 0, isKept: true), (1 << 20, 1, true), (1 << 20, 1 << 50, false),
+        ] as [(free: UInt64, flush: UInt64, isKept: Bool)])
     func aWriteLooksFirst(free: UInt64, flush: UInt64, isKept: Bool) throws {
         let reserve = try take().reserve
         try reserve.make(1 << 20, if: true)
