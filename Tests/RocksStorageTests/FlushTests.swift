@@ -46,10 +46,24 @@ extension RocksOptions {
         return try cursor.readUInt64()
     }
 
-    /// What a kill at this moment would leave: the folder is copied while the engine is open.
+    /// The folder of an open engine, as it is at one moment: RocksDB removes files that it needs no
+    /// more in the background, and a copy during which some went is made again.
+    private func image(of path: String) throws -> TemporaryFolder {
+        for _ in 0..<100 {
+            let image = TemporaryFolder()
+            let before = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+            do {
+                try FileManager.default.copyItem(atPath: path, toPath: image.path + "/db")
+            } catch let error as CocoaError where error.code == .fileNoSuchFile { continue }
+            let after = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+            if before == after { return image }
+        }
+        throw CocoaError(.fileNoSuchFile)
+    }
+
+    /// What a kill at this moment would leave.
     private func survived(_ path: String) throws -> UInt64 {
-        let image = TemporaryFolder()
-        try FileManager.default.copyItem(atPath: path, toPath: image.path + "/db")
+        let image = try image(of: path)
         return try history.verify(
             RocksEngine(path: image.path + "/db", options: .tiny, creating: false, lease: image)
         )
