@@ -16,9 +16,10 @@ extension Shard {
     /// replica, so that they need no clock: with others in the group they pass every read on. A
     /// lease that they held would have to end before this replica may vote for somebody else.
     mutating func noteLeader(into effects: inout Effects) {
-        isServing = isLedHastily || replica?.isServing ?? false
-        hasFollowers = replica?.raft.followers.isEmpty == false
-        leaseEnd = isLedHastily ? .distantFuture : replica?.leaseEnd ?? .origin
+        let standing = replica?.standing ?? .none
+        isServing = isLedHastily || standing.isServing
+        hasFollowers = standing.hasFollowers
+        leaseEnd = isLedHastily ? .distantFuture : standing.leaseEnd ?? .origin
         if isServing { caughtUp(into: &effects) }
         let place: LeaderPlace =
             if isServing {

@@ -233,8 +233,8 @@ extension Shard {
     /// Learners that have nearly everything become voters, all of them at once: a group of two
     /// voters is worth less than either one or three.
     mutating func promoteLearners(at now: Now, into effects: inout Effects) {
-        guard let replica, isServing, changeUnderWay == nil,
-            !replica.raft.membership.learners.isEmpty, !replica.raft.membership.isJoint
+        guard isServing, changeUnderWay == nil, replica?.standing.hasLearners == true, let replica,
+            !replica.raft.membership.isJoint
         else { return }
         let enough = replica.raft.trail.lastIndex
         let learners = replica.raft.membership.learners

@@ -55,7 +55,8 @@ extension Shard {
     /// client, (2) the leader, whose disk was slower, has not applied it and shows what was there
     /// before.
     var isCurrent: Bool {
-        !hasFollowers || replica?.isCurrent != false || settings.mutations.has(.leaderReadsBehind)
+        !hasFollowers || replica?.standing.isCurrent != false
+            || settings.mutations.has(.leaderReadsBehind)
     }
 
     /// What is here now is what a read is to find.

@@ -74,7 +74,7 @@ extension Shard {
     var mayDecide: Bool {
         let isHasty =
             isLedHastily || (settings.mutations.has(.decidesBeforeServing) && replica != nil)
-        return isHasty || replica?.isServing ?? false
+        return isHasty || replica?.standing.isServing ?? false
     }
 
     /// Subtracts what a write will take from the space that is free; what cannot be refused any

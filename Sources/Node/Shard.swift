@@ -90,7 +90,7 @@ package struct Shard: ~Copyable {
 
     /// The replica's, and those of requests from other stores: for the others their gateway cares.
     package var nextDeadline: Instant? {
-        let replicas = failure == nil ? replica?.nextDeadline : nil
+        let replicas = failure == nil ? replica?.standing.nextDeadline : nil
         guard peerDeadline < .distantFuture else { return replicas }
         return replicas.map { min($0, peerDeadline) } ?? peerDeadline
     }

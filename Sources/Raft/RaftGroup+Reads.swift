@@ -63,6 +63,8 @@ extension RaftGroup {
             leadership.transfer == nil && !leadership.isLeaseGivenUp
                 || mutations.has(.keepsLeaseInTransfer)
         else { return nil }
+        // Of its own, so that the closure does not copy the whole group.
+        let id = id
         let promised = membership.reached { voter in
             voter == id ? .distantFuture : leadership.progress(of: voter)?.promisedSince ?? .origin
         }

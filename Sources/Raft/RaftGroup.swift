@@ -78,12 +78,19 @@ package struct RaftGroup: Sendable {
     /// The leader's view of the others.
     package var followers: [Progress] { leadership?.followers ?? [] }
 
+    package var hasFollowers: Bool { leadership?.followers.isEmpty == false }
+
     /// Nil when there is nothing to wait for.
     package var nextDeadline: Instant? {
         guard let leadership else {
-            return [electionDeadline, reads.retryDeadline].compactMap { $0 }.min()
+            return Self.earlier(electionDeadline, reads.retryDeadline)
         }
-        return [leadership.heartbeatDeadline, leadership.transfer?.deadline].compactMap { $0 }.min()
+        return Self.earlier(leadership.heartbeatDeadline, leadership.transfer?.deadline)
+    }
+
+    private static func earlier(_ a: Instant?, _ b: Instant?) -> Instant? {
+        guard let a, let b else { return a ?? b }
+        return min(a, b)
     }
 
     package mutating func step(

@@ -105,6 +105,23 @@ package struct LogBytesKept: Sendable {
 }
 
 package struct Replica: Sendable {
+    /// What is asked for at every turn and at every read. Kept since the last step, which alone can
+    /// change it: worked out through an optional, each question copied the whole replica.
+    package struct Standing: Hashable, Sendable {
+        package var isServing = false
+        package var isCurrent = true
+        package var hasFollowers = false
+        package var hasLearners = false
+        /// See `Replica.leaseEnd`.
+        package var leaseEnd: Instant?
+        package var nextDeadline: Instant?
+
+        /// Of no replica at all.
+        package static let none = Standing()
+    }
+
+    package private(set) var standing = Standing.none
+
     package let group: GroupID
     package internal(set) var raft: RaftGroup
 
@@ -176,6 +193,7 @@ package struct Replica: Sendable {
         handedOver = applied
         firstItem = applied + 1
         itemBytes = items.reduce(0) { $0 + $1.record.count }
+        noteStanding()
     }
 
     package var nextDeadline: Instant? { raft.nextDeadline }
@@ -248,6 +266,14 @@ package struct Replica: Sendable {
         for effect in made { execute(effect, into: &effects) }
         made.removeAll(keepingCapacity: true)
         swap(&made, &raftEffects)
+        noteStanding()
+    }
+
+    private mutating func noteStanding() {
+        standing = Standing(
+            isServing: isServing, isCurrent: isCurrent, hasFollowers: raft.hasFollowers,
+            hasLearners: !raft.membership.learners.isEmpty, leaseEnd: leaseEnd,
+            nextDeadline: nextDeadline)
     }
 
     private mutating func execute(_ effect: RaftEffect, into effects: inout [ReplicaEffect]) {
