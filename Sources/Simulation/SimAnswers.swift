@@ -1,8 +1,7 @@
 /// Responses as a client reads them: what each command came to.
 ///
 /// Anything that the contract does not allow is an error, which the world reports: a client that
-/// guessed
-/// would hide it.
+/// guessed would hide it.
 internal import API
 internal import Base
 internal import Regions

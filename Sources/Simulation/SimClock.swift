@@ -1,10 +1,8 @@
 /// A node's two clocks: a monotonic one that drifts and starts anew with each life, and a wall
-/// clock that
-/// drifts, jumps and was never right.
+/// clock that drifts, jumps and was never right.
 ///
 /// It remembers every jump, so that a checker can tell what a node's wall clock can have shown
-/// during an
-/// interval of true time.
+/// during an interval of true time.
 package import Base
 
 package struct SimClock: Sendable {

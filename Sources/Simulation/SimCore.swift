@@ -1,9 +1,8 @@
 /// One core of a simulated node: the same loop as in `Runtime`, with an inbox instead of a socket.
 ///
 /// What is in the inbox when the core's turn comes is one turn: every event is stepped with one
-/// reading
-/// of the clocks, then the shard is told that the turn has ended, then what the turn produced
-/// leaves.
+/// reading of the clocks, then the shard is told that the turn has ended, then what the turn
+/// produced leaves.
 internal import API
 internal import Base
 internal import DequeModule

@@ -1,8 +1,7 @@
 /// Commands as a client writes them: HTTP requests in one of the lanes of the API.
 ///
 /// Written here a second time and not taken from `API`: a mistake in how the node reads a request
-/// must
-/// not be mirrored by the one who checks its answers.
+/// must not be mirrored by the one who checks its answers.
 internal import API
 internal import Base
 internal import Regions

@@ -2,8 +2,7 @@
 /// conflict.
 ///
 /// A client knows some of what is there: the values that any client was last told are on one board,
-/// so
-/// that conditions hold often enough, and are stale often enough.
+/// so that conditions hold often enough, and are stale often enough.
 internal import Base
 package import Regions
 

@@ -1,14 +1,11 @@
 /// A whole world in one thread: nodes, their disks and clocks, and the clients, from one seed.
 ///
 /// Everything that happens is an event on one agenda; every choice is drawn from a stream of its
-/// concern, so
-/// that a draw added to one does not shift the others. A world first runs with faults, then
-/// without:
-/// then everything must be answered and nothing may be left over.
+/// concern, so that a draw added to one does not shift the others. A world first runs with faults,
+/// then without: then everything must be answered and nothing may be left over.
 ///
 /// It mirrors `Runtime` and decides nothing that a node decides. It leaves out bytes on the wire:
-/// requests
-/// and responses travel as values.
+/// requests and responses travel as values.
 internal import API
 internal import Base
 package import Failpoints
@@ -157,8 +154,7 @@ package final class World {
     }
 
     /// Takes events until all is at rest, or until far too much time has passed. What is left on
-    /// the agenda of a
-    /// world at rest are deadlines of requests long answered.
+    /// the agenda of a world at rest are deadlines of requests long answered.
     private func drain() {
         // Within that several nodes have to agree again.
         let limit = agenda.now + shape.duration + .seconds(nodes.count > 1 ? 30 : 120)

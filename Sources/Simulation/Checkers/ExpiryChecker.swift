@@ -1,6 +1,5 @@
 /// Expiry: fixed once, when the write is ordered, by the node's wall clock at that moment; the same
-/// in
-/// every answer; and no answer shows a value after it, by the clock at the moment of reading.
+/// in every answer; and no answer shows a value after it, by the clock at the moment of reading.
 internal import Base
 internal import Regions
 

@@ -1,10 +1,9 @@
 /// A world's history cut by key, as operations on one register.
 ///
 /// Sound, and weaker than the whole: a range delete counts as a delete of every key of its range,
-/// at a
-/// moment of its own for each key within the one interval; a page counts as a read of every key
-/// that it
-/// covers; a count is not looked at here (`CountChecker` and `StoreLinearizability` do that).
+/// at a moment of its own for each key within the one interval; a page counts as a read of every
+/// key that it covers; a count is not looked at here (`CountChecker` and `StoreLinearizability` do
+/// that).
 internal import Base
 internal import Regions
 

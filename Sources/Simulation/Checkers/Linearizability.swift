@@ -185,8 +185,7 @@ struct RegisterSearch {
     private func candidates(_ value: Int, _ mustBeSeen: Bool) -> [Int] {
         var found: [Int] = []
         // Nothing may come before an operation that had ended before it began; operations are in
-        // the
-        // order in which they began.
+        // the order in which they began.
         var earliestReturn = UInt64.max
         var index = low
         while index < invoked.count, invoked[index] <= earliestReturn {

@@ -1,13 +1,11 @@
 /// What is certain about a key over an interval, from calls and answers alone: that it was there,
-/// or that
-/// it was not. Where calls overlap nothing is certain, so what builds on this is sound and not
-/// complete.
+/// or that it was not. Where calls overlap nothing is certain, so what builds on this is sound and
+/// not complete.
 ///
 /// A key was there from some moment on if a write of it was acknowledged and every delete that may
-/// have
-/// happened was over before that write was asked for; and the other way round. So for each kind of
-/// write
-/// it is enough to know the last request of an acknowledged one, and the last end of any.
+/// have happened was over before that write was asked for; and the other way round. So for each
+/// kind of write it is enough to know the last request of an acknowledged one, and the last end of
+/// any.
 internal import Base
 internal import Regions
 

@@ -1,6 +1,5 @@
 /// Scans: entries in order and once each, within the bounds and the limit, and on some page every
-/// key that
-/// was there from the first page's request to the last page's answer.
+/// key that was there from the first page's request to the last page's answer.
 ///
 /// A raw cursor pins no snapshot, so nothing more is promised between two pages.
 internal import Base
