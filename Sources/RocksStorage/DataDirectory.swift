@@ -79,9 +79,10 @@ package final class DataDirectory: Sendable {
             let identity = joining ?? StoreIdentity(created: now, using: &generator)
             if failpoints.reached(.startIdentity) != nil { throw .injected(.startIdentity, path) }
             try Self.write(identity, path)
-            try Self.endJoining(path)
             current = Mutex(identity)
         }
+        // At every start: a crash may have come behind the identity.
+        try Self.endJoining(path)
     }
 
     /// Nil if the directory is empty as far as we are concerned.

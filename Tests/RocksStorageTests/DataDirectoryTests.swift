@@ -52,6 +52,17 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path + "/JOINING"))
     }
 
+    // History: killed between its identity and the removal of what it had asked with, a store kept
+    // that for ever; and once wiped but for that file it would have got its old number again.
+    @Test func whatAStoreAskedWithGoesWithItsNextStartAtTheLatest() throws {
+        _ = try take()
+        var generator = SeededGenerator(seed: 1)
+        _ = try DataDirectory.joiningNonce(path, using: &generator)
+        #expect(FileManager.default.fileExists(atPath: path + "/JOINING"))
+        _ = try take()
+        #expect(!FileManager.default.fileExists(atPath: path + "/JOINING"))
+    }
+
     @Test func aNewDirectoryIsMadeForItsOwnerAlone() throws {
         let deep = path + "/a/b"
         let directory = try take(deep)
