@@ -71,8 +71,13 @@ struct PlaygroundCommand: AsyncParsableCommand {
             break
         }
         try await cluster.stop()
-        // What happened is in the log already.
-        if last == .storeFailed { throw CommandFailure(.disk) }
+        if last == .storeFailed {
+            // What happened is in the log already.
+            do throws(CommandFailure) { try removeIfTemporary(home) } catch {
+                writeLine("and \(home) could not be removed: \(error)", to: STDERR_FILENO)
+            }
+            throw CommandFailure(.disk)
+        }
         try removeIfTemporary(home)
         writeStopped()
     }
@@ -174,6 +179,7 @@ struct PlaygroundCluster {
     private func place(
         _ index: Int, from port: inout UInt16, joining first: String?
     ) throws(CommandFailure) -> (LayeredSettings, ServeSettings) {
+        let failpoints = environmentVariables().filter { $0.key == SettingName.failpoints.variable }
         do throws(SettingsError) {
             while true {
                 let layers = try LayeredSettings(
@@ -182,7 +188,7 @@ struct PlaygroundCluster {
                         .cores: ["1"], .cacheSize: [Self.cacheSize], .logLevel: ["error"],
                         .join: first.map { [$0] } ?? [],
                     ],
-                    environment: [:], file: nil)
+                    environment: failpoints, file: nil)
                 let settings = try ServeSettings(layers)
                 let checks = StartChecks(layers: layers, settings: settings)
                 let isLast = port == .max

@@ -11,10 +11,10 @@ import Testing
         let program: RunningProgram
         let urls: [String]
 
-        init(_ folder: URL, _ arguments: String...) throws {
+        init(_ folder: URL, _ arguments: String..., failpoints: String = "") throws {
             let all = ["playground", "--port", "\(UInt16.random(in: 20_000...30_000))"]
             program = try Program(arguments: all + arguments).with("TMPDIR", folder.path)
-                .in(folder).start()
+                .with("MARTLET_FAILPOINTS", failpoints).in(folder).start()
             _ = try #require(program.line(with: "Ctrl-C stops it"), "\(program.messages)")
             urls = program.messages.matches(of: /node \d+  (http:\S+)/).map { String($0.1) }
         }
@@ -51,6 +51,22 @@ import Testing
                 #expect(try await playground.send(get, at: node).text == "hello")
             }
             try playground.stop()
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+        }
+    }
+
+    // History: it ended, and what it had promised to remove stayed.
+    @Test func nothingIsLeftBehindOfAStoreThatFails() async throws {
+        try await withFolder { folder in
+            // More than its start takes.
+            let playground = try Playground(folder, failpoints: "log.sync=200*off->1*return->off")
+            defer { playground.program.kill() }
+            for _ in 0..<400 {
+                guard let response = try? await playground.send(put, at: 0) else { break }
+                if response.status != 200 { break }
+            }
+            let outcome = try #require(playground.program.wait(.seconds(20)), "it did not end")
+            #expect(outcome.status == 74, "\(outcome.messages)")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
         }
     }
