@@ -58,6 +58,37 @@ private final class SmallDisk: Sendable {
         #expect(engine.statistics().backgroundErrors == 0)
     }
 
+    /// A snapshot that comes is written beside all that is there. Told before RocksDB is asked to
+    /// write what it has no room for, and of no consequence for the store.
+    @Test(.enabled(if: SmallDisk.isPossible)) func wantOfRoomForASnapshotIsSaid() throws {
+        let disk = try #require(SmallDisk(megabytes: 64))
+        var generator = SeededGenerator(seed: 1)
+        let directory = try DataDirectory(
+            path: disk.path + "/store", now: WallTime(milliseconds: 1), using: &generator)
+        let engine = try directory.openStore(.small).engine
+        try engine.write(history.batch(1).batch, sync: true)
+        let files = try directory.makeSnapshot("9-2-a-1", engine)
+        let batches = (0..<20 as Range<UInt8>).map { number in
+            var batch = WriteBatch()
+            batch.put(.raw, Key([number]), Bytes(repeating: number, count: 60_000))
+            return batch
+        }
+        for batch in batches[..<10] { try files.append(batch) }
+        try disk.fill(leaving: 0)
+        guard case .full(let reason)? = try failure({ try files.append(batches[10]) }) else {
+            Issue.record("it had no room")
+            return
+        }
+        #expect(reason.contains("snapshot"))
+        #expect(engine.statistics().backgroundErrors == 0)
+        try disk.empty()
+        try files.remove()
+        let again = try directory.makeSnapshot("9-2-a-2", engine)
+        for batch in batches { try again.append(batch) }
+        try again.finish(record: [1])
+        #expect(try history.verify(engine) == 1)
+    }
+
     /// A flush fails, and so does every later write, although the disk has long recovered. Opened
     /// anew, the store holds what was on disk before.
     @Test func aStoreThatFailedIsNeverWrittenAgain() async throws {
