@@ -19,8 +19,9 @@ package struct RecoveredReplica: Sendable {
     private let hasStagedFact: Bool
 
     /// Reads the log, and mends it where a crash came between the two parts of a write.
+    /// - Parameter mending: false to leave it as it is, for who only looks.
     package init(
-        of group: GroupID, log: any RaftLogStore, data: any KeyValueEngine
+        of group: GroupID, log: any RaftLogStore, data: any KeyValueEngine, mending: Bool = true
     ) throws(StorageError) {
         guard let found = try log.recover().first(where: { $0.group == group }) else {
             throw .corrupt("the Raft log has nothing of group \(group): it was lost")
@@ -36,7 +37,7 @@ package struct RecoveredReplica: Sendable {
                     + "\(found.lastIndex): the log lost what it had on disk")
         }
         let (state, repair) = try found.recovered(applied: applied)
-        if let repair { try log.write(repair) }
+        if let repair, mending { try log.write(repair) }
         let first = max(state.applied, state.snapshot.position.index) + 1
         let end = state.snapshot.position.index + 1 + LogIndex(state.entries.count)
         records = first < end ? try log.entries(of: group, in: first..<end, byteLimit: .max) : []

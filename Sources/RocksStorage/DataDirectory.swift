@@ -85,6 +85,19 @@ package final class DataDirectory: Sendable {
         try Self.endJoining(path)
     }
 
+    /// The store that is there, to look at with `lookAtStore` and for nothing else; nil if there is
+    /// none. Nothing in it is made or written, and nobody can begin to use it meanwhile.
+    package init?(lookingAt path: String) throws(DataDirectoryError) {
+        guard try Self.readIdentity(path)?.hasDatabase == true else { return nil }
+        self.path = path
+        failpoints = FailpointRegistry()
+        lock = try DirectoryLock(sharing: path)
+        reserve = DiskReserve(in: path)
+        next = try Self.readNext(path)
+        guard let identity = try Self.readIdentity(path) else { return nil }
+        current = Mutex(identity)
+    }
+
     /// Nil if the directory is empty as far as we are concerned.
     static func readIdentity(_ path: String) throws(DataDirectoryError) -> StoreIdentity? {
         let names: [String]
@@ -147,11 +160,7 @@ package final class DataDirectory: Sendable {
         if space.free < options.reserveBytes || (space.freeFiles ?? .max) < Self.filesToStart {
             try reserve.giveBack()
         }
-        let (logPath, dataPath) = (path + "/" + Self.logName, path + "/" + Self.databaseName)
-        if !creating {
-            try OwnerMark.check("the Raft log", of: identity, or: next, in: logPath)
-            try OwnerMark.check("the database", of: identity, or: next, in: dataPath)
-        }
+        if !creating { try checkOwner() }
         try failpoints.check(.startOpen)
         let log = try RocksLog(
             path: logPath, options: RocksLogOptions(beside: options),
@@ -177,6 +186,28 @@ package final class DataDirectory: Sendable {
         }
         current.withLock { $0 = made }
         return (log, engine)
+    }
+
+    /// Both as they are on disk, to be read. What was not finished is not finished here either: see
+    /// `unfinishedInstall`.
+    package func lookAtStore(
+        _ options: RocksOptions
+    ) throws(StorageError) -> (log: RocksLog, engine: RocksEngine) {
+        try checkOwner()
+        let log = try RocksLog(
+            path: logPath, options: RocksLogOptions(beside: options), creating: false,
+            readOnly: true, lease: self)
+        let engine = try RocksEngine(
+            path: dataPath, options: options, creating: false, readOnly: true, lease: self)
+        return (log, engine)
+    }
+
+    private var logPath: String { path + "/" + Self.logName }
+    private var dataPath: String { path + "/" + Self.databaseName }
+
+    private func checkOwner() throws(StorageError) {
+        try OwnerMark.check("the Raft log", of: identity, or: next, in: logPath)
+        try OwnerMark.check("the database", of: identity, or: next, in: dataPath)
     }
 
     /// What the file says from now on.

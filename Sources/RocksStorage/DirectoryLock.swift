@@ -10,6 +10,7 @@ final class DirectoryLock: Sendable {
     static let name = "LOCK"
     private static let commandBytesMax = 256
 
+    /// -1 if there is nothing to hold.
     private let descriptor: Int32
 
     /// Locks at once or says who has it; never waits.
@@ -17,13 +18,7 @@ final class DirectoryLock: Sendable {
         let path = folder + "/" + Self.name
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw DataDirectoryError(SystemFailure("create", path)) }
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            if errno == EINTR { continue }
-            guard errno == EWOULDBLOCK else {
-                throw DataDirectoryError(SystemFailure("lock", path))
-            }
-            throw .inUse(path: folder, holder: try Self.readHolder(descriptor, path))
-        }
+        try Self.take(descriptor, LOCK_EX, in: folder)
         do throws(SystemFailure) {
             guard ftruncate(descriptor, 0) == 0 else { throw SystemFailure("truncate", path) }
             let command = try Self.command()
@@ -34,15 +29,41 @@ final class DirectoryLock: Sendable {
         }
     }
 
+    /// For whoever only looks: beside others that do, and without a word in the file, so that
+    /// nothing of the directory changes. Where no process ever was nobody is kept out.
+    init(sharing folder: String) throws(DataDirectoryError) {
+        let path = folder + "/" + Self.name
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return }
+            throw DataDirectoryError(SystemFailure("open", path))
+        }
+        try Self.take(descriptor, LOCK_SH, in: folder)
+    }
+
+    private static func take(
+        _ descriptor: Int32, _ kind: Int32, in folder: String
+    ) throws(DataDirectoryError) {
+        let path = folder + "/" + name
+        while flock(descriptor, kind | LOCK_NB) != 0 {
+            if errno == EINTR { continue }
+            guard errno == EWOULDBLOCK else {
+                throw DataDirectoryError(SystemFailure("lock", path))
+            }
+            throw .inUse(path: folder, holder: try readHolder(descriptor, path))
+        }
+    }
+
     /// Unlocked by name, not only by closing: a child that is being started holds a copy of the
     /// descriptor until it has become another program, and the lock with it.
     deinit {
+        guard descriptor >= 0 else { return }
         _ = flock(descriptor, LOCK_UN)
         close(descriptor)
     }
 
     /// Nil if the holder has not written itself down yet, or is no Martlet.
-    static func readHolder(
+    private static func readHolder(
         _ descriptor: Int32, _ path: String
     ) throws(DataDirectoryError) -> DataDirectoryError.Holder? {
         let bytes: Bytes

@@ -20,7 +20,8 @@ final class LogDatabase: @unchecked Sendable {
     private static let readaheadBytes = 1 << 20
 
     init(
-        path: String, options: RocksLogOptions, creating: Bool, lease: any Sendable
+        path: String, options: RocksLogOptions, creating: Bool, readOnly: Bool,
+        lease: any Sendable
     ) throws(StorageError) {
         do throws(StorageError) {
             try LogCheck.verify(folder: path)
@@ -38,6 +39,10 @@ final class LogDatabase: @unchecked Sendable {
         let pointer = try calling { error in
             var nameView: UnsafePointer<CChar>? = UnsafePointer(name)
             var familyOptions: OpaquePointer? = tuning.options
+            guard !readOnly else {
+                return rocksdb_open_for_read_only_column_families(
+                    tuning.options, path, 1, &nameView, &familyOptions, &handle, 0, error)
+            }
             return rocksdb_open_column_families(
                 tuning.options, path, 1, &nameView, &familyOptions, &handle, error)
         }

@@ -24,7 +24,8 @@ final class RocksDatabase: @unchecked Sendable {
     private let isAbandoned = Mutex(false)
 
     init(
-        path: String, options: RocksOptions, creating: Bool, lease: any Sendable
+        path: String, options: RocksOptions, creating: Bool, readOnly: Bool,
+        lease: any Sendable
     ) throws(StorageError) {
         try LogCheck.verify(folder: path)
         let tuning = RocksTuning(options)
@@ -37,9 +38,13 @@ final class RocksDatabase: @unchecked Sendable {
             [tuning.options(of: .meta)] + families.map { tuning.options(of: $0) }
         var handles = [OpaquePointer?](repeating: nil, count: names.count)
         let pointer = try calling { error in
-            rocksdb_open_column_families(
-                tuning.database, path, Int32(names.count), nameViews, familyOptions, &handles,
-                error)
+            readOnly
+                ? rocksdb_open_for_read_only_column_families(
+                    tuning.database, path, Int32(names.count), nameViews, familyOptions, &handles,
+                    0, error)
+                : rocksdb_open_column_families(
+                    tuning.database, path, Int32(names.count), nameViews, familyOptions, &handles,
+                    error)
         }
         guard let pointer, let marks = handles[0],
             let raw = handles[1 + families.firstIndex(of: .raw)!],

@@ -38,14 +38,17 @@ package final class RocksEngine: KeyValueEngine, @unchecked Sendable {
 
     /// Opens the database in the folder `path`, or makes it if `creating`; without that a missing
     /// database is an error, because an empty one in its place would hide a loss.
-    /// - Parameter lease: held as long as files may be open; the lock of the data directory.
+    /// - Parameters:
+    ///   - readOnly: no file is made or written, and every write fails.
+    ///   - lease: held as long as files may be open; the lock of the data directory.
     package init(
-        path: String, options: RocksOptions, creating: Bool, lease: any Sendable
+        path: String, options: RocksOptions, creating: Bool, readOnly: Bool = false,
+        lease: any Sendable
     ) throws(StorageError) {
         space = SpaceGate(path: path)
         self.options = options
         database = try RocksDatabase(
-            path: path, options: options, creating: creating, lease: lease)
+            path: path, options: options, creating: creating, readOnly: readOnly, lease: lease)
         guard let batch = rocksdb_writebatch_create(),
             let unhurried = rocksdb_writeoptions_create(),
             let unhindered = rocksdb_writeoptions_create()

@@ -37,12 +37,15 @@ package final class RocksLog: RaftLogStore, @unchecked Sendable {
 
     /// Opens the database in the folder `path`, or makes it if `creating`; without that a missing
     /// database is an error, because an empty one in its place would hide a loss. Reads all of it.
-    /// - Parameter lease: held as long as files may be open; the lock of the data directory.
+    /// - Parameters:
+    ///   - readOnly: no file is made or written, and every write fails.
+    ///   - lease: held as long as files may be open; the lock of the data directory.
     package init(
-        path: String, options: RocksLogOptions, creating: Bool, lease: any Sendable
+        path: String, options: RocksLogOptions, creating: Bool, readOnly: Bool = false,
+        lease: any Sendable
     ) throws(StorageError) {
         database = try LogDatabase(
-            path: path, options: options, creating: creating, lease: lease)
+            path: path, options: options, creating: creating, readOnly: readOnly, lease: lease)
         newest = NewestLog(in: path)
         let recovery = try database.recover()
         guard let batch = rocksdb_writebatch_create(), let options = rocksdb_writeoptions_create()

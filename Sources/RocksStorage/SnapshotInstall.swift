@@ -228,6 +228,13 @@ extension DataDirectory {
         }
     }
 
+    /// A snapshot is to take the place of the data that a crash has left.
+    package func unfinishedInstall(_ engine: RocksEngine) throws(StorageError) -> Bool {
+        guard let mark = try engine.interruptedInstall() else { return false }
+        if mark.hasBegun { return true }
+        return try record(in: snapshotsFolder + "/" + mark.name) != nil
+    }
+
     /// Ends what a crash has interrupted, and removes what it left.
     /// - Parameter facts: from the record that the files were finished with.
     package func finishInstall(

@@ -14,10 +14,23 @@ package struct StoppedStore {
 
     package init(_ directory: DataDirectory) throws(StorageError) {
         self.directory = directory
-        let space = try directory.space()
-        let options = RunningNode.options(
-            Self.cacheBytes, diskBytes: space.capacity, failpoints: FailpointRegistry())
-        (store, recovered) = try Store.open(directory, options)
+        (store, recovered) = try Store.open(directory, Self.options(directory))
+    }
+
+    /// Nothing on its disk changes, and it can only be asked; nil if what is there is not all: a
+    /// snapshot was being put in place of the data, and the next start goes on with that.
+    package init?(lookingAt directory: DataDirectory) throws(StorageError) {
+        guard let found = try Store.look(at: directory, Self.options(directory)) else { return nil }
+        self.directory = directory
+        (store, recovered) = found
+    }
+
+    private static func options(
+        _ directory: DataDirectory
+    ) throws(StorageError) -> RocksOptions {
+        RunningNode.options(
+            cacheBytes, diskBytes: try directory.space().capacity,
+            failpoints: FailpointRegistry())
     }
 
     /// It reads each block once.
@@ -25,9 +38,6 @@ package struct StoppedStore {
 
     package var replica: ReplicaID { recovered.id }
     package var membership: Membership { recovered.membership }
-    package var last: LogPosition { recovered.last }
-    package var applied: LogIndex { recovered.applied }
-    package var hardState: HardState { recovered.hardState }
 
     package func recovery(
         without lost: [StoreID]

@@ -40,10 +40,29 @@ struct Store: Sendable {
         }
         try options.failpoints.check(.startRecover)
         let recovered = try RecoveredReplica(of: group, log: log, data: engine)
-        let store = Store(
-            engine: engine, log: log, reserve: directory.reserve,
-            reserveBytes: options.reserveBytes, memoryBound: options.storeMemoryBound)
-        return (store, recovered)
+        return (Store(directory, options, log, engine), recovered)
+    }
+
+    /// The same without a change of anything on the disk; nil if what is there is not all: a
+    /// snapshot was being put in place.
+    static func look(
+        at directory: DataDirectory, _ options: RocksOptions
+    ) throws(StorageError) -> (Store, RecoveredReplica)? {
+        let (log, engine) = try directory.lookAtStore(options)
+        guard try !directory.unfinishedInstall(engine) else { return nil }
+        let recovered = try RecoveredReplica(of: group, log: log, data: engine, mending: false)
+        return (Store(directory, options, log, engine), recovered)
+    }
+
+    private init(
+        _ directory: DataDirectory, _ options: RocksOptions, _ log: RocksLog,
+        _ engine: RocksEngine
+    ) {
+        self.engine = engine
+        self.log = log
+        reserve = directory.reserve
+        reserveBytes = options.reserveBytes
+        memoryBound = options.storeMemoryBound
     }
 
     /// Both need room on the one disk.

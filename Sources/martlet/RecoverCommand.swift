@@ -58,9 +58,11 @@ struct RecoverCommand: ParsableCommand {
                         + Table.printable(confirm), advice: command(confirming: nil)), .usage)
         }
         do {
+            guard confirm != nil else { return try tell(directory) }
             let store = try StoppedStore(directory)
             if let next = directory.interrupted {
-                try goOn(store, as: next)
+                try store.goOn(as: next)
+                say(next, "done, from where it had stopped")
             } else {
                 try begin(store)
             }
@@ -70,35 +72,44 @@ struct RecoverCommand: ParsableCommand {
     }
 
     private func begin(_ store: StoppedStore) throws {
-        let recovery: QuorumRecovery
-        do {
-            recovery = try store.recovery(without: lost?.stores ?? [])
-        } catch let refusal as QuorumLoss.Refusal {
-            throw CommandFailure(RecoveryText.diagnosis(refusal, store, dataDir), .usage)
-        }
-        let identity = store.directory.identity
-        let text = RecoveryText(recovery, identity)
-        guard confirm != nil else {
-            let next = command(confirming: identity.cluster)
-            return print(json ? text.object(next: next).text : text.plan(next: next))
-        }
+        let (recovery, text) = try plan(store)
         var generator = SystemRandomNumberGenerator()
-        let next = identity.parted(using: &generator)
+        let next = store.directory.identity.parted(using: &generator)
         try store.recover(recovery, as: next, record: text.record(next: next, at: .current))
         say(next, "done")
     }
 
-    private func goOn(_ store: StoppedStore, as next: StoreIdentity) throws {
-        guard confirm != nil else {
+    /// What would be done, with no change to anything.
+    private func tell(_ directory: DataDirectory) throws {
+        let next = command(confirming: directory.identity.cluster)
+        guard directory.interrupted == nil else {
             throw CommandFailure(
                 Diagnosis(
                     .error, "data_recovering",
                     "\(dataDir): a recovery was begun there and did not come to its end",
-                    advice: command(confirming: store.directory.identity.cluster)),
-                .configuration)
+                    advice: next), .configuration)
         }
-        try store.goOn(as: next)
-        say(next, "done, from where it had stopped")
+        guard let store = try StoppedStore(lookingAt: directory) else {
+            throw CommandFailure(
+                Diagnosis(
+                    .error, "data_unfinished",
+                    "\(dataDir): a snapshot was being put in place of the data when it ended",
+                    advice: "martlet serve --data-dir \(shellQuoted(dataDir))"
+                        + "   # puts it in place; then stop it and ask again"), .configuration)
+        }
+        let text = try plan(store).text
+        print(json ? text.object(next: next).text : text.plan(next: next))
+    }
+
+    private func plan(
+        _ store: StoppedStore
+    ) throws -> (recovery: QuorumRecovery, text: RecoveryText) {
+        do {
+            let recovery = try store.recovery(without: lost?.stores ?? [])
+            return (recovery, RecoveryText(recovery, store.directory.identity))
+        } catch let refusal as QuorumLoss.Refusal {
+            throw CommandFailure(RecoveryText.diagnosis(refusal, store, dataDir), .usage)
+        }
     }
 
     private func command(confirming cluster: String?) -> String {
@@ -120,10 +131,11 @@ struct RecoverCommand: ParsableCommand {
         do {
             let isThere = try resolvedPath(dataDir) != nil && DataDirectory.holdsStore(dataDir)
             // Opening would make one.
-            if isThere {
+            if isThere, confirm != nil {
                 return try DataDirectory(
                     path: dataDir, now: .current, using: &generator, recovering: true)
             }
+            if isThere, let found = try DataDirectory(lookingAt: dataDir) { return found }
         } catch {
             guard let error = error as? DataDirectoryError else { throw error }
             throw try failure(error)

@@ -44,6 +44,27 @@ import Testing
         return String(try #require(text.firstMatch(of: /cluster: ([0-9a-f]+)/)?.1))
     }
 
+    /// Every file, with what is in it and when that was written.
+    private struct File: Equatable {
+        var content: Data
+        var written: Date
+    }
+
+    private func files(_ nodes: ThreeNodes, _ folder: String) throws -> [String: File] {
+        let root = nodes.folder.appending(path: folder)
+        var files: [String: File] = [:]
+        for name in try FileManager.default.subpathsOfDirectory(atPath: root.path) {
+            let url = root.appending(path: name)
+            let facts = try FileManager.default.attributesOfItem(atPath: url.path)
+            let isFile = facts[.type] as? FileAttributeType == .typeRegular
+            files[name] = File(
+                content: isFile ? try Data(contentsOf: url) : Data(),
+                written: try #require(facts[.modificationDate] as? Date))
+        }
+        #expect(files.count > 10, "\(files.keys)")
+        return files
+    }
+
     private func copy(_ nodes: ThreeNodes, _ from: String, _ to: String) throws {
         let target = nodes.folder.appending(path: to)
         if FileManager.default.fileExists(atPath: target.path) {
@@ -59,6 +80,7 @@ import Testing
             #expect(running.messages.contains("data_in_use"), "\(running.messages)")
             for node in ThreeNodes.all { try nodes.signal(node, SIGKILL) }
             let old = try cluster(nodes, "n1")
+            let before = try files(nodes, "n1")
 
             // What is wrong is said, and what would be right.
             for (lost, code) in [
@@ -73,8 +95,10 @@ import Testing
             for words in ["voters", "1 2 3", "last entry", "may be lost", "--confirm \(old)"] {
                 #expect(plan.text.contains(words), "\(words): \(plan.text)")
             }
+            #expect(try recover(nodes, "n1", "--lost", "2,3", "--json").status == 0)
+            #expect(try files(nodes, "n1") == before, "nothing was changed")
             #expect(try recover(nodes, "n1", "--lost", "2,3", "--confirm", "abc").status == 64)
-            #expect(try cluster(nodes, "n1") == old, "nothing was changed")
+            #expect(try cluster(nodes, "n1") == old)
 
             let done = try recover(nodes, "n1", "--lost", "2,3", "--confirm", old)
             #expect(done.status == 0, "\(done.messages)")
@@ -173,7 +197,9 @@ import Testing
                 ).in(nodes.folder).run()
                 #expect(serve.status == 78)
                 #expect(serve.messages.contains("data_recovering"), "\(serve.messages)")
+                let before = try files(nodes, folder)
                 let unconfirmed = try recover(nodes, folder)
+                #expect(try files(nodes, folder) == before, "nothing was changed")
                 #expect(unconfirmed.status == 78)
                 #expect(unconfirmed.messages.contains("--confirm \(old)"))
                 let done = try recover(nodes, folder, "--confirm", old)

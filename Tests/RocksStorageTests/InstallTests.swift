@@ -88,6 +88,23 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/second/snapshots"))
     }
 
+    @Test(arguments: [Failpoint.snapshotMarked, .snapshotCleared, .snapshotTakenIn])
+    func whoLooksSeesItAndLeavesItAsItIs(point: Failpoint) throws {
+        _ = try interrupted(at: point)
+        let path = folder.path + "/second"
+        do {
+            let seen = try #require(try DataDirectory(lookingAt: path))
+            let engine = try seen.lookAtStore(.small).engine
+            #expect(try seen.unfinishedInstall(engine))
+        }
+        let second = try directory("second")
+        let engine = try second.openStore(.small).engine
+        #expect(try second.unfinishedInstall(engine))
+        try finish(second, engine)
+        try expectInPlace(engine)
+        #expect(try !second.unfinishedInstall(engine))
+    }
+
     // History: without room the tables of the first time are not compacted away; those of the
     // second time are the same files under other names, and RocksDB writes into them.
     @Test func aSecondTimeDoesNotDamageTheTablesOfTheFirst() throws {
