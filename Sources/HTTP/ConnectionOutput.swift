@@ -26,10 +26,11 @@ extension Connection {
         markDirty()
     }
 
-    func answer(_ stream: Int32, _ bytes: Bytes) {
-        guard case .http2(let session) = mode else { return }
-        session.answer(stream, bytes)
+    func answer(_ stream: Int32, _ bytes: Bytes, limit: Int) -> Bool {
+        guard case .http2(let session) = mode else { return true }
+        let isTaken = session.answer(stream, bytes, limit: limit)
         markDirty()
+        return isTaken
     }
 
     func finish(_ stream: Int32) {

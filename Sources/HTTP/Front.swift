@@ -125,8 +125,11 @@ package final class Front {
     }
 
     /// More of the answer to a stream of another store; the first of it takes the stream.
-    package func answer(_ exchange: ExchangeID, _ bytes: Bytes) {
-        connection(of: exchange)?.answer(exchange.stream, bytes)
+    /// - Parameter limit: of the bytes that wait unsent; a stream that is gone takes everything.
+    /// - Returns: false if it is passed, and then nothing is taken.
+    @discardableResult
+    package func answer(_ exchange: ExchangeID, _ bytes: Bytes, limit: Int = .max) -> Bool {
+        connection(of: exchange)?.answer(exchange.stream, bytes, limit: limit) ?? true
     }
 
     /// Ends such an answer behind all that was put into it.

@@ -59,8 +59,17 @@ extension HTTP2Session {
     }
 
     /// Sends more of the answer, after its head if this is the first of it.
-    package func answer(_ id: Int32, _ bytes: Bytes) {
-        guard let index = index(of: id), slab[index].phase == .streaming else { return }
+    /// - Parameter limit: of the bytes that wait with these; they may pass it where none wait.
+    /// - Returns: false if it is passed, and then nothing is taken.
+    package func answer(_ id: Int32, _ bytes: Bytes, limit: Int) -> Bool {
+        guard let index = index(of: id), slab[index].phase == .streaming else { return true }
+        let waiting = slab[index].answer.count - slab[index].answerSent
+        guard waiting == 0 || waiting + bytes.count <= limit else { return false }
+        take(bytes, index)
+        return true
+    }
+
+    private func take(_ bytes: Bytes, _ index: Int) {
         // Half of it at least, so that a byte is moved once or twice and not with each answer.
         if slab[index].answerSent * 2 >= slab[index].answer.count {
             slab[index].answer.removeFirst(slab[index].answerSent)
@@ -71,7 +80,7 @@ extension HTTP2Session {
             slab[index].answerIsOpen = true
             return beginAnswer(index)
         }
-        let code = nghttp2_session_resume_data(session, id)
+        let code = nghttp2_session_resume_data(session, slab[index].id)
         // Refused where nothing was deferred: it is about to be sent.
         if code != 0, code != NGHTTP2_ERR_INVALID_ARGUMENT.rawValue { closing = closing ?? .failed }
     }

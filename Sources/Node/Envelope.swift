@@ -107,4 +107,9 @@ package struct RegionReply: Sendable {
         self.outcomes = outcomes
         self.stamp = stamp
     }
+
+    /// See `RawOutcome.withoutBytes`.
+    package var withoutBytes: RegionReply {
+        RegionReply(number: number, outcomes: outcomes.map(\.withoutBytes), stamp: stamp)
+    }
 }

@@ -201,4 +201,16 @@ extension RawOutcome {
         case .missing, .conditionFailed, .counted, .measured, .rangeDeleted, .refused: 0
         }
     }
+
+    /// The same without keys and values, for who asked where there is no room for them. What has
+    /// changed nothing is refused; of a write whose previous value was wanted nobody may say that
+    /// it failed.
+    package var withoutBytes: RawOutcome {
+        guard byteCount > 0 else { return self }
+        switch self {
+        case .written, .deleted, .swapped:
+            return .refused(.outcomeUnknown("the answer found no room on its way back"))
+        default: return .refused(.overloaded(resource: .peerRequests))
+        }
+    }
 }

@@ -266,29 +266,7 @@ extension PeerHub {
         end(place)
     }
 
-    // MARK: Answers
-
-    func answer(
-        _ reply: RegionReply, _ to: UnitAddress, at now: Instant,
-        into answers: inout [StreamPlace: Bytes]
-    ) {
-        var record = Bytes()
-        let envelope = PeerEnvelope(core: to.core, body: .reply(reply))
-        record.appendRecord { envelope.encode(into: &$0, at: now) }
-        let lane = envelope.lane(byteCount: record.count)
-        guard let name = table.stream(of: to.connection, lane), let stream = inbound[name] else {
-            counters.repliesLost[.gone, default: 0] += 1
-            return
-        }
-        counters.bytesSent += UInt64(record.count)
-        answers[stream.place, default: []] += record
-    }
-
-    func answer(_ bytes: Bytes, by place: StreamPlace) {
-        with(place) { $0.front.answer(place.exchange, bytes) }
-    }
-
-    private func with(_ place: StreamPlace, _ body: @escaping @Sendable (Core) -> Void) {
+    func with(_ place: StreamPlace, _ body: @escaping @Sendable (Core) -> Void) {
         let cores = switchboard.all
         guard place.core < cores.count else { return }
         let core = cores[place.core]

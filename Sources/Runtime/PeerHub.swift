@@ -110,7 +110,7 @@ final class PeerHub: @unchecked Sendable {
     private func take(_ envelopes: [Envelope]) {
         let now = Clocks.monotonic()
         var touched: Set<StoreID> = []
-        var answers: [StreamPlace: Bytes] = [:]
+        var answers: [StreamPlace: PeerReplies] = [:]
         for envelope in envelopes {
             guard let store = envelope.to.store else { continue }
             if case .reply(let reply) = envelope.body {
@@ -120,7 +120,7 @@ final class PeerHub: @unchecked Sendable {
             }
         }
         for store in touched { clients[store]?.flush() }
-        for (place, bytes) in answers { answer(bytes, by: place) }
+        for (place, replies) in answers { answer(replies, by: place) }
     }
 
     /// True if it is on its way.

@@ -106,6 +106,23 @@ struct PeerStreamTests {
         #expect(pair.session.unsent(0) == 0)
     }
 
+    // History: who asked for much and read little had all of the answers wait here.
+    @Test func whatIsNotReadHasALimit() throws {
+        let pair = try Pair()
+        try pair.open(0)
+        let exchange = try #require(pair.core.opened.first)
+        let front = pair.harness.front
+        let large = Bytes(repeating: 7, count: 4_000)
+        #expect(front.answer(exchange, large, limit: 1_000), "one may pass it where none waits")
+        #expect(!front.answer(exchange, [8], limit: 1_000))
+        #expect(front.answer(exchange, [9], limit: 4_001))
+        #expect(!front.answer(exchange, [8], limit: 4_001))
+        #expect(front.answer(exchange, [10]))
+        try pair.settle()
+        #expect(pair.receiver.bodies[0] == large + [9, 10], "what was not taken is not sent")
+        #expect(front.answer(exchange, large, limit: 1_000), "there is room again")
+    }
+
     @Test func whatIsLittleComesAmongWhatIsMuch() throws {
         let pair = try Pair()
         try pair.open(0)
